@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+// What goes into an IKE engine and what comes out of it: plain values, so that they can cross a queue between threads.
+// The engine is sans-IO: datagrams, answers from sad/ and commands in; actions out. Keys travel only in ChildKeys.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/address.h"
+#include "base/bytes.h"
+#include "base/esp.h"
+#include "base/ids.h"
+#include "base/secret.h"
+#include "ike/config.h"
+#include "ike/reason.h"
+
+namespace espgate::ike {
+
+// Pairs a command or an InstallChild with its answer; chosen by who asks, unique per engine and asker.
+struct RequestId {
+  std::uint64_t value = 0;
+  auto operator<=>(const RequestId&) const = default;
+};
+
+// One UDP payload. `natt` says that it went or goes over a port-4500 socket: gateway/ strips and adds the four-octet
+// non-ESP marker (RFC 3948 2.2), the engine never sees it.
+struct Datagram {
+  base::Endpoint local, remote;
+  bool natt = false;
+  base::Bytes data;
+};
+
+// ---------------------------------------------------------------------------------------------- into the engine
+
+struct Initiate {
+  RequestId id;
+  std::string conn, child;       // child empty: the IKE SA with its first configured child
+  base::Endpoint local, remote;  // chosen by gateway/ from the config and the route
+};
+// Closes what matches; empty fields match everything, but at least one must be set.
+struct Terminate {
+  RequestId id;
+  std::string conn, child;  // names; child set: only children of that name
+  std::optional<base::IkeId> ike;
+  std::optional<base::ChildId> child_id;
+  bool force = false;  // do not wait for the peer's answer
+};
+struct Load {
+  std::shared_ptr<const Config> config;  // replaces the former one; IKE SAs of connections that are gone are closed
+};
+struct List {
+  RequestId id;
+};
+struct Shutdown {
+  RequestId id;  // deletes every IKE SA; CommandDone when all are gone or given up
+};
+using Command = std::variant<Initiate, Terminate, Load, List, Shutdown>;
+
+// How a direction of a child is carried, as read back from the kernel.
+struct OffloadState {
+  base::OffloadActual actual = base::OffloadActual::none;
+  std::string device;       // empty unless actual is more than none
+  std::string reason_code;  // empty unless actual is less than wanted; a code of sad::Reason
+  std::string reason;       // the sentence for it, with the driver's words
+};
+struct ChildInstalled {
+  OffloadState in, out;
+};
+struct ChildRefused {
+  std::string reason_code, reason;  // a code of sad::Reason, and the sentence
+};
+// The one answer to an InstallChild.
+struct ChildAnswer {
+  RequestId id;
+  std::variant<ChildInstalled, ChildRefused> result;
+};
+
+// ------------------------------------------------------------------------------------------ out of the engine
+
+// KEYMAT of RFC 7296 2.17, cut: cipher keys have the salt at their end (RFC 4106), auth keys are empty for AEAD.
+struct ChildKeys {
+  base::Secret cipher_in, auth_in, cipher_out, auth_out;
+};
+
+struct ChildSpec {
+  base::IkeId ike;
+  base::ChildId id;
+  std::string conn, child;
+  base::Endpoint local, remote;  // tunnel ends; ports matter if `encap`
+  bool encap = false;            // ESP in UDP (RFC 3948)
+  base::SaMode mode = base::SaMode::tunnel;
+  base::EspSuite suite;
+  base::Spi spi_in, spi_out;  // spi_in: we chose it; spi_out: the peer did
+  std::vector<base::TrafficSelector> local_ts, remote_ts;
+  base::OffloadWanted offload = base::OffloadWanted::no;
+  bool initiator = false;  // of the exchange that made the child
+  ChildKeys keys;
+};
+
+struct Send {
+  Datagram datagram;
+};
+// Install both SAs and their policies; answered by ChildAnswer exactly once. Until then the engine holds its reply.
+struct InstallChild {
+  RequestId id;
+  ChildSpec child;
+};
+// Remove SAs and policies of a child that was (or is being) installed; not answered.
+struct RemoveChild {
+  base::ChildId id;
+  Reason reason;
+};
+
+// Why something failed, for the log, `conn show`'s last_error and vici.
+struct Failure {
+  Reason code{};
+  std::string step;         // "IKE_SA_INIT", "IKE_AUTH", "CREATE_CHILD_SA", "install", ...
+  std::string text;         // one sentence for the operator, no secrets
+  std::string peer_notify;  // the notify the peer sent, by its RFC name; empty if none
+};
+
+struct Event {
+  enum class Kind : std::uint8_t {
+    ike_connecting,
+    ike_up,
+    ike_down,
+    ike_failed,
+    child_up,
+    child_down,
+    child_failed,
+    peer_refused,  // a peer's request was answered with an error notify; nothing came up
+    dropped,       // a datagram was ignored for a reason worth a (rate-limited) line
+  };
+  Kind kind{};
+  base::IkeId ike;
+  base::ChildId child_id;
+  std::string conn, child;  // empty if not known yet
+  base::Endpoint local, remote;
+  std::optional<Failure> failure;
+  std::string detail;  // e.g. suite and selectors of a child that came up
+};
+
+struct CommandDone {
+  RequestId id;
+  std::optional<Failure> failure;  // none: done
+  std::uint32_t matched = 0;       // for Terminate: how many SAs were closed
+};
+
+struct ChildView {
+  base::ChildId id;
+  std::string name, state;  // "INSTALLING", "INSTALLED", "DELETING"
+  base::SaMode mode{};
+  base::EspSuite suite;
+  bool encap = false;
+  base::Spi spi_in, spi_out;
+  std::vector<base::TrafficSelector> local_ts, remote_ts;
+  base::OffloadWanted offload{};
+  OffloadState in, out;
+  base::Instant installed_at;
+};
+struct IkeView {
+  base::IkeId id;
+  std::string conn, state;  // strongSwan's words: "CONNECTING", "ESTABLISHED", "DELETING"
+  bool initiator = false;
+  base::IkeSpi spi_i, spi_r;
+  base::Endpoint local, remote;
+  std::string local_id, remote_id;
+  std::string suite;  // "AES_GCM_16-128/PRF_HMAC_SHA2_256/CURVE_25519" pieces below, ready for vici
+  std::string encr_alg, encr_keysize, integ_alg, prf_alg, dh_group;
+  bool nat_local = false, nat_remote = false;
+  base::Instant established_at;
+  std::vector<ChildView> children;
+};
+struct ListResult {
+  RequestId id;
+  std::vector<IkeView> ikes;
+};
+
+using Action = std::variant<Send, InstallChild, RemoveChild, Event, CommandDone, ListResult>;
+
+}  // namespace espgate::ike

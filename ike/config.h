@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+// The part of the configuration that IKE needs, made by control/ from swanctl.conf. Immutable once loaded.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/address.h"
+#include "base/esp.h"
+#include "base/ids.h"
+#include "base/secret.h"
+#include "ike/identity.h"
+#include "ike/proposal.h"
+
+namespace espgate::ike {
+
+enum class AuthMethod : std::uint8_t { psk };
+enum class StartAction : std::uint8_t { none, start, trap };
+
+// A selector as configured; `dynamic` stands for the tunnel end's own address (with protocol and ports of `ts`).
+struct TsConfig {
+  bool dynamic = false;
+  base::TrafficSelector ts;
+};
+
+struct ChildConfig {
+  std::string name;
+  std::vector<Proposal> esp_proposals;  // in order of preference
+  std::vector<TsConfig> local_ts, remote_ts;
+  base::SaMode mode = base::SaMode::tunnel;
+  base::OffloadWanted offload = base::OffloadWanted::no;
+  StartAction start_action = StartAction::none;
+};
+
+struct AuthConfig {
+  AuthMethod method = AuthMethod::psk;
+  Identity id;  // local: any -> the tunnel end's address; remote: a pattern the peer's ID must match
+};
+
+struct ConnConfig {
+  std::string name;
+  std::vector<base::Prefix> local_addrs, remote_addrs;  // empty: %any
+  std::uint16_t local_port = 500, remote_port = 500;
+  std::vector<Proposal> proposals;
+  AuthConfig local, remote;
+  std::vector<ChildConfig> children;
+  bool encap = false;              // force UDP encapsulation
+  base::Duration dpd_delay{0};     // 0: no liveness checks of our own
+  std::uint32_t keying_tries = 1;  // 0: for ever
+};
+
+struct SharedSecret {
+  std::string name;
+  std::vector<Identity> owners;  // empty: anyone's
+  base::Secret key;
+};
+
+// Retransmission n goes out timeout * base^n after the one before, at most `limit`; given up after `tries` of them.
+struct Retransmission {
+  base::Duration timeout = std::chrono::seconds(4);
+  double base = 1.8;
+  std::uint32_t tries = 5;
+  base::Duration limit{0};  // 0: none
+};
+
+struct Config {
+  std::vector<std::shared_ptr<const ConnConfig>> conns;
+  std::vector<SharedSecret> secrets;
+  Retransmission retransmission;
+  base::Duration half_open_timeout = std::chrono::seconds(30);
+  base::Duration install_timeout = std::chrono::seconds(2);
+};
+
+}  // namespace espgate::ike

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// Why IKE said no, closed: labels and JSON codes come only from here.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+namespace espgate::ike {
+
+enum class Reason : std::uint8_t {
+  auth_failed,           // the peer's AUTH payload is wrong, or it says ours is
+  no_config,             // no connection for these addresses or identities
+  no_secret,             // no shared secret for these identities
+  no_proposal,           // no common proposal
+  ts_unacceptable,       // no common traffic selectors
+  invalid_ke,            // key exchange failed or its group was refused twice
+  invalid_syntax,        // a malformed message under a good checksum
+  unsupported_critical,  // a critical payload we do not know
+  install_refused,       // the kernel or the device did not take the child
+  install_timeout,       // no answer from the kernel in time
+  timeout,               // the peer did not answer
+  peer_deleted,          // the peer closed it
+  peer_refused,          // the peer answered with an error notify not named here
+  no_additional_sas,     // we or the peer take no (more) CREATE_CHILD_SA of this kind
+  not_found,             // a command or a peer named an SA that is not there
+  closed_by_operator,
+  config_removed,
+  shutdown,
+  malformed,      // a datagram that is no IKE message
+  unknown_spi,    // an IKE SPI that is not ours
+  wrong_version,  // IKEv1 or later major version
+  bad_integrity,  // wrong integrity checksum
+  out_of_window,  // unexpected message id
+  unexpected,     // an exchange that makes no sense in this state
+};
+
+// "auth-failed", "no-proposal", ...
+std::string_view code(Reason reason);
+
+}  // namespace espgate::ike

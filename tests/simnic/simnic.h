@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* An emulated NIC with IPsec crypto offload: pairs of Ethernet devices joined by a wire.
+ *
+ * A packet's way:  start_xmit (tx.c) -> wire (netdev.c) -> peer's NAPI poll (netdev.c)
+ *                  -> native XDP (xdp.c) -> decryption (rx.c) -> GRO -> stack.
+ * The counters are what tests compare other counters with, so nothing in here asks the stack what it
+ * counted: lengths are read off the packets themselves.
+ */
+#ifndef SIMNIC_H
+#define SIMNIC_H
+
+#include <linux/netdevice.h>
+#include <linux/skbuff.h>
+#include <linux/xarray.h>
+#include <linux/workqueue.h>
+#include <net/xdp.h>
+#include <net/xfrm.h>
+
+#define SIMNIC_ICV_LEN 16
+#define SIMNIC_IV_LEN 8
+#define SIMNIC_SALT_LEN 4
+/* ESP header and explicit IV, in octets: what stands in front of the ciphertext (RFC 4106, section 3). */
+#define SIMNIC_ESP_HEAD (sizeof(struct ip_esp_hdr) + SIMNIC_IV_LEN)
+#define SIMNIC_SPI_BUCKETS 256
+#define SIMNIC_MAX_SLOTS 65536
+
+/* Order and names of `ethtool -S`; the first seven are promised, see ethtool.c. */
+enum simnic_stat {
+	SIMNIC_HW_TX_PACKETS,
+	SIMNIC_HW_TX_BYTES,
+	SIMNIC_HW_RX_PACKETS,
+	SIMNIC_HW_RX_BYTES,
+	SIMNIC_SW_TX_ESP,
+	SIMNIC_SW_RX_ESP,
+	SIMNIC_REFUSED,
+	SIMNIC_HW_RX_ICV_FAIL,
+	SIMNIC_FAULT_RX_SKIPPED,
+	SIMNIC_FAULT_TX_DROPPED,
+	SIMNIC_FAULT_RX_DROPPED,
+	SIMNIC_FAULT_ICV_CORRUPTED,
+	SIMNIC_TX_NO_SA,
+	SIMNIC_TX_SEGMENTED,
+	SIMNIC_WIRE_DROPPED,
+	SIMNIC_XDP_PASS,
+	SIMNIC_XDP_DROP,
+	SIMNIC_XDP_TX,
+	SIMNIC_XDP_REDIRECT,
+	SIMNIC_STATS
+};
+
+enum simnic_suite { SIMNIC_AES128GCM16 = BIT(0), SIMNIC_AES256GCM16 = BIT(1) };
+#define SIMNIC_ALL_SUITES (SIMNIC_AES128GCM16 | SIMNIC_AES256GCM16)
+enum simnic_mode { SIMNIC_MODE_CRYPTO = BIT(0) };
+
+/* Faults that a test switches on; 0 is off everywhere. See fault.c for the text form. */
+struct simnic_fault {
+	u32 rx_skip;	   /* every Nth ESP packet that could be decrypted is passed up as it is */
+	u32 tx_drop;	   /* every Nth encrypted packet is lost after the stack has counted it */
+	u32 corrupt_icv;   /* every Nth encrypted packet leaves with a wrong ICV */
+	u32 add_errno;	   /* state_add fails with this errno ... */
+	u32 add_after;	   /* ... after this many more SAs were taken */
+	bool accept_silent; /* state_add says EOPNOTSUPP, which the stack takes for "use software" */
+	bool drop_all;	   /* SAs are taken, and every packet of theirs is lost, both ways */
+};
+
+struct simnic_fault_state {
+	struct simnic_fault knob;
+	atomic_t rx_seen, tx_seen, icv_seen;
+};
+
+struct simnic_sa {
+	struct hlist_node by_spi; /* inbound SAs only */
+	struct rcu_work release;
+	struct xfrm_state *x; /* not held: valid until state_free, compared or taken under RCU only */
+	struct crypto_aead *tfm;
+	u32 handle;
+	__be32 spi;
+	u8 salt[SIMNIC_SALT_LEN];
+	u16 family;
+	u8 dir, mode;
+	bool esn;
+	enum simnic_suite suite;
+	xfrm_address_t src, dst;
+	spinlock_t esn_lock;
+	u64 esn_top; /* highest authenticated sequence number, inbound */
+	u32 esn_window;
+	atomic64_t packets, bytes;
+};
+
+struct simnic_dev {
+	struct net_device *dev, *peer;
+	char name[IFNAMSIZ]; /* as created; debugfs keeps it when the device is renamed */
+
+	struct napi_struct napi;
+	struct sk_buff_head rxq;
+	struct bpf_prog __rcu *xdp_prog;
+	struct xdp_rxq_info xdp_rxq;
+
+	spinlock_t sa_lock; /* the SPI table and the slot counts */
+	struct xarray sas;  /* handle -> struct simnic_sa, from state_add to state_free */
+	struct hlist_head by_spi[SIMNIC_SPI_BUCKETS];
+	u32 tx_used, rx_used;
+
+	u32 tx_slots, rx_slots;
+	u32 suites, modes;
+	bool esn;
+	struct simnic_fault_state fault;
+
+	atomic64_t stat[SIMNIC_STATS];
+	struct dentry *debugfs;
+};
+
+/* What a frame carries, as far as this NIC looks. */
+enum simnic_kind {
+	SIMNIC_PLAIN,
+	SIMNIC_ESP,	 /* whole, ESP right behind the IP header: can be decrypted */
+	SIMNIC_ESP_OTHER /* ESP that passes: first fragment, in UDP, behind extension headers, VLAN */
+};
+
+struct simnic_esp {
+	unsigned int offset; /* of the ESP header from skb->data, octets */
+	unsigned int length; /* ESP header to ICV, octets, without Ethernet padding */
+	u16 family;
+	__be32 spi, seq;
+	xfrm_address_t daddr;
+};
+
+static inline void simnic_count(struct simnic_dev *nic, enum simnic_stat which, u64 by)
+{
+	atomic64_add(by, &nic->stat[which]);
+}
+
+/* main.c */
+extern struct workqueue_struct *simnic_wq;
+
+/* netdev.c */
+void simnic_setup(struct net_device *dev);
+void simnic_init_dev(struct simnic_dev *nic, struct net_device *dev, struct net_device *peer);
+void simnic_wire(struct simnic_dev *nic, struct sk_buff *skb);
+
+/* parse.c */
+enum simnic_kind simnic_parse(const struct sk_buff *skb, struct simnic_esp *esp);
+
+/* xfrm.c */
+extern const struct xfrmdev_ops simnic_xfrmdev_ops;
+struct simnic_sa *simnic_tx_sa(struct simnic_dev *nic, const struct xfrm_state *x);
+struct simnic_sa *simnic_rx_sa(struct simnic_dev *nic, const struct simnic_esp *esp);
+
+/* crypto.c */
+struct crypto_aead *simnic_gcm_alloc(const u8 *key, unsigned int key_len);
+int simnic_gcm(struct simnic_sa *sa, bool encrypt, u64 seq, const u8 *iv, u8 *data, unsigned int len);
+
+/* tx.c */
+netdev_tx_t simnic_start_xmit(struct sk_buff *skb, struct net_device *dev);
+
+/* rx.c */
+struct sk_buff *simnic_decrypt(struct simnic_dev *nic, struct sk_buff *skb);
+void simnic_esn_sync(struct simnic_sa *sa, u64 seq);
+
+/* xdp.c */
+int simnic_bpf(struct net_device *dev, struct netdev_bpf *bpf);
+int simnic_xdp_xmit(struct net_device *dev, int count, struct xdp_frame **frames, u32 flags);
+struct sk_buff *simnic_xdp_run(struct simnic_dev *nic, struct bpf_prog *prog, struct sk_buff *skb,
+			       bool *redirected);
+
+/* fault.c */
+int simnic_fault_parse(struct simnic_fault *fault, char *text);
+void simnic_fault_show(const struct simnic_fault *fault, struct seq_file *out);
+bool simnic_fault_due(atomic_t *seen, u32 every);
+
+/* debugfs.c */
+void simnic_debugfs_init(void);
+void simnic_debugfs_exit(void);
+void simnic_debugfs_add(struct simnic_dev *nic);
+const char *simnic_suite_name(enum simnic_suite suite);
+
+/* ethtool.c */
+extern const struct ethtool_ops simnic_ethtool_ops;
+
+#endif

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gtest/gtest.h>
+
+#include <cerrno>
+
+#include "base/address.h"
+#include "base/bytes.h"
+#include "base/error.h"
+#include "base/esp.h"
+#include "base/ids.h"
+#include "base/secret.h"
+
+namespace espgate::base {
+namespace {
+
+TEST(Error, NamesOperationErrnoAndTheKernelsWords) {
+  Error error{"add SA 0xc0ffee01", EINVAL, "Cannot offload authenticated xfrm states"};
+  EXPECT_EQ(error.text(), "add SA 0xc0ffee01: Invalid argument (EINVAL): Cannot offload authenticated xfrm states");
+  EXPECT_EQ(errno_name(99999), "errno 99999");
+}
+
+TEST(ByteReader, ReadsNetworkOrderAndStopsAtTheEnd) {
+  const Bytes data{1, 2, 3, 4, 5, 6, 7};
+  ByteReader reader(data);
+  EXPECT_EQ(reader.u16(), 0x0102);
+  EXPECT_EQ(reader.u32(), 0x03040506U);
+  EXPECT_EQ(reader.u16(), std::nullopt);
+  EXPECT_EQ(reader.u8(), 7);
+  EXPECT_TRUE(reader.done());
+}
+
+TEST(ByteWriter, PatchesLengthsAfterwards) {
+  ByteWriter writer;
+  writer.u16(0);
+  writer.u32(0xdeadbeef);
+  writer.patch_u16(0, static_cast<std::uint16_t>(writer.size()));
+  EXPECT_EQ(to_hex(writer.view()), "0006deadbeef");
+}
+
+TEST(Hex, RoundTripsAndRefusesOddAndForeign) {
+  EXPECT_EQ(to_hex(*from_hex("00fFa0")), "00ffa0");
+  EXPECT_FALSE(from_hex("0"));
+  EXPECT_FALSE(from_hex("zz"));
+}
+
+TEST(Address, ParsesBothFamiliesAndNothingElse) {
+  EXPECT_EQ(Address::parse("192.0.2.1")->text(), "192.0.2.1");
+  EXPECT_EQ(Address::parse("2001:db8::1")->text(), "2001:db8::1");
+  for (const char* bad : {"", "192.0.2", "192.0.2.256", "2001:db8::g", "1.2.3.4/8", "fe80::1%eth0"}) {
+    EXPECT_FALSE(Address::parse(bad)) << bad;
+  }
+}
+
+TEST(Endpoint, SurvivesTheSocketAddress) {
+  for (const char* text : {"192.0.2.7", "2001:db8::7"}) {
+    const Endpoint endpoint{*Address::parse(text), 4500};
+    sockaddr_storage storage;
+    endpoint.to_sockaddr(storage);
+    EXPECT_EQ(Endpoint::from_sockaddr(storage), endpoint);
+  }
+}
+
+TEST(Prefix, ClearsHostBitsAndKnowsItsEnds) {
+  auto prefix = *Prefix::parse("10.1.2.3/20");
+  EXPECT_EQ(prefix.text(), "10.1.0.0/20");
+  EXPECT_EQ(prefix.last().text(), "10.1.15.255");
+  EXPECT_TRUE(prefix.contains(*Address::parse("10.1.15.1")));
+  EXPECT_FALSE(prefix.contains(*Address::parse("10.1.16.1")));
+  EXPECT_FALSE(prefix.contains(*Address::parse("::1")));
+  EXPECT_FALSE(Prefix::parse("10.0.0.0/33"));
+  EXPECT_FALSE(Prefix::parse("10.0.0.0/"));
+  EXPECT_EQ(Prefix::parse("::/0")->last().text(), "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff");
+}
+
+TEST(TrafficSelector, RangeToPrefixesIsExact) {
+  TrafficSelector range;
+  range.first = *Address::parse("10.0.0.1");
+  range.last = *Address::parse("10.0.0.6");
+  std::string text;
+  for (const auto& prefix : range.prefixes()) text += prefix.text() + " ";
+  EXPECT_EQ(text, "10.0.0.1/32 10.0.0.2/31 10.0.0.4/31 10.0.0.6/32 ");
+  EXPECT_EQ(range.text(), "10.0.0.1..10.0.0.6");
+  auto all = TrafficSelector::of(*Prefix::parse("0.0.0.0/0"));
+  ASSERT_EQ(all.prefixes().size(), 1U);
+  EXPECT_EQ(all.text(), "0.0.0.0/0");
+}
+
+TEST(TrafficSelector, IntersectionNarrows) {
+  auto wide = TrafficSelector::of(*Prefix::parse("10.0.0.0/8"));
+  auto narrow = TrafficSelector::of(*Prefix::parse("10.1.0.0/16"));
+  narrow.protocol = 6;
+  EXPECT_EQ(wide.intersect(narrow), narrow);
+  EXPECT_TRUE(wide.contains(narrow));
+  EXPECT_FALSE(narrow.contains(wide));
+  EXPECT_FALSE(wide.intersect(TrafficSelector::of(*Prefix::parse("2001:db8::/32"))));
+  EXPECT_FALSE(wide.intersect(TrafficSelector::of(*Prefix::parse("192.0.2.0/24"))));
+}
+
+TEST(EspSuite, NamesAndKeySizes) {
+  EspSuite gcm{EspCipher::aes_gcm_16, 128, EspAuth::none, false};
+  EXPECT_EQ(gcm.name(), "aes128gcm16");
+  EXPECT_EQ(gcm.cipher_key_octets(), 20U);
+  EXPECT_EQ(gcm.icv_octets(), 16U);
+  EspSuite cbc{EspCipher::aes_cbc, 256, EspAuth::hmac_sha2_256_128, true};
+  EXPECT_EQ(cbc.name(), "aes256-sha256-esn");
+  EXPECT_EQ(cbc.cipher_key_octets(), 32U);
+  EXPECT_EQ(cbc.auth_key_octets(), 32U);
+  EXPECT_EQ(cbc.icv_octets(), 16U);
+}
+
+TEST(Secret, IsMovedNotShared) {
+  auto secret = Secret::copy_of(as_bytes("key"));
+  Secret other = std::move(secret);
+  EXPECT_TRUE(secret.empty());  // NOLINT(bugprone-use-after-move): the point of the test
+  EXPECT_EQ(as_text(other.view()), "key");
+  EXPECT_TRUE(equal_constant_time(other.view(), as_bytes("key")));
+  EXPECT_FALSE(equal_constant_time(other.view(), as_bytes("kez")));
+  EXPECT_FALSE(equal_constant_time(other.view(), as_bytes("ke")));
+}
+
+TEST(Ids, SpiTextAndUid) {
+  EXPECT_EQ(Spi{0xc1}.text(), "000000c1");
+  EXPECT_EQ(Spi::parse("0xC1"), Spi{0xc1});
+  EXPECT_FALSE(Spi::parse("123456789"));
+  EXPECT_NE(ChildUid::of("a", "bc"), ChildUid::of("ab", "c"));
+}
+
+}  // namespace
+}  // namespace espgate::base
