@@ -113,6 +113,7 @@ kernel_make_initramfs() {
   local init=$1 image=$2 work module number=10
   [ ! -e "$image" ] || return 0
   work=$(mktemp -d)
+  chmod 755 "$work"
   mkdir -p "$work/bin" "$work/modules"
   ln "$(command -v busybox)" "$work/bin/busybox" 2>/dev/null || cp "$(command -v busybox)" "$work/bin/busybox"
   ln -s busybox "$work/bin/sh"

@@ -38,6 +38,7 @@ def arguments():
     parser = argparse.ArgumentParser()
     parser.add_argument("--kernel", required=True)
     parser.add_argument("--initramfs", required=True)
+    parser.add_argument("--cache", required=True, help="directory that all layers are in")
     parser.add_argument("--layer", action="append", default=[])
     parser.add_argument("--tree", required=True)
     parser.add_argument("--root", default="/")
@@ -73,7 +74,9 @@ def write_job(args, directory):
         with open(os.path.join(directory, name), "wb") as file:
             file.write(data)
 
-    put("layers", b"".join(os.fsencode(layer) + b"\n" for layer in [*args.layer, args.root]))
+    # overlayfs refuses a layer within another, so those of the cache come by an export of their own.
+    layers = ["/cache/" + os.path.relpath(layer, args.cache) for layer in args.layer] + ["/host" + args.root]
+    put("layers", b"".join(os.fsencode(layer) + b"\n" for layer in layers))
     put("tree", os.fsencode(args.tree) + b"\n")
     put("cwd", os.fsencode(os.getcwd()) + b"\n")
     put("job.sh", job_script(args))
@@ -92,15 +95,20 @@ def machine(args, directory, marker):
     command = ["qemu-system-x86_64", "-accel", "tcg,thread=multi", "-machine", "q35", "-cpu", "max,la57=off", "-smp", "2"]
     command += ["-m", args.memory, "-nodefaults", "-no-user-config", "-display", "none", "-nic", "none", "-no-reboot"]
     command += ["-device", "virtio-rng-pci", "-kernel", args.kernel, "-initrd", args.initramfs]
-    command += ["-virtfs", "local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap,id=host"]
+    command += shared("host", "/", True) + shared("cache", args.cache, True)
     if args.out:
-        command += ["-virtfs", f"local,path={args.out.replace(',', ',,')},mount_tag=out,security_model=none,id=out"]
+        command += shared("out", args.out, False)
     if args.shell:
         append += " lab.shell=1"
         command += ["-serial", "mon:stdio"]
     else:
         command += ["-serial", f"file:{directory}/console", "-device", "virtio-serial-pci"]
     return command + ["-append", append]
+
+
+def shared(tag, path, readonly):
+    path = path.replace(",", ",,")
+    return ["-virtfs", f"local,path={path},mount_tag={tag},id={tag},security_model=none,multidevs=remap" + ",readonly=on" * readonly]
 
 
 class Stream:

@@ -53,7 +53,7 @@ make_root() {
   $bb mount -t tmpfs -o size=75%,mode=755 tmpfs /rw
   $bb mkdir -p /rw/upper /rw/work /rw/tree-upper /rw/tree-work
   lower=
-  while read -r layer; do lower=$lower${lower:+:}/host$layer; done <"$job/layers"
+  while read -r layer; do lower=$lower${lower:+:}$layer; done <"$job/layers"
   $bb mount -t overlay -o "lowerdir=$lower,upperdir=/rw/upper,workdir=/rw/work" lab /root || die "cannot stack the guest's root"
   read -r tree <"$job/tree"
   if [ -f "$job/foreign-root" ]; then # the project's tree is not in that root: bring it along
@@ -79,6 +79,7 @@ stage1() {
   $bb mount -t devtmpfs dev /dev
   for module in /modules/*.ko; do $bb insmod "$module" || die "cannot load $module"; done
   mount_9p host /host ro,cache=loose
+  mount_9p cache /cache ro,cache=loose
   make_root
   exec $bb switch_root -c /dev/console /root /run/lab/busybox sh /run/lab/init stage2
 }
