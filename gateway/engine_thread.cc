@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/engine_thread.h"
+
+#include <asio/io_context.hpp>
+#include <asio/post.hpp>
+#include <asio/posix/stream_descriptor.hpp>
+#include <asio/steady_timer.hpp>
+#include <list>
+#include <thread>
+#include <utility>
+
+#include "gateway/clock.h"
+#include "gateway/log.h"
+#include "ike/engine.h"
+
+namespace espgate::gateway {
+
+// Lives on the engine's thread, but for start and stop.
+class EngineThread::Loop {
+ public:
+  Loop(EngineThread& owner, std::vector<UdpSocket> sockets)
+      : owner_(owner), engine_(engine_options(owner), rng_), timer_(io_) {
+    for (auto& socket : sockets) sockets_.emplace_back(io_, std::move(socket));
+    for (auto& watched : sockets_) wait(watched);
+    thread_ = std::jthread([this] { io_.run(); });
+  }
+
+  ~Loop() {
+    asio::post(io_, [this] {
+      // Descriptors are released, not closed: their owners are the sockets.
+      for (auto& watched : sockets_) (void)watched.descriptor.release();
+      io_.stop();
+    });
+  }
+
+  void wake() {
+    asio::post(io_, [this] { take_input(); });
+  }
+
+ private:
+  struct Watched {
+    Watched(asio::io_context& io, UdpSocket opened) : socket(std::move(opened)), descriptor(io, socket.fd()) {}
+    UdpSocket socket;
+    asio::posix::stream_descriptor descriptor;
+  };
+
+  static ike::Engine::Options engine_options(const EngineThread& owner) {
+    ike::Engine::Options options;
+    options.index = owner.options_.index;
+    return options;
+  }
+
+  void wait(Watched& watched) {
+    watched.descriptor.async_wait(asio::posix::stream_descriptor::wait_read, [this, &watched](std::error_code error) {
+      if (error) return;
+      read(watched);
+      wait(watched);
+    });
+  }
+
+  void read(Watched& watched) {
+    auto datagrams = watched.socket.receive();
+    if (!datagrams) {
+      log_error(datagrams.error().text());
+      return;
+    }
+    for (auto& datagram : *datagrams) carry_out(engine_.on_datagram(now(), std::move(datagram)));
+  }
+
+  void take_input() {
+    for (auto& input : owner_.input_.drain()) {
+      if (auto* command = std::get_if<ike::Command>(&input)) {
+        carry_out(engine_.on_command(now(), std::move(*command)));
+      } else {
+        carry_out(engine_.on_answer(now(), std::move(std::get<ike::ChildAnswer>(input))));
+      }
+    }
+  }
+
+  void carry_out(std::vector<ike::Action> actions) {
+    for (auto& action : actions) {
+      std::visit([this](auto&& value) { carry_out_one(std::forward<decltype(value)>(value)); }, std::move(action));
+    }
+    arm_timer();
+  }
+
+  void carry_out_one(ike::Send&& send) {
+    for (auto& watched : sockets_) {
+      if (watched.socket.family() != send.datagram.local.address.family()) continue;
+      if (watched.socket.natt() != send.datagram.natt) continue;
+      if (auto sent = watched.socket.send(send.datagram); !sent) {
+        auto verdict = limiter_.ask(now(), "send");
+        if (verdict.write) log_warn(sent.error().text());
+      }
+      return;
+    }
+  }
+
+  template <class T>
+  void carry_out_one(T&& value) {
+    switch (owner_.output_.push(EngineOutput(std::forward<T>(value)))) {
+      case BoundedQueue<EngineOutput>::Pushed::first: owner_.options_.wake_main(); break;
+      case BoundedQueue<EngineOutput>::Pushed::more: break;
+      case BoundedQueue<EngineOutput>::Pushed::refused: owner_.lost_.fetch_add(1, std::memory_order_relaxed); break;
+    }
+  }
+
+  void arm_timer() {
+    const auto due = engine_.next_timer();
+    if (due == armed_for_) return;
+    armed_for_ = due;
+    if (!due) {
+      timer_.cancel();
+      return;
+    }
+    timer_.expires_at(std::chrono::time_point_cast<std::chrono::steady_clock::duration>(*due));
+    timer_.async_wait([this](std::error_code error) {
+      if (error) return;
+      armed_for_.reset();
+      carry_out(engine_.on_timer(now()));
+    });
+  }
+
+  EngineThread& owner_;
+  ike::SystemRng rng_;
+  ike::Engine engine_;
+  asio::io_context io_{1};
+  asio::steady_timer timer_;
+  std::optional<base::Instant> armed_for_;
+  std::list<Watched> sockets_;
+  LogLimiter limiter_;
+  std::jthread thread_;  // last: joined before anything it uses goes
+};
+
+EngineThread::EngineThread(Options options, std::vector<UdpSocket> sockets)
+    : input_(options.queue_limit), output_(options.queue_limit), options_(std::move(options)) {
+  loop_ = std::make_unique<Loop>(*this, std::move(sockets));
+}
+
+EngineThread::~EngineThread() = default;
+
+bool EngineThread::post(EngineInput input) {
+  switch (input_.push(std::move(input))) {
+    case BoundedQueue<EngineInput>::Pushed::first: loop_->wake(); return true;
+    case BoundedQueue<EngineInput>::Pushed::more: return true;
+    case BoundedQueue<EngineInput>::Pushed::refused: return false;
+  }
+  return false;
+}
+
+}  // namespace espgate::gateway

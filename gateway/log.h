@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// One line a decision, to stderr: text for people and journald, or one JSON object a line. Rate-limited where a
+// stranger can cause lines.
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+
+#include "base/ids.h"
+
+namespace espgate::gateway {
+
+enum class LogFormat { text, json };
+
+// Sets up the process's logger; `level` is one of error, warn, info, debug, trace. False: unknown level.
+bool log_setup(std::string_view level, LogFormat format);
+
+void log_error(std::string_view text);
+void log_warn(std::string_view text);
+void log_info(std::string_view text);
+void log_debug(std::string_view text);
+
+// Makes text from the network fit for one line: control characters become \xNN, over-long text is cut.
+std::string printable(std::string_view text, std::size_t most = 512);
+
+// Lets `burst` lines a second through per key; what was held back is told with the next line that passes.
+class LogLimiter {
+ public:
+  explicit LogLimiter(unsigned burst = 5) : burst_(burst) {}
+  // Whether to write, and how many lines of this key were held back before.
+  struct Verdict {
+    bool write = false;
+    unsigned held_back = 0;
+  };
+  Verdict ask(base::Instant now, const std::string& key);
+
+ private:
+  struct Bucket {
+    base::Instant since{};
+    unsigned used = 0;
+    unsigned held_back = 0;
+  };
+  unsigned burst_;
+  std::map<std::string, Bucket> buckets_;  // keys come from closed enums, so this stays small
+};
+
+}  // namespace espgate::gateway
