@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+// The AUTH payload's data for shared keys, RFC 7296 2.15.
+#pragma once
+
+#include "base/bytes.h"
+#include "ike/crypto/error.h"
+#include "ike/crypto/prf.h"
+
+namespace espgate::ike::crypto {
+
+// Whose AUTH: all four of that side, but `peer_nonce`, which is the other's.
+struct SignedOctets {
+  base::ByteView message;     // its first message (the IKE_SA_INIT that was answered or answers), from the header on
+  base::ByteView peer_nonce;  // the other side's nonce data
+  base::ByteView sk_p;        // SK_pi or SK_pr
+  base::ByteView id;          // its ID payload without generic header: IdPayload::signed_octets()
+};
+
+// prf(prf(shared key, "Key Pad for IKEv2"), message | peer_nonce | prf(sk_p, id)). Compare with
+// base::equal_constant_time().
+Crypto<base::Bytes> psk_auth(const Prf& prf, base::ByteView shared_key, const SignedOctets& octets);
+
+}  // namespace espgate::ike::crypto

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+// The tables of algorithms: everything that is known of a transform by its IANA number, and the suite of an IKE SA.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+namespace espgate::ike::crypto {
+
+// Transform ids by IANA's names (RFC 7296 3.3.2 and "IKEv2 Parameters").
+inline constexpr std::uint16_t kEncrAesCbc = 12, kEncrAesGcm16 = 20;
+inline constexpr std::uint16_t kPrfHmacSha1 = 2, kPrfHmacSha256 = 5, kPrfHmacSha384 = 6, kPrfHmacSha512 = 7;
+inline constexpr std::uint16_t kIntegNone = 0, kIntegSha256 = 12, kIntegSha384 = 13, kIntegSha512 = 14;
+inline constexpr std::uint16_t kGroupNone = 0, kGroupModp2048 = 14, kGroupModp3072 = 15, kGroupModp4096 = 16,
+                               kGroupEcp256 = 19, kGroupEcp384 = 20, kGroupEcp521 = 21, kGroupX25519 = 31,
+                               kGroupX448 = 32;
+inline constexpr std::uint16_t kEsnNo = 0, kEsnYes = 1;
+
+struct CipherInfo {
+  std::uint16_t id;
+  const char* name;  // "AES_GCM_16"
+  bool aead;
+  std::size_t salt_octets, iv_octets, block_octets, icv_octets;  // icv_octets 0: needs integrity
+};
+struct IntegInfo {
+  std::uint16_t id;
+  const char* name;    // "HMAC_SHA2_256_128"
+  const char* digest;  // OpenSSL's name
+  std::size_t key_octets, icv_octets;
+};
+struct PrfInfo {
+  std::uint16_t id;
+  const char* name;  // "PRF_HMAC_SHA2_256"
+  const char* digest;
+  std::size_t octets;
+};
+struct GroupInfo {
+  std::uint16_t id;
+  const char* name;  // "CURVE_25519", "ECP_256", "MODP_2048"
+  enum class Kind : std::uint8_t { montgomery, ecp, modp } kind;
+  const char* openssl;        // OpenSSL's name of the key type or group
+  std::size_t public_octets;  // of the KE payload's data
+  std::size_t shared_octets;  // of g^ir
+};
+
+// nullptr: not in the table.
+const CipherInfo* find_cipher(std::uint16_t id);
+const IntegInfo* find_integ(std::uint16_t id);
+const PrfInfo* find_prf(std::uint16_t id);
+const GroupInfo* find_group(std::uint16_t id);
+
+// What protects an IKE SA. AEAD ciphers have integ = kIntegNone.
+struct IkeSuite {
+  std::uint16_t encr = kEncrAesGcm16;
+  std::uint16_t key_bits = 128;  // without the salt
+  std::uint16_t integ = kIntegNone;
+  std::uint16_t prf = kPrfHmacSha256;
+  std::uint16_t group = kGroupX25519;
+
+  [[nodiscard]] bool known() const;                   // every number is in the tables and they fit together
+  [[nodiscard]] std::size_t encr_key_octets() const;  // key, then salt (RFC 5282 7.1)
+  [[nodiscard]] std::size_t integ_key_octets() const;
+  [[nodiscard]] std::size_t prf_octets() const;
+  // strongSwan's words for list-sas: "AES_GCM_16", "128", "" or "HMAC_SHA2_256_128", "PRF_HMAC_SHA2_256",
+  // "CURVE_25519".
+  [[nodiscard]] std::string encr_name() const;
+  [[nodiscard]] std::string integ_name() const;
+  [[nodiscard]] std::string prf_name() const;
+  [[nodiscard]] std::string group_name() const;
+  [[nodiscard]] std::string name() const;  // "AES_GCM_16-128/PRF_HMAC_SHA2_256/CURVE_25519"
+  bool operator==(const IkeSuite&) const = default;
+};
+
+}  // namespace espgate::ike::crypto
