@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+// From a tree of sections to what the daemon runs on: ike::Config, sad::Plan and the gateway's own options.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/esp.h"
+#include "control/config/tree.h"
+#include "ike/config.h"
+#include "sad/plan.h"
+
+namespace espgate::control {
+
+enum class OnStop : std::uint8_t { close, keep };
+
+// The `gateway` section. Retransmission and half-open time are in ike::Config, where they are used.
+struct GatewayOptions {
+  std::vector<std::string> interfaces;  // empty: auto, the devices that hold local_addrs or route to remote_addrs
+  base::OffloadWanted hw_offload = base::OffloadWanted::no;  // for children that do not say
+  std::uint32_t workers = 1;                                 // IKE engines
+  OnStop on_stop = OnStop::close;                            // a clean stop closes SAs, or leaves them in the kernel
+  std::uint32_t half_open_limit = 0;                         // half-open IKE SAs; 0: no limit
+  std::uint32_t cookie_threshold = 30;
+  bool install_routes = true;
+  std::uint32_t routing_table = 220;
+  std::uint32_t routing_table_priority = 220;
+};
+
+// Where a connection and its children were written, in the order of ike::Config::conns.
+struct ConnOrigin {
+  std::string name;
+  Origin at;
+  std::map<std::string, Origin> children;
+};
+
+struct Configuration {
+  std::shared_ptr<const ike::Config> ike;
+  sad::Plan plan;
+  GatewayOptions gateway;
+  std::vector<ConnOrigin> origins;
+};
+
+// Either a whole configuration or errors; warnings in any case. Nothing is half taken.
+struct Loaded {
+  std::optional<Configuration> config;
+  Report report;
+};
+
+Loaded build(const Section& resolved);                             // of a tree that resolve() returned
+Loaded load_text(std::string_view text, const std::string& name);  // without includes
+Loaded load_file(const std::filesystem::path& path);
+
+// What `espgated --check-config` prints: one line a problem, errors first, then warnings ("...: warning: ...").
+struct CheckResult {
+  std::string text;  // empty if there is nothing to say
+  bool ok = false;
+};
+CheckResult check_config(const std::filesystem::path& path);
+
+}  // namespace espgate::control

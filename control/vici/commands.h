@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+// The commands espgated answers over vici: strongSwan's, by its names and keys, and our own (docs/vici.md).
+#pragma once
+
+#include "control/vici/daemon.h"
+#include "control/vici/server.h"
+
+namespace espgate::control::vici {
+
+// Fills `server` with every command and event. `daemon` must outlive it.
+void add_commands(Server& server, Daemon& daemon);
+
+// The messages themselves, for events and tests.
+Message sa_message(const ike::IkeView& ike, const Daemon& daemon);                      // of a list-sa event
+Message conn_message(const ike::ConnConfig& conn);                                      // of a list-conn event
+Message updown_message(const ike::IkeView& ike, const Daemon& daemon, bool up);         // ike-updown, child-updown
+Message children_message(const std::vector<ike::IkeView>& ikes, const Daemon& daemon);  // espgate-children
+Message conns_message(const std::vector<ConnStatus>& conns);                            // espgate-conns
+
+}  // namespace espgate::control::vici

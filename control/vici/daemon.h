@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+// What vici's commands need of the daemon; gateway/ implements it. All calls are made on the main thread; callbacks are
+// called there too, at once or later, exactly once unless said otherwise.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/ids.h"
+#include "control/config/model.h"
+#include "ike/api.h"
+
+namespace espgate::control {
+
+struct InitiateRequest {
+  std::string conn, child;                           // conn may be empty: the child of that name wherever it is
+  std::optional<std::chrono::milliseconds> timeout;  // none: as long as it takes; 0 or less: do not wait
+};
+struct TerminateRequest {
+  std::string conn, child;
+  std::optional<base::IkeId> ike;
+  std::optional<base::ChildId> child_id;
+  bool force = false;
+  std::optional<std::chrono::milliseconds> timeout;
+};
+// How a command ended.
+struct Outcome {
+  std::optional<ike::Failure> failure;  // none: done
+  bool timed_out = false;               // it goes on, but nobody waits any more
+  std::uint32_t matched = 0;            // terminate: SAs that matched
+};
+
+// One line of progress for `swanctl --initiate` and `espgate conn up`; any number of times before `done`.
+using LogLine = std::function<void(const std::string& group, std::uint32_t level, const std::string& text)>;
+using Done = std::function<void(const Outcome&)>;
+
+// What GETSA, the ledger and the BPF maps know of one child; 0 or empty where unknown.
+struct DirectionCounters {
+  std::uint64_t hw_packets = 0, hw_bytes = 0, sw_packets = 0, sw_bytes = 0;
+  std::optional<std::uint64_t> idle_seconds;  // since the last packet
+  bool exact = false;
+};
+struct ChildCounters {
+  DirectionCounters in, out;
+  std::uint32_t reqid = 0;
+};
+
+struct LastError {
+  std::int64_t at = 0;  // epoch seconds
+  ike::Failure failure;
+};
+// What a configured connection (child empty) or child is doing.
+struct ConnStatus {
+  std::string conn, child;
+  std::string state;  // "down", "connecting", "up"
+  Origin origin;
+  std::optional<LastError> last_error;
+  std::optional<std::int64_t> next_try_at;  // epoch seconds
+  std::uint32_t attempts = 0;               // since it was last up
+};
+
+struct DaemonStats {
+  std::int64_t started_at = 0;  // epoch seconds
+  std::uint32_t workers = 0;    // IKE engines
+  std::uint64_t queued = 0;     // datagrams waiting for an engine
+  std::uint64_t ike_sas = 0, half_open = 0;
+};
+
+class Daemon {
+ public:
+  virtual ~Daemon() = default;
+
+  [[nodiscard]] virtual std::string version() const = 0;
+  [[nodiscard]] virtual base::Instant now() const = 0;       // the clock of IkeView's times
+  [[nodiscard]] virtual std::int64_t epoch_now() const = 0;  // the same moment, in epoch seconds
+  [[nodiscard]] virtual const Configuration& config() const = 0;
+  [[nodiscard]] virtual std::vector<ConnStatus> conn_status() const = 0;
+  [[nodiscard]] virtual DaemonStats stats() const = 0;
+
+  virtual void list(std::function<void(const std::vector<ike::IkeView>&)> done) = 0;
+  virtual void initiate(const InitiateRequest& request, LogLine log, Done done) = 0;
+  virtual void terminate(const TerminateRequest& request, LogLine log, Done done) = 0;
+  // Reads the configuration anew; it is taken whole or not at all. `dry_run`: only reports.
+  virtual Report reload(bool dry_run) = 0;
+
+  // Packets and bytes of a child, if accounting runs.
+  [[nodiscard]] virtual std::optional<ChildCounters> counters(base::ChildId) const { return std::nullopt; }
+};
+
+}  // namespace espgate::control
