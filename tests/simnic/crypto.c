@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* AES-GCM for ESP (RFC 4106) on gcm(aes), so that IV and AAD are built here and not by the code under test. */
+/* AES-GCM for ESP (RFC 4106) on gcm(aes), so that IV and AAD are built here and not by the code under test.
+ */
 #include <crypto/aead.h>
 #include <linux/scatterlist.h>
 #include <linux/slab.h>
@@ -14,7 +15,8 @@ struct simnic_job {
 	struct aead_request request; /* with the algorithm's context behind it */
 };
 
-/* simnic_gcm_alloc - a synchronous transform, since packets are handled in softirq context; ERR_PTR on error. */
+/* simnic_gcm_alloc - a synchronous transform, since packets are handled in softirq context; ERR_PTR on error.
+ */
 struct crypto_aead *simnic_gcm_alloc(const u8 *key, unsigned int key_len)
 {
 	struct crypto_aead *tfm = crypto_alloc_aead("gcm(aes)", 0, CRYPTO_ALG_ASYNC);
@@ -68,7 +70,7 @@ int simnic_gcm(struct simnic_sa *sa, bool encrypt, u64 seq, const u8 *iv, u8 *da
 	aead_request_set_callback(&job->request, 0, NULL, NULL);
 	aead_request_set_ad(&job->request, aad);
 	aead_request_set_crypt(&job->request, job->sg, job->sg, encrypt ? len - SIMNIC_ICV_LEN : len,
-			       job->nonce);
+	                       job->nonce);
 	err = encrypt ? crypto_aead_encrypt(&job->request) : crypto_aead_decrypt(&job->request);
 	kfree_sensitive(job);
 	return err;

@@ -54,13 +54,13 @@ enum simnic_mode { SIMNIC_MODE_CRYPTO = BIT(0) };
 
 /* Faults that a test switches on; 0 is off everywhere. See fault.c for the text form. */
 struct simnic_fault {
-	u32 rx_skip;	   /* every Nth ESP packet that could be decrypted is passed up as it is */
-	u32 tx_drop;	   /* every Nth encrypted packet is lost after the stack has counted it */
-	u32 corrupt_icv;   /* every Nth encrypted packet leaves with a wrong ICV */
-	u32 add_errno;	   /* state_add fails with this errno ... */
-	u32 add_after;	   /* ... after this many more SAs were taken */
+	u32 rx_skip;        /* every Nth ESP packet that could be decrypted is passed up as it is */
+	u32 tx_drop;        /* every Nth encrypted packet is lost after the stack has counted it */
+	u32 corrupt_icv;    /* every Nth encrypted packet leaves with a wrong ICV */
+	u32 add_errno;      /* state_add fails with this errno ... */
+	u32 add_after;      /* ... after this many more SAs were taken */
 	bool accept_silent; /* state_add says EOPNOTSUPP, which the stack takes for "use software" */
-	bool drop_all;	   /* SAs are taken, and every packet of theirs is lost, both ways */
+	bool drop_all;      /* SAs are taken, and every packet of theirs is lost, both ways */
 };
 
 struct simnic_fault_state {
@@ -113,7 +113,7 @@ struct simnic_dev {
 /* What a frame carries, as far as this NIC looks. */
 enum simnic_kind {
 	SIMNIC_PLAIN,
-	SIMNIC_ESP,	 /* whole, ESP right behind the IP header: can be decrypted */
+	SIMNIC_ESP,      /* whole, ESP right behind the IP header: can be decrypted */
 	SIMNIC_ESP_OTHER /* ESP that passes: first fragment, in UDP, behind extension headers, VLAN */
 };
 
@@ -161,7 +161,7 @@ void simnic_esn_sync(struct simnic_sa *sa, u64 seq);
 int simnic_bpf(struct net_device *dev, struct netdev_bpf *bpf);
 int simnic_xdp_xmit(struct net_device *dev, int count, struct xdp_frame **frames, u32 flags);
 struct sk_buff *simnic_xdp_run(struct simnic_dev *nic, struct bpf_prog *prog, struct sk_buff *skb,
-			       bool *redirected);
+                               bool *redirected);
 
 /* fault.c */
 int simnic_fault_parse(struct simnic_fault *fault, char *text);
