@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+// sad/ owns the truth about SAs: what should be in SAD and SPD, what is, and why not. Pure: values and the time in,
+// outputs back; it opens nothing and reads no clock.
+//
+//   install -> TRYING(crypto) --both taken--> COMMITTING --verified--> POLICIES -> UP
+//                 |  |                            | refused                |       (actual < wanted: DEGRADED)
+//                 |  +--auto--> TRYING(software) <+                        |
+//                 +--strict--> UNDOING -> (gone, ChildRefused) <-----------+--any failure, or removed meanwhile
+//   UP, DEGRADED --remove--> UNDOING -> (gone)
+//
+// In TRYING(crypto) the inbound SA is added for real and the outbound one on trial: same attributes, a key of zeros, a
+// reqid that no policy names; read back and deleted. So no outbound key is ever installed twice.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/ids.h"
+#include "ike/api.h"
+#include "sad/ledger.h"
+#include "sad/plan.h"
+#include "sad/reason.h"
+#include "xfrm/api.h"
+
+namespace espgate::sad {
+
+// reqids of ours are kReqidBase + n, 0 < n < 2^16; the first is for trials.
+inline constexpr std::uint32_t kReqidBase = 0x45470000;
+
+// What sad/ cannot know by itself: the device by which the route to the peer leaves, asked for by gateway/.
+struct InstallContext {
+  std::string device;         // empty: no route to the peer
+  std::uint32_t ifindex = 0;  // 0 with it
+};
+
+struct OpId {
+  std::uint64_t value = 0;
+  auto operator<=>(const OpId&) const = default;
+};
+
+// A request to the kernel, answered by Sad::on_result with the same id.
+struct Op {
+  OpId id;
+  xfrm::Request request;
+};
+
+// A line for the log: complete, for a stranger's eyes; conn and child stand in it already.
+struct Notice {
+  enum class Level : std::uint8_t { info, warning, error };
+  Level level = Level::info;
+  std::string conn, child;  // empty: of no one child
+  Reason reason = Reason::none;
+  std::string text;
+};
+
+using Output =
+    std::variant<Op, AssignSlot, UpdateSlot, ReleaseSlot, WritePolicy, ClearPolicy, ike::ChildAnswer, Notice>;
+// To be carried out in order, whole, before the results are fed back (in order, too); Ops next to one another may go to
+// the kernel in one batch. sad/pump.h does just that.
+using Outputs = std::vector<Output>;
+
+struct Options {
+  std::uint32_t slots = 4096;     // room in sa_dir: SAs, two a child
+  std::uint32_t policies = 8192;  // room in policy_dir
+};
+
+class Sad {
+ public:
+  explicit Sad(Options options = {});
+  ~Sad();
+  Sad(Sad&&) noexcept;
+  Sad& operator=(Sad&&) noexcept;
+
+  // Once, before the first plan: deletes SAs that a former self left (counts folded), and takes over its policies;
+  // those that the first plan does not want go when that plan's floor stands.
+  Outputs restore(base::Instant now, const Leftover& leftover);
+
+  // The whole plan, each time. What did not change is not touched; new floors go in before old ones go.
+  Outputs on_plan(base::Instant now, const Plan& plan);
+
+  // Answered exactly once by an ike::ChildAnswer.
+  Outputs on_install(base::Instant now, ike::InstallChild install, const InstallContext& context);
+  Outputs on_remove(base::Instant now, const ike::RemoveChild& remove);
+  Outputs on_result(base::Instant now, OpId id, xfrm::Result result);
+
+  // Removes all that is ours, and only that; done when idle() after the results.
+  Outputs stop(base::Instant now);
+
+  [[nodiscard]] bool idle() const;  // no result is awaited
+  [[nodiscard]] std::size_t child_count() const;
+  // The slots in use, as the ledger has them.
+  [[nodiscard]] std::vector<SlotEntry> slots() const;
+  // The policies in place, as the ledger has them.
+  [[nodiscard]] std::vector<PolicyEntry> policies() const;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace espgate::sad

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+// SAs and policies as the kernel keeps them: what is asked of it and what it answers, as plain values.
+// Addresses are in network order inside base::Address; ports, SPIs and counts are in host order. Errors carry errno and
+// the kernel's extended ack, verbatim, in base::Error::detail.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <expected>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "base/address.h"
+#include "base/error.h"
+#include "base/esp.h"
+#include "base/ids.h"
+#include "base/secret.h"
+
+namespace espgate::xfrm {
+
+// ------------------------------------------------------------------------------------------------ SAs
+
+enum class OffloadKind : std::uint8_t { crypto, packet };
+
+// An offload wished for (SaSpec) or held (SaState). The kernel knows the device by its index alone.
+struct Offload {
+  OffloadKind kind = OffloadKind::crypto;
+  std::uint32_t ifindex = 0;
+  bool operator==(const Offload&) const = default;
+};
+
+// ESP in UDP (RFC 3948): ports as in the outer UDP header of this direction's packets.
+struct Encap {
+  std::uint16_t source_port = 0, destination_port = 0;
+  bool operator==(const Encap&) const = default;
+};
+
+// A port (or, for ICMP, a type or code) compared under a mask; mask 0 matches every one.
+struct PortMatch {
+  std::uint16_t value = 0, mask = 0;
+  auto operator<=>(const PortMatch&) const = default;
+};
+
+// What struct xfrm_selector can say. For ICMP and ICMPv6 the source port is the type, the destination port the code.
+struct Selector {
+  base::Prefix source, destination;
+  std::uint8_t protocol = 0;  // IP protocol, 0 any
+  PortMatch source_port, destination_port;
+  [[nodiscard]] std::string text() const;  // "10.1.0.0/16 -> 10.2.0.0/16", "... proto 17 dport 53"
+  auto operator<=>(const Selector&) const = default;
+};
+
+// Lifetimes; 0 is "no limit". Soft ones raise an EXPIRE, hard ones end the SA.
+struct Limits {
+  std::uint64_t soft_packets = 0, hard_packets = 0;
+  std::uint64_t soft_bytes = 0, hard_bytes = 0;
+  std::chrono::seconds soft_age{0}, hard_age{0};
+};
+
+// Names an SA as the kernel does: destination, SPI, protocol (always ESP here).
+struct SaId {
+  base::Address destination;
+  base::Spi spi;
+  auto operator<=>(const SaId&) const = default;
+};
+
+struct SaSpec {
+  base::Direction direction = base::Direction::in;
+  base::Address source, destination;  // of the outer (tunnel) or the only (transport) header
+  base::Spi spi;
+  base::EspSuite suite;     // with `esn`
+  base::Secret cipher_key;  // AEAD: the salt is at its end (RFC 4106 8.1)
+  base::Secret auth_key;    // empty for AEAD
+  base::SaMode mode = base::SaMode::tunnel;
+  std::uint32_t reqid = 0;
+  std::uint32_t replay_window = 128;  // packets; inbound only, an outbound SA has none
+  std::optional<Encap> encap;
+  std::optional<Offload> offload;  // absent: software, explicitly
+  Limits limits;
+  std::optional<Selector> selector;  // transport mode: what the SA may carry
+
+  [[nodiscard]] SaId id() const { return {destination, spi}; }
+  [[nodiscard]] SaSpec clone() const;  // with its keys: named, because it copies secrets
+};
+
+// An SA as read back.
+struct SaState {
+  SaId id;
+  base::Address source;
+  std::uint32_t reqid = 0;
+  base::SaMode mode = base::SaMode::tunnel;
+  std::optional<Offload> offload;                      // held by a device; absent: software
+  std::uint64_t packets = 0, bytes = 0;                // GETSA's own counts (outbound: a GSO batch counts once)
+  std::uint64_t replay_errors = 0, window_errors = 0;  // replayed; older than the window
+  std::uint64_t integrity_errors = 0;
+  std::uint64_t sequence_in = 0, sequence_out = 0;  // highest seen, last used; 64 bits with ESN
+  std::uint32_t replay_window = 0;
+};
+
+// ------------------------------------------------------------------------------------------------ policies
+
+enum class PolicyDirection : std::uint8_t { in, out, forward };
+enum class PolicyAction : std::uint8_t { allow, block };
+
+// What an allowed packet must be (in, forward) or become (out): ESP between these ends.
+struct Template {
+  base::Address source, destination;  // not looked at in transport mode
+  std::uint32_t reqid = 0;
+  base::SaMode mode = base::SaMode::tunnel;
+  bool operator==(const Template&) const = default;
+};
+
+// The kernel tells policies of one direction apart by their selector, not by their priority, so that a block policy
+// could not stand beneath a template policy for the same traffic. struct xfrm_selector::user is compared with the rest
+// but plays no part in matching packets (net/xfrm/xfrm_policy.c: selector_cmp, xfrm_selector_match): we keep our layer
+// in it. It also marks a policy as ours.
+enum class Layer : std::uint8_t { foreign, bypass, child, floor };
+
+struct PolicyId {
+  PolicyDirection direction = PolicyDirection::out;
+  Selector selector;
+  Layer layer = Layer::foreign;
+  auto operator<=>(const PolicyId&) const = default;
+};
+
+struct PolicySpec {
+  PolicyId id;
+  std::uint32_t priority = 0;  // the lower number wins
+  PolicyAction action = PolicyAction::allow;
+  std::optional<Template> esp;  // absent: in the clear (allow) or not at all (block)
+  bool operator==(const PolicySpec&) const = default;
+};
+
+// ------------------------------------------------------------------------------------------------ requests
+
+struct AddSa {
+  SaSpec spec;
+};
+struct GetSa {
+  SaId id;
+};
+struct DelSa {
+  SaId id;
+};
+// Adds the policy, or replaces in one step the one with the same id.
+struct PutPolicy {
+  PolicySpec policy;
+};
+struct DelPolicy {
+  PolicyId id;
+};
+using Request = std::variant<AddSa, GetSa, DelSa, PutPolicy, DelPolicy>;
+
+struct Done {};
+// GetSa is answered by SaState, the others by Done.
+using Result = std::expected<std::variant<Done, SaState>, base::Error>;
+
+// "add SA c0ffee01 to 192.0.2.1", "put out policy 10.1.0.0/16 -> 10.2.0.0/16": for errors and logs; no key in it.
+std::string describe(const Request& request);
+std::string_view to_string(PolicyDirection direction);  // "in", "out", "fwd"
+
+class Kernel {
+ public:
+  virtual ~Kernel() = default;
+  // Carries the requests out in order; one result each, in the same order. A failed one does not stop the next.
+  virtual std::vector<Result> execute(std::span<const Request> requests) = 0;
+  virtual std::expected<std::vector<SaState>, base::Error> dump_sas() = 0;
+  virtual std::expected<std::vector<PolicySpec>, base::Error> dump_policies() = 0;
+};
+
+}  // namespace espgate::xfrm

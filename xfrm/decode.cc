@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <libmnl/libmnl.h>
+#include <linux/xfrm.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+#include "xfrm/attributes.h"
+#include "xfrm/kernel_types.h"
+#include "xfrm/message.h"
+
+namespace espgate::xfrm {
+namespace {
+
+// The attributes behind a fixed header, by type; later ones of a type win.
+class Attributes {
+ public:
+  Attributes(const nlmsghdr& message, std::size_t after) {
+    for_each_attribute(message, after, [this](std::uint16_t type, base::ByteView payload) {
+      if (type < found_.size()) found_[type] = payload;
+    });
+  }
+  [[nodiscard]] bool has(std::size_t type) const { return found_[type].data() != nullptr; }
+  // The payload as T, which may be followed by more; nullopt if absent or short.
+  template <class T>
+  [[nodiscard]] std::optional<T> get(std::size_t type) const {
+    if (found_[type].size() < sizeof(T)) return std::nullopt;
+    T out;
+    std::memcpy(&out, found_[type].data(), sizeof out);
+    return out;
+  }
+
+ private:
+  std::array<base::ByteView, 64> found_{};
+};
+
+// The fixed part of struct xfrm_replay_state_esn; its bitmap follows.
+struct ReplayEsn {
+  std::uint32_t bmp_len, oseq, seq, oseq_hi, seq_hi, replay_window;
+};
+static_assert(sizeof(ReplayEsn) == sizeof(xfrm_replay_state_esn));
+
+template <class T>
+const T* header(const nlmsghdr& message) {
+  if (mnl_nlmsg_get_payload_len(&message) < sizeof(T)) return nullptr;
+  return static_cast<const T*>(mnl_nlmsg_get_payload(&message));
+}
+
+std::uint64_t wide(std::uint32_t high, std::uint32_t low) { return std::uint64_t{high} << 32 | low; }
+
+void read_sequences(const Attributes& attributes, SaState& to) {
+  if (auto esn = attributes.get<ReplayEsn>(XFRMA_REPLAY_ESN_VAL)) {
+    to.sequence_in = wide(esn->seq_hi, esn->seq);
+    to.sequence_out = wide(esn->oseq_hi, esn->oseq);
+    to.replay_window = esn->replay_window;
+  } else if (auto plain = attributes.get<xfrm_replay_state>(XFRMA_REPLAY_VAL)) {
+    to.sequence_in = plain->seq;
+    to.sequence_out = plain->oseq;
+  }
+}
+
+}  // namespace
+
+std::optional<SaState> decode_sa(const nlmsghdr& message) {
+  const auto* info = header<xfrm_usersa_info>(message);
+  if (info == nullptr || info->id.proto != IPPROTO_ESP) return std::nullopt;
+  const Attributes attributes(message, sizeof *info);
+  SaState out;
+  out.id = {address_of(info->id.daddr, info->family), {ntohl(info->id.spi)}};
+  out.source = address_of(info->saddr, info->family);
+  out.reqid = info->reqid;
+  out.mode = info->mode == XFRM_MODE_TRANSPORT ? base::SaMode::transport : base::SaMode::tunnel;
+  out.packets = info->curlft.packets;
+  out.bytes = info->curlft.bytes;
+  out.replay_errors = info->stats.replay;
+  out.window_errors = info->stats.replay_window;
+  out.integrity_errors = info->stats.integrity_failed;
+  out.replay_window = info->replay_window;
+  read_sequences(attributes, out);
+  if (auto offload = attributes.get<xfrm_user_offload>(XFRMA_OFFLOAD_DEV)) {
+    const bool packet = (offload->flags & kOffloadPacket) != 0;
+    out.offload =
+        Offload{packet ? OffloadKind::packet : OffloadKind::crypto, static_cast<std::uint32_t>(offload->ifindex)};
+  }
+  return out;
+}
+
+bool has_direction(const nlmsghdr& message) {
+  const auto* info = header<xfrm_usersa_info>(message);
+  return info != nullptr && Attributes(message, sizeof *info).has(kAttributeSaDirection);
+}
+
+std::optional<PolicySpec> decode_policy(const nlmsghdr& message) {
+  const auto* info = header<xfrm_userpolicy_info>(message);
+  if (info == nullptr || info->dir >= XFRM_POLICY_MAX) return std::nullopt;
+  const Attributes attributes(message, sizeof *info);
+  const auto type = attributes.get<xfrm_userpolicy_type>(XFRMA_POLICY_TYPE);
+  if (type && type->type != XFRM_POLICY_TYPE_MAIN) return std::nullopt;
+  PolicySpec out;
+  static constexpr std::array kDirections{PolicyDirection::in, PolicyDirection::out, PolicyDirection::forward};
+  out.id = {kDirections[info->dir], selector_of(info->sel), layer_of(info->sel)};
+  out.priority = info->priority;
+  out.action = info->action == XFRM_POLICY_BLOCK ? PolicyAction::block : PolicyAction::allow;
+  if (auto esp = attributes.get<xfrm_user_tmpl>(XFRMA_TMPL)) {
+    const bool transport = esp->mode == XFRM_MODE_TRANSPORT;
+    out.esp = Template{address_of(esp->saddr, esp->family), address_of(esp->id.daddr, esp->family), esp->reqid,
+                       transport ? base::SaMode::transport : base::SaMode::tunnel};
+  }
+  return out;
+}
+
+std::optional<Ack> decode_ack(const nlmsghdr& message) {
+  if (message.nlmsg_type != NLMSG_ERROR) return std::nullopt;
+  const auto* error = header<nlmsgerr>(message);
+  if (error == nullptr) return std::nullopt;
+  Ack out{-error->error, {}};
+  if ((message.nlmsg_flags & NLM_F_ACK_TLVS) == 0) return out;
+  // Behind the header come the request's own octets unless the kernel capped them, then the attributes.
+  std::size_t after = sizeof *error;
+  if ((message.nlmsg_flags & NLM_F_CAPPED) == 0) after += error->msg.nlmsg_len - sizeof(nlmsghdr);
+  for_each_attribute(message, after, [&out](std::uint16_t type, base::ByteView payload) {
+    if (type != NLMSGERR_ATTR_MSG) return;
+    const auto words = base::as_text(payload);
+    out.words = words.substr(0, words.find('\0'));
+  });
+  return out;
+}
+
+}  // namespace espgate::xfrm

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <arpa/inet.h>
+#include <libmnl/libmnl.h>
+#include <linux/udp.h>
+#include <linux/xfrm.h>
+#include <netinet/in.h>
+
+#include <cstring>
+
+#include "xfrm/kernel_types.h"
+#include "xfrm/message.h"
+
+namespace espgate::xfrm {
+namespace {
+
+nlmsghdr* start(std::span<std::uint8_t> to, int type, int flags, std::uint32_t sequence) {
+  std::memset(to.data(), 0, kMessageRoom);
+  nlmsghdr* message = mnl_nlmsg_put_header(to.data());
+  message->nlmsg_type = static_cast<std::uint16_t>(type);
+  message->nlmsg_flags = static_cast<std::uint16_t>(NLM_F_REQUEST | flags);
+  message->nlmsg_seq = sequence;
+  return message;
+}
+
+template <class T>
+T* header(nlmsghdr* message) {
+  return static_cast<T*>(mnl_nlmsg_put_extra_header(message, sizeof(T)));
+}
+
+// Reserves an attribute of `octets` (zeroed) and returns its payload.
+void* attribute(nlmsghdr* message, int type, std::size_t octets) {
+  auto* out = reinterpret_cast<nlattr*>(mnl_nlmsg_get_payload_tail(message));
+  out->nla_type = static_cast<std::uint16_t>(type);
+  out->nla_len = static_cast<std::uint16_t>(MNL_ATTR_HDRLEN + octets);
+  message->nlmsg_len += static_cast<std::uint32_t>(MNL_ALIGN(out->nla_len));
+  return mnl_attr_get_payload(out);
+}
+
+void put_limits(const Limits& limits, xfrm_lifetime_cfg& to) {
+  auto or_none = [](std::uint64_t value) { return value != 0 ? value : XFRM_INF; };
+  to.soft_packet_limit = or_none(limits.soft_packets);
+  to.hard_packet_limit = or_none(limits.hard_packets);
+  to.soft_byte_limit = or_none(limits.soft_bytes);
+  to.hard_byte_limit = or_none(limits.hard_bytes);
+  to.soft_add_expires_seconds = static_cast<std::uint64_t>(limits.soft_age.count());
+  to.hard_add_expires_seconds = static_cast<std::uint64_t>(limits.hard_age.count());
+}
+
+struct AuthName {
+  const char* name;
+  unsigned icv_bits;
+};
+AuthName auth_name(base::EspAuth auth) {
+  switch (auth) {
+    case base::EspAuth::hmac_sha2_384_192:
+      return {"hmac(sha384)", 192};
+    case base::EspAuth::hmac_sha2_512_256:
+      return {"hmac(sha512)", 256};
+    case base::EspAuth::hmac_sha2_256_128:
+    case base::EspAuth::none:
+      break;
+  }
+  return {"hmac(sha256)", 128};
+}
+
+// xfrm_algo, xfrm_algo_auth and xfrm_algo_aead end in the key.
+template <class T>
+T* algorithm(nlmsghdr* message, int type, const char* name, base::ByteView key) {
+  auto* out = static_cast<T*>(attribute(message, type, sizeof(T) + key.size()));
+  std::strncpy(out->alg_name, name, sizeof out->alg_name - 1);
+  out->alg_key_len = static_cast<unsigned>(8 * key.size());
+  if (!key.empty()) std::memcpy(out->alg_key, key.data(), key.size());
+  return out;
+}
+
+void put_algorithms(nlmsghdr* message, const SaSpec& spec) {
+  if (spec.suite.aead()) {
+    auto* aead = algorithm<xfrm_algo_aead>(message, XFRMA_ALG_AEAD, "rfc4106(gcm(aes))", spec.cipher_key.view());
+    aead->alg_icv_len = static_cast<unsigned>(8 * spec.suite.icv_octets());
+    return;
+  }
+  algorithm<xfrm_algo>(message, XFRMA_ALG_CRYPT, "cbc(aes)", spec.cipher_key.view());
+  const AuthName auth = auth_name(spec.suite.auth);
+  algorithm<xfrm_algo_auth>(message, XFRMA_ALG_AUTH_TRUNC, auth.name, spec.auth_key.view())->alg_trunc_len =
+      auth.icv_bits;
+}
+
+// The replay window, always in the form that takes more than 32 packets. Without XFRMA_SA_DIR the kernel wants a window
+// for an outbound ESN SA, too, and leaves it unused.
+void put_replay(nlmsghdr* message, const SaSpec& spec, const Features& features) {
+  const bool inbound = spec.direction == base::Direction::in;
+  std::uint32_t window = inbound ? spec.replay_window : 0;
+  if (spec.suite.esn && window == 0 && (inbound || !features.sa_direction)) window = 32;
+  if (window == 0 && !spec.suite.esn) return;
+  const std::size_t words = (window + 31) / 32;
+  auto* replay = static_cast<xfrm_replay_state_esn*>(
+      attribute(message, XFRMA_REPLAY_ESN_VAL, sizeof(xfrm_replay_state_esn) + 4 * words));
+  replay->bmp_len = static_cast<std::uint32_t>(words);
+  replay->replay_window = window;
+}
+
+void put_offload(nlmsghdr* message, const SaSpec& spec) {
+  if (!spec.offload) return;
+  auto* offload = static_cast<xfrm_user_offload*>(attribute(message, XFRMA_OFFLOAD_DEV, sizeof(xfrm_user_offload)));
+  offload->ifindex = static_cast<int>(spec.offload->ifindex);
+  if (spec.direction == base::Direction::in) offload->flags |= XFRM_OFFLOAD_INBOUND;
+  if (spec.offload->kind == OffloadKind::packet) offload->flags |= kOffloadPacket;
+}
+
+void put_encap(nlmsghdr* message, const SaSpec& spec) {
+  if (!spec.encap) return;
+  auto* encap = static_cast<xfrm_encap_tmpl*>(attribute(message, XFRMA_ENCAP, sizeof(xfrm_encap_tmpl)));
+  encap->encap_type = UDP_ENCAP_ESPINUDP;
+  encap->encap_sport = htons(spec.encap->source_port);
+  encap->encap_dport = htons(spec.encap->destination_port);
+}
+
+void put_sa_info(nlmsghdr* message, const SaSpec& spec) {
+  auto* info = header<xfrm_usersa_info>(message);
+  info->id = kernel_id(spec.destination, spec.spi);
+  info->saddr = kernel_address(spec.source);
+  info->family = static_cast<std::uint16_t>(spec.destination.family());
+  info->mode = spec.mode == base::SaMode::tunnel ? XFRM_MODE_TUNNEL : XFRM_MODE_TRANSPORT;
+  info->reqid = spec.reqid;
+  if (spec.suite.esn) info->flags |= XFRM_STATE_ESN;
+  // A tunnel carries either family; without the flag the kernel takes the outer one.
+  if (spec.mode == base::SaMode::tunnel) info->flags |= XFRM_STATE_AF_UNSPEC;
+  if (spec.selector) info->sel = kernel_selector(*spec.selector, Layer::foreign);
+  put_limits(spec.limits, info->lft);
+}
+
+nlmsghdr* put(const AddSa& add, std::uint32_t sequence, const Features& features, std::span<std::uint8_t> to) {
+  nlmsghdr* message = start(to, XFRM_MSG_NEWSA, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, sequence);
+  put_sa_info(message, add.spec);
+  put_algorithms(message, add.spec);
+  put_replay(message, add.spec, features);
+  put_encap(message, add.spec);
+  put_offload(message, add.spec);
+  if (features.sa_direction) {
+    *static_cast<std::uint8_t*>(attribute(message, kAttributeSaDirection, 1)) =
+        add.spec.direction == base::Direction::in ? kSaDirectionIn : kSaDirectionOut;
+  }
+  return message;
+}
+
+nlmsghdr* put_sa_id(int type, int flags, const SaId& id, std::uint32_t sequence, std::span<std::uint8_t> to) {
+  nlmsghdr* message = start(to, type, flags, sequence);
+  auto* out = header<xfrm_usersa_id>(message);
+  out->daddr = kernel_address(id.destination);
+  out->spi = htonl(id.spi.value);
+  out->family = static_cast<std::uint16_t>(id.destination.family());
+  out->proto = IPPROTO_ESP;
+  return message;
+}
+
+nlmsghdr* put(const GetSa& get, std::uint32_t sequence, const Features&, std::span<std::uint8_t> to) {
+  return put_sa_id(XFRM_MSG_GETSA, 0, get.id, sequence, to);
+}
+
+nlmsghdr* put(const DelSa& del, std::uint32_t sequence, const Features&, std::span<std::uint8_t> to) {
+  return put_sa_id(XFRM_MSG_DELSA, NLM_F_ACK, del.id, sequence, to);
+}
+
+// UPDPOLICY adds what is not there and replaces what is, under one lock.
+nlmsghdr* put(const PutPolicy& request, std::uint32_t sequence, const Features&, std::span<std::uint8_t> to) {
+  const PolicySpec& policy = request.policy;
+  nlmsghdr* message = start(to, XFRM_MSG_UPDPOLICY, NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE, sequence);
+  auto* info = header<xfrm_userpolicy_info>(message);
+  info->sel = kernel_selector(policy.id.selector, policy.id.layer);
+  put_limits({}, info->lft);
+  info->priority = policy.priority;
+  info->dir = kernel_direction(policy.id.direction);
+  info->action = policy.action == PolicyAction::allow ? XFRM_POLICY_ALLOW : XFRM_POLICY_BLOCK;
+  info->share = XFRM_SHARE_ANY;
+  if (policy.esp) {
+    auto* esp = static_cast<xfrm_user_tmpl*>(attribute(message, XFRMA_TMPL, sizeof(xfrm_user_tmpl)));
+    const bool tunnel = policy.esp->mode == base::SaMode::tunnel;
+    esp->id.proto = IPPROTO_ESP;
+    esp->family = static_cast<std::uint16_t>(policy.esp->destination.family());
+    if (tunnel) {
+      esp->id.daddr = kernel_address(policy.esp->destination);
+      esp->saddr = kernel_address(policy.esp->source);
+    }
+    esp->reqid = policy.esp->reqid;
+    esp->mode = tunnel ? XFRM_MODE_TUNNEL : XFRM_MODE_TRANSPORT;
+    esp->aalgos = esp->ealgos = esp->calgos = ~0U;
+  }
+  return message;
+}
+
+nlmsghdr* put(const DelPolicy& del, std::uint32_t sequence, const Features&, std::span<std::uint8_t> to) {
+  nlmsghdr* message = start(to, XFRM_MSG_DELPOLICY, NLM_F_ACK, sequence);
+  auto* id = header<xfrm_userpolicy_id>(message);
+  id->sel = kernel_selector(del.id.selector, del.id.layer);
+  id->dir = kernel_direction(del.id.direction);
+  return message;
+}
+
+}  // namespace
+
+std::size_t encode(const Request& request, std::uint32_t sequence, const Features& features,
+                   std::span<std::uint8_t> to) {
+  return std::visit([&](const auto& what) { return put(what, sequence, features, to)->nlmsg_len; }, request);
+}
+
+std::size_t encode_dump(Table table, std::uint32_t sequence, std::span<std::uint8_t> to) {
+  const bool sas = table == Table::sas;
+  return start(to, sas ? XFRM_MSG_GETSA : XFRM_MSG_GETPOLICY, NLM_F_DUMP, sequence)->nlmsg_len;
+}
+
+}  // namespace espgate::xfrm

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "xfrm/model_kernel.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <functional>
+
+namespace espgate::xfrm {
+namespace {
+
+Result refuse(const Request& request, int code, std::string words = {}) {
+  return std::unexpected(base::Error{describe(request), code, std::move(words)});
+}
+
+bool matches(const PortMatch& match, std::uint16_t port) { return ((match.value ^ port) & match.mask) == 0; }
+
+}  // namespace
+
+std::vector<Result> ModelKernel::execute(std::span<const Request> requests) {
+  std::vector<Result> out;
+  out.reserve(requests.size());
+  for (const auto& request : requests) {
+    out.push_back(carry_out(request));
+    journal_.push_back((out.back() ? "" : "! ") + describe(request));
+  }
+  return out;
+}
+
+Result ModelKernel::carry_out(const Request& request) {
+  if (fault) {
+    if (auto error = fault(request)) return std::unexpected(*error);
+  }
+  auto result = std::visit([this](const auto& what) { return apply(what); }, request);
+  if (!result) result.error().operation = describe(request);
+  return result;
+}
+
+Result ModelKernel::apply(const AddSa& add) {
+  const SaSpec& spec = add.spec;
+  if (sas_.contains(spec.id())) return std::unexpected(base::Error{{}, EEXIST, {}});
+  SaState state;
+  state.id = spec.id();
+  state.source = spec.source;
+  state.reqid = spec.reqid;
+  state.mode = spec.mode;
+  state.replay_window = spec.direction == base::Direction::in ? spec.replay_window : 0;
+  if (auto offloaded = offload(spec, state); !offloaded) return offloaded;
+  const auto key = spec.cipher_key.view();
+  const bool throw_away = std::ranges::all_of(key, [](auto octet) { return octet == 0; });
+  if (spec.direction == base::Direction::out && !throw_away) {
+    const bool fresh = outbound_keys_.insert(std::hash<std::string_view>{}(base::as_text(key))).second;
+    if (!fresh) ++keys_reused_;
+  }
+  sas_.emplace(state.id, state);
+  return Done{};
+}
+
+Result ModelKernel::offload(const SaSpec& spec, SaState& state) {
+  if (!spec.offload) return Done{};
+  const auto found = devices.find(spec.offload->ifindex);
+  if (found == devices.end()) return Done{};
+  const auto used = static_cast<std::size_t>(std::ranges::count_if(sas_, [&](const auto& entry) {
+    return entry.second.offload && entry.second.offload->ifindex == spec.offload->ifindex;
+  }));
+  const auto answer = found->second.answer ? found->second.answer(spec) : DeviceAnswer{};
+  if (answer.kind == DeviceAnswer::Kind::refused) {
+    return std::unexpected(base::Error{{}, answer.code, answer.words});
+  }
+  if (answer.kind == DeviceAnswer::Kind::silent) return Done{};
+  if (used >= found->second.slots) return std::unexpected(base::Error{{}, ENOSPC, "No space for SA in table!"});
+  state.offload = spec.offload;
+  return Done{};
+}
+
+Result ModelKernel::apply(const GetSa& get) {
+  const SaState* state = find(get.id);
+  if (state == nullptr) return refuse(get, ESRCH);
+  return *state;
+}
+
+Result ModelKernel::apply(const DelSa& del) {
+  if (sas_.erase(del.id) == 0) return refuse(del, ESRCH);
+  return Done{};
+}
+
+Result ModelKernel::apply(const PutPolicy& put) {
+  policies_[put.policy.id] = put.policy;
+  return Done{};
+}
+
+Result ModelKernel::apply(const DelPolicy& del) {
+  if (policies_.erase(del.id) == 0) return refuse(del, ENOENT);
+  return Done{};
+}
+
+std::expected<std::vector<SaState>, base::Error> ModelKernel::dump_sas() {
+  std::vector<SaState> out;
+  for (const auto& [id, state] : sas_) out.push_back(state);
+  return out;
+}
+
+std::expected<std::vector<PolicySpec>, base::Error> ModelKernel::dump_policies() {
+  std::vector<PolicySpec> out;
+  for (const auto& [id, policy] : policies_) out.push_back(policy);
+  return out;
+}
+
+const SaState* ModelKernel::find(const SaId& id) const {
+  const auto found = sas_.find(id);
+  return found == sas_.end() ? nullptr : &found->second;
+}
+
+const PolicySpec* ModelKernel::lookup(PolicyDirection direction, const base::Address& source,
+                                      const base::Address& destination, std::uint8_t protocol,
+                                      std::uint16_t source_port, std::uint16_t destination_port) const {
+  const PolicySpec* best = nullptr;
+  for (const auto& [id, policy] : policies_) {
+    const Selector& selector = id.selector;
+    if (id.direction != direction || !selector.source.contains(source) || !selector.destination.contains(destination) ||
+        (selector.protocol != 0 && selector.protocol != protocol) || !matches(selector.source_port, source_port) ||
+        !matches(selector.destination_port, destination_port)) {
+      continue;
+    }
+    if (best == nullptr || policy.priority < best->priority) best = &policy;
+  }
+  return best;
+}
+
+void ModelKernel::carry(const SaId& id, std::uint64_t packets, std::uint64_t bytes) {
+  if (auto found = sas_.find(id); found != sas_.end()) {
+    found->second.packets += packets;
+    found->second.bytes += bytes;
+  }
+}
+
+}  // namespace espgate::xfrm

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+// A kernel in memory: the SAD and SPD that requests would leave behind, and devices that do as they are told. The null
+// kernel (`espgated --kernel null`) is one without devices; tests and the simulation give it some.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "xfrm/api.h"
+
+namespace espgate::xfrm {
+
+// What a model device says to an SA that is to be offloaded to it.
+struct DeviceAnswer {
+  enum class Kind : std::uint8_t { taken, silent, refused };  // silent: the add succeeds and it is software
+  Kind kind = Kind::taken;
+  int code = 0;       // refused: errno
+  std::string words;  // refused: the extended ack
+};
+
+struct ModelDevice {
+  std::function<DeviceAnswer(const SaSpec&)> answer;  // empty: takes everything
+  std::size_t slots = ~std::size_t{0};                // beyond them: ENOSPC
+};
+
+class ModelKernel : public Kernel {
+ public:
+  std::vector<Result> execute(std::span<const Request> requests) override;
+  std::expected<std::vector<SaState>, base::Error> dump_sas() override;
+  std::expected<std::vector<PolicySpec>, base::Error> dump_policies() override;
+
+  // Asking for an ifindex that is not there is answered as the kernel does: silently in software.
+  std::map<std::uint32_t, ModelDevice> devices;
+  // Looked at first; an error from here is the answer and nothing happens.
+  std::function<std::optional<base::Error>(const Request&)> fault;
+
+  [[nodiscard]] std::size_t sa_count() const { return sas_.size(); }
+  [[nodiscard]] const SaState* find(const SaId& id) const;
+  // The policy that a packet meets; nullptr: none, it passes in the clear. Ports in host order, ICMP as in Selector.
+  [[nodiscard]] const PolicySpec* lookup(PolicyDirection direction, const base::Address& source,
+                                         const base::Address& destination, std::uint8_t protocol = 0,
+                                         std::uint16_t source_port = 0, std::uint16_t destination_port = 0) const;
+  // Traffic on an SA, as if it had been carried.
+  void carry(const SaId& id, std::uint64_t packets, std::uint64_t bytes);
+  // One line per request, in order, with "!" before those that failed.
+  [[nodiscard]] const std::vector<std::string>& journal() const { return journal_; }
+  // How often an outbound SA was added with a key that an earlier one had: each is a reused GCM nonce.
+  [[nodiscard]] std::size_t outbound_keys_reused() const { return keys_reused_; }
+
+ private:
+  Result carry_out(const Request& request);
+  Result apply(const AddSa& add);
+  Result apply(const GetSa& get);
+  Result apply(const DelSa& del);
+  Result apply(const PutPolicy& put);
+  Result apply(const DelPolicy& del);
+  Result offload(const SaSpec& spec, SaState& state);
+
+  std::map<SaId, SaState> sas_;
+  std::map<PolicyId, PolicySpec> policies_;
+  std::vector<std::string> journal_;
+  std::set<std::size_t> outbound_keys_;  // hashes of keys that are not all zeros
+  std::size_t keys_reused_ = 0;
+};
+
+}  // namespace espgate::xfrm
