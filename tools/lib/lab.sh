@@ -5,6 +5,7 @@
 # lab_layers TREE: the directories laid over the root, the uppermost first.
 lab_layers() {
   local tree=$1 modules=() built
+  peers_layer || return 1
   built=$(netdevsim_build) || return 1
   modules+=("$built")
   if [ -e "$tree/tests/simnic/Kbuild" ] || [ -e "$tree/tests/simnic/Makefile" ]; then
