@@ -35,7 +35,8 @@ struct Proposal {
 };
 
 // Parses one proposal string; the error says which word is wrong and what is expected. "default" gives several.
-// ESP proposals without "esn"/"noesn" mean both: ESN first is not offered unless asked for (as strongSwan: noesn).
+// As strongSwan: ESP proposals without "esn" or "noesn" mean noesn; IKE proposals without a prf word take the hash of
+// their integrity words; AEAD and other ciphers do not go into one proposal; groups in ESP proposals are PFS.
 std::expected<std::vector<Proposal>, std::string> parse_proposals(Protocol protocol, std::string_view text);
 
 }  // namespace espgate::ike

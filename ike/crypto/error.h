@@ -15,7 +15,7 @@ enum class CryptoError : std::uint8_t {
   bad_public_value,   // the peer's KE data: wrong length, not on the curve, 0, 1 or p-1
   zero_shared,        // the peer's KE data leads to an all-zero shared secret (RFC 7748 6.1)
   bad_integrity,      // wrong ICV
-  too_long,           // more than prf+ may give (255 blocks)
+  too_long,           // more than prf+ may give (255 blocks) or a datagram may hold
   iv_exhausted,       // all IVs of a key are spent
 };
 

@@ -17,7 +17,7 @@ struct RawPayload {
   PayloadType next{};  // of an SK payload: the type of the first payload inside
   bool critical = false;
   std::size_t offset = 0;  // of the generic header, from the beginning of the octets that were split
-  base::ByteView body;     // without the generic header
+  base::ByteView body{};   // without the generic header
 };
 
 // Splits octets into payloads; the first one's type stands in the header or SK payload before. Ends after an SK or SKF

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ike/crypto/auth.h"
+
+namespace espgate::ike::crypto {
+
+namespace {
+constexpr std::string_view kKeyPad = "Key Pad for IKEv2";  // without a terminating zero
+}
+
+Crypto<base::Bytes> psk_auth(const Prf& prf, base::ByteView shared_key, const SignedOctets& octets) {
+  const auto padded = prf.compute(shared_key, {base::as_bytes(kKeyPad)});
+  if (!padded) return std::unexpected(padded.error());
+  const auto id = prf.compute(octets.sk_p, {octets.id});
+  if (!id) return std::unexpected(id.error());
+  const auto auth = prf.compute(padded->view(), {octets.message, octets.peer_nonce, id->view()});
+  if (!auth) return std::unexpected(auth.error());
+  return base::Bytes(auth->view().begin(), auth->view().end());
+}
+
+}  // namespace espgate::ike::crypto

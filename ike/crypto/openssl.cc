@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ike/crypto/openssl.h"
+
+#include <array>
+
+namespace espgate::ike::crypto {
+
+EVP_MAC* fetched_hmac() {
+  static EVP_MAC* const mac = EVP_MAC_fetch(nullptr, "HMAC", nullptr);
+  return mac;
+}
+
+EVP_MD* fetched_sha1() {
+  static EVP_MD* const digest = EVP_MD_fetch(nullptr, "SHA1", nullptr);
+  return digest;
+}
+
+EVP_CIPHER* fetched_cipher(bool gcm, std::size_t key_octets) {
+  static const auto ciphers = [] {
+    std::array<EVP_CIPHER*, 6> out{};
+    const std::array names{"AES-128-CBC", "AES-192-CBC", "AES-256-CBC", "AES-128-GCM", "AES-192-GCM", "AES-256-GCM"};
+    for (std::size_t i = 0; i < out.size(); ++i) out[i] = EVP_CIPHER_fetch(nullptr, names[i], nullptr);
+    return out;
+  }();
+  if (key_octets != 16 && key_octets != 24 && key_octets != 32) return nullptr;
+  return ciphers[(gcm ? 3 : 0) + key_octets / 8 - 2];
+}
+
+}  // namespace espgate::ike::crypto
