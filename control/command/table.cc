@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "control/command/table.h"
+
+#include <array>
+
+namespace espgate::control::command {
+namespace {
+
+constexpr Argument kName{"name", "NAME", ValueKind::conn, false, "only this connection or CONN/CHILD"};
+constexpr Argument kDevice{"dev", "D", ValueKind::device, false, "only this network device"};
+constexpr Argument kWhich{"", "NAME", ValueKind::conn, true, "CONN or CONN/CHILD"};
+constexpr Argument kTimeout{"--timeout", "S", ValueKind::seconds, false, "seconds to wait, 30 if not said"};
+
+constexpr std::array kSaShow{
+    Argument{"kernel", "", ValueKind::none, false, "with the kernel's own counts (XFRM_MSG_GETSA)"},
+    kName,
+    Argument{"spi", "S", ValueKind::spi, false, "only the child that has this SPI, either way"},
+    kDevice,
+};
+constexpr std::array kConnShow{kName};
+constexpr std::array kConnUp{kWhich, kTimeout};
+constexpr std::array kStatsShow{kDevice};
+constexpr std::array kFlowShow{
+    Argument{"top", "N", ValueKind::count, false, "only the N flows with the most bytes"},
+};
+constexpr std::array kPrometheus{
+    Argument{"textfile", "PATH", ValueKind::path, false, "write to PATH, whole or not at all, instead of to stdout"},
+};
+
+constexpr std::array kObjects{
+    Object{"sa", "child SAs: suite, offload wanted and actual, packets and bytes in hardware and in software"},
+    Object{"ike", "IKE SAs"},
+    Object{"conn", "configured connections: bring up, take down, why one is down"},
+    Object{"policy", "IPsec policies that espgate installed"},
+    Object{"offload", "devices and the SAs they hold"},
+    Object{"stats", "packets and bytes by class and verdict"},
+    Object{"flow", "inner flows with their hardware and software share"},
+    Object{"prog", "BPF programs: where attached, how often run"},
+    Object{"map", "BPF maps and how full they are"},
+    Object{"export", "numbers for other programs"},
+};
+
+constexpr std::array kCommands{
+    Command{"sa", "show", kSaShow, "a row per child SA and direction", Handler::sa_show},
+    Command{"ike", "show", {}, "a row per IKE SA", Handler::ike_show},
+    Command{"conn", "show", kConnShow, "state, origin, last error and next try of each connection", Handler::conn_show},
+    Command{"conn", "up", kConnUp, "bring NAME up and wait for it; names the step that failed", Handler::conn_up},
+    Command{"conn", "down", kConnUp, "close NAME's SAs; its block policies stay", Handler::conn_down},
+    Command{"policy", "show", {}, "a row per policy", Handler::policy_show},
+    Command{"offload", "show", {}, "a row per device", Handler::offload_show},
+    Command{"stats", "show", kStatsShow, "counters of the XDP program by device", Handler::stats_show},
+    Command{"flow", "show", kFlowShow, "a row per inner flow", Handler::flow_show},
+    Command{"prog", "show", {}, "a row per program", Handler::prog_show},
+    Command{"map", "show", {}, "a row per map", Handler::map_show},
+    Command{"export", "prometheus", kPrometheus, "Prometheus text format; works with the daemon dead",
+            Handler::export_prometheus},
+};
+
+constexpr std::array kOptions{
+    GlobalOption{"-j,--json", "", "", "JSON instead of text"},
+    GlobalOption{"-p,--pretty", "", "", "JSON, indented"},
+    GlobalOption{"-c,--color", "WHEN", "auto", "auto, always or never"},
+    GlobalOption{"--vici", "URI", "unix:///run/espgate/espgated.vici", "where espgated listens"},
+    GlobalOption{"--bpffs", "DIR", "/sys/fs/bpf", "the bpffs under which espgate's maps are pinned"},
+    GlobalOption{"-V,--version", "", "", "print the version"},
+    GlobalOption{"-h,--help", "", "", "print this help"},
+};
+
+}  // namespace
+
+std::span<const Object> objects() { return kObjects; }
+std::span<const Command> commands() { return kCommands; }
+std::span<const GlobalOption> global_options() { return kOptions; }
+
+}  // namespace espgate::control::command
