@@ -2,8 +2,8 @@
 #include "gateway/engine_thread.h"
 
 #include <asio/io_context.hpp>
-#include <asio/post.hpp>
 #include <asio/posix/stream_descriptor.hpp>
+#include <asio/post.hpp>
 #include <asio/steady_timer.hpp>
 #include <list>
 #include <thread>
@@ -99,9 +99,14 @@ class EngineThread::Loop {
   template <class T>
   void carry_out_one(T&& value) {
     switch (owner_.output_.push(EngineOutput(std::forward<T>(value)))) {
-      case BoundedQueue<EngineOutput>::Pushed::first: owner_.options_.wake_main(); break;
-      case BoundedQueue<EngineOutput>::Pushed::more: break;
-      case BoundedQueue<EngineOutput>::Pushed::refused: owner_.lost_.fetch_add(1, std::memory_order_relaxed); break;
+      case BoundedQueue<EngineOutput>::Pushed::first:
+        owner_.options_.wake_main();
+        break;
+      case BoundedQueue<EngineOutput>::Pushed::more:
+        break;
+      case BoundedQueue<EngineOutput>::Pushed::refused:
+        owner_.lost_.fetch_add(1, std::memory_order_relaxed);
+        break;
     }
   }
 
@@ -141,9 +146,13 @@ EngineThread::~EngineThread() = default;
 
 bool EngineThread::post(EngineInput input) {
   switch (input_.push(std::move(input))) {
-    case BoundedQueue<EngineInput>::Pushed::first: loop_->wake(); return true;
-    case BoundedQueue<EngineInput>::Pushed::more: return true;
-    case BoundedQueue<EngineInput>::Pushed::refused: return false;
+    case BoundedQueue<EngineInput>::Pushed::first:
+      loop_->wake();
+      return true;
+    case BoundedQueue<EngineInput>::Pushed::more:
+      return true;
+    case BoundedQueue<EngineInput>::Pushed::refused:
+      return false;
   }
   return false;
 }

@@ -9,6 +9,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <memory>
 #include <optional>
 
 #include "xfrm/socket_policy.h"
@@ -112,9 +113,9 @@ base::Result<UdpSocket> UdpSocket::open(base::Family family, std::uint16_t port,
     return std::unexpected(base::Error::last("bind " + what));
   }
   if (kernel_esp) {
-    if (auto bypass = xfrm::bypass_policies(fd.get(), family); !bypass) return std::unexpected(bypass.error());
+    if (auto bypass = xfrm::bypass(fd.get(), family); !bypass) return std::unexpected(bypass.error());
     if (natt) {
-      if (auto encap = xfrm::accept_esp_in_udp(fd.get()); !encap) return std::unexpected(encap.error());
+      if (auto encap = xfrm::take_esp_in_udp(fd.get()); !encap) return std::unexpected(encap.error());
     }
   }
   return UdpSocket(std::move(fd), family, port, natt);

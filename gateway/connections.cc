@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/connections.h"
+
+#include <algorithm>
+#include <chrono>
+
+namespace espgate::gateway {
+
+std::string_view to_string(ChildStatus::State state) {
+  switch (state) {
+    case ChildStatus::State::down:
+      return "down";
+    case ChildStatus::State::connecting:
+      return "connecting";
+    case ChildStatus::State::up:
+      return "up";
+  }
+  return "?";
+}
+
+base::Duration retry_delay(std::uint32_t attempts) {
+  constexpr std::uint32_t kMostDoublings = 4;
+  const auto seconds = std::chrono::seconds(5) * (1U << std::min(attempts > 0 ? attempts - 1 : 0, kMostDoublings));
+  return std::min<base::Duration>(seconds, std::chrono::minutes(1));
+}
+
+void Connections::load(base::Instant now, const ike::Config& config) {
+  std::map<Key, ChildStatus> next;
+  for (const auto& conn : config.conns) {
+    for (const auto& child : conn->children) {
+      const Key key{conn->name, child.name};
+      auto known = children_.find(key);
+      auto& status = next[key];
+      if (known != children_.end()) status = std::move(known->second);
+      status.keep_up = child.start_action == ike::StartAction::start;
+      if (!status.keep_up) status.next_try_at.reset();
+      if (status.keep_up && status.state == ChildStatus::State::down) status.next_try_at = now;
+    }
+  }
+  children_ = std::move(next);
+}
+
+template <class F>
+void Connections::each(const std::string& conn, const std::string& child, F&& apply) {
+  for (auto& [key, status] : children_) {
+    if (key.first == conn && (child.empty() || key.second == child)) apply(status);
+  }
+}
+
+void Connections::failed(base::Instant now, ChildStatus& status, const ike::Failure& failure) {
+  status.last_error = LastError{now, failure};
+  if (!status.live.empty()) return;
+  status.state = ChildStatus::State::down;
+  if (status.keep_up) status.next_try_at = now + retry_delay(status.attempts);
+}
+
+void Connections::on_failure(base::Instant now, const Key& key, ike::Failure failure) {
+  each(key.first, key.second, [&](ChildStatus& status) { failed(now, status, failure); });
+}
+
+void Connections::on_event(base::Instant now, const ike::Event& event) {
+  using Kind = ike::Event::Kind;
+  switch (event.kind) {
+    case Kind::child_up:
+      each(event.conn, event.child, [&](ChildStatus& status) {
+        status.state = ChildStatus::State::up;
+        status.attempts = 0;
+        status.next_try_at.reset();
+        status.live.insert(event.child_id);
+      });
+      break;
+    case Kind::child_down:
+      each(event.conn, event.child, [&](ChildStatus& status) {
+        status.live.erase(event.child_id);
+        if (!status.live.empty()) return;
+        status.state = ChildStatus::State::down;
+        if (!event.failure) return;
+        // Closed by request of either side is no error; a peer that vanished is, and is tried again.
+        if (event.failure->code == ike::Reason::timeout) {
+          failed(now, status, *event.failure);
+        } else {
+          status.last_error = LastError{now, *event.failure};
+        }
+      });
+      break;
+    case Kind::child_failed:
+    case Kind::ike_failed:
+      each(event.conn, event.child, [&](ChildStatus& status) {
+        const bool concerned = event.kind == Kind::child_failed || status.state == ChildStatus::State::connecting;
+        if (concerned && event.failure) failed(now, status, *event.failure);
+      });
+      break;
+    case Kind::peer_refused:
+      each(event.conn, event.child, [&](ChildStatus& status) {
+        if (event.failure) status.last_error = LastError{now, *event.failure};
+      });
+      break;
+    case Kind::ike_connecting:
+    case Kind::ike_up:
+    case Kind::ike_down:
+    case Kind::dropped:
+      break;
+  }
+}
+
+void Connections::operator_up(const std::string& conn, const std::string& child) {
+  each(conn, child, [&](ChildStatus& status) {
+    if (status.state != ChildStatus::State::down) return;
+    status.state = ChildStatus::State::connecting;
+    ++status.attempts;
+    status.next_try_at.reset();
+  });
+}
+
+void Connections::operator_down(const std::string& conn, const std::string& child) {
+  each(conn, child, [](ChildStatus& status) {
+    status.keep_up = false;
+    status.next_try_at.reset();
+  });
+}
+
+std::vector<Connections::Key> Connections::take_due(base::Instant now) {
+  std::vector<Key> out;
+  for (auto& [key, status] : children_) {
+    if (!status.next_try_at || *status.next_try_at > now) continue;
+    status.next_try_at.reset();
+    status.state = ChildStatus::State::connecting;
+    ++status.attempts;
+    out.push_back(key);
+  }
+  return out;
+}
+
+std::optional<base::Instant> Connections::next_due() const {
+  std::optional<base::Instant> out;
+  for (const auto& [key, status] : children_) {
+    if (status.next_try_at && (!out || *status.next_try_at < *out)) out = status.next_try_at;
+  }
+  return out;
+}
+
+}  // namespace espgate::gateway

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/daemon.h"
+
+#include <systemd/sd-daemon.h>
+
+#include <asio/post.hpp>
+#include <chrono>
+#include <csignal>
+#include <utility>
+
+#include "control/vici/commands.h"
+#include "gateway/clock.h"
+#include "gateway/devices.h"
+#include "gateway/endpoints.h"
+#include "gateway/event_text.h"
+
+namespace espgate::gateway {
+
+namespace {
+// Peers get this long to answer the deletes of a clean stop.
+constexpr auto kStopPatience = std::chrono::seconds(5);
+}  // namespace
+
+Daemon::Daemon(Options options, Parts parts)
+    : options_(std::move(options)),
+      config_(std::move(parts.config)),
+      signals_(io_, SIGTERM, SIGINT, SIGHUP),
+      timer_(io_),
+      stop_timer_(io_),
+      kernel_(std::move(parts.kernel), std::move(*parts.loader), std::move(*parts.routes),
+              [this](ike::ChildAnswer answer) {
+                // If the queue is full the engine's own patience with the kernel ends the exchange.
+                if (engine_ && !engine_->post(std::move(answer))) log_error("engine queue full: an answer is lost");
+              }),
+      sockets_(std::move(parts.sockets)) {}
+
+Daemon::~Daemon() = default;
+
+base::Result<void> Daemon::start() {
+  control::vici::add_commands(vici_, *this);
+  auto listener = ViciListener::open(io_, options_.vici, vici_);
+  if (!listener) return std::unexpected(listener.error());
+  listener_ = std::move(*listener);
+  if (auto restored = kernel_.restore(gateway::now()); !restored) return restored;
+
+  EngineThread::Options engine_options;
+  engine_options.wake_main = [this] { asio::post(io_, [this] { take_engine_output(); }); };
+  engine_ = std::make_unique<EngineThread>(std::move(engine_options), std::move(sockets_));
+  started_at_ = epoch_now();
+  apply();
+  return {};
+}
+
+int Daemon::run() {
+  wait_for_signal();
+  sd_notify(0, "READY=1");
+  log_info("espgated " + version() + " is up: " + std::to_string(config_.ike->conns.size()) + " connections");
+  io_.run();
+  engine_.reset();
+  sd_notify(0, "STOPPING=1");
+  log_info("espgated is down");
+  return status_;
+}
+
+void Daemon::apply() {
+  const auto now = gateway::now();
+  kernel_.attach(devices_for(config_, kernel_.routes()));
+  kernel_.plan(now, config_.plan);  // the floor stands before the engine may send anything
+  if (!engine_->post(ike::Command(ike::Load{config_.ike}))) log_error("engine queue full: configuration not taken");
+  connections_.load(now, *config_.ike);
+  arm_timer();
+}
+
+void Daemon::take_engine_output() {
+  for (auto& output : engine_->take_output()) {
+    std::visit([this](auto&& value) { take(std::forward<decltype(value)>(value)); }, std::move(output));
+  }
+  arm_timer();
+}
+
+void Daemon::take(ike::InstallChild&& install) { kernel_.install(gateway::now(), std::move(install)); }
+void Daemon::take(ike::RemoveChild&& remove) { kernel_.remove(gateway::now(), remove); }
+
+void Daemon::take(ike::Event&& event) {
+  using Kind = ike::Event::Kind;
+  if (event.kind == Kind::ike_up) ++ike_up_;
+  if (event.kind == Kind::ike_down && ike_up_ > 0) --ike_up_;
+  write_log(event);
+  connections_.on_event(gateway::now(), event);
+}
+
+void Daemon::write_log(const ike::Event& event) {
+  auto line = describe(event);
+  if (!event.conn.empty()) pending_.progress(event.conn, line.text);
+  if (line.limited) {
+    const auto verdict = limiter_.ask(gateway::now(), line.key);
+    if (!verdict.write) return;
+    if (verdict.held_back > 0) line.text += " (" + std::to_string(verdict.held_back) + " like it held back)";
+  }
+  switch (line.severity) {
+    case Severity::debug:
+      log_debug(line.text);
+      break;
+    case Severity::info:
+      log_info(line.text);
+      break;
+    case Severity::warning:
+      log_warn(line.text);
+      break;
+  }
+}
+
+void Daemon::take(ike::CommandDone&& done) { pending_.on_done(done); }
+void Daemon::take(ike::ListResult&& result) { pending_.on_list(result); }
+
+std::optional<ike::Failure> Daemon::begin(const Key& key, ike::RequestId id) {
+  for (const auto& conn : config_.ike->conns) {
+    if (conn->name != key.first) continue;
+    auto ends = choose_endpoints(*conn, kernel_.routes());
+    if (!ends) return ends.error();
+    post(ike::Initiate{id, key.first, key.second, ends->local, ends->remote});
+    return std::nullopt;
+  }
+  return ike::Failure{ike::Reason::not_found, "start", "no connection is called " + key.first, ""};
+}
+
+void Daemon::post(ike::Command command) {
+  if (!engine_->post(std::move(command))) log_error("engine queue full: a command is lost");
+}
+
+// ------------------------------------------------------------------------------------------------- time
+
+void Daemon::arm_timer() {
+  auto due = connections_.next_due();
+  if (auto expiry = pending_.next_expiry(); expiry && (!due || *expiry < *due)) due = expiry;
+  if (!due || stopping_) {
+    timer_.cancel();
+    return;
+  }
+  timer_.expires_at(std::chrono::time_point_cast<std::chrono::steady_clock::duration>(*due));
+  timer_.async_wait([this](std::error_code error) {
+    if (!error) on_timer();
+  });
+}
+
+void Daemon::on_timer() {
+  const auto now = gateway::now();
+  for (const auto& key : connections_.take_due(now)) {
+    if (auto failure = begin(key, pending_.next_id())) {
+      log_warn(key.first + "/" + key.second + ": cannot start: " + failure->text);
+      connections_.on_failure(now, key, *failure);
+    }
+  }
+  pending_.expire(now);
+  arm_timer();
+}
+
+// ---------------------------------------------------------------------------------------------- signals
+
+void Daemon::wait_for_signal() {
+  signals_.async_wait([this](std::error_code error, int signal) {
+    if (error) return;
+    on_signal(signal);
+    wait_for_signal();
+  });
+}
+
+void Daemon::on_signal(int signal) {
+  if (signal == SIGHUP) {
+    const auto report = reload(false);
+    for (const auto& problem : report.errors) log_error("reload: " + printable(problem.text()));
+    if (report.ok()) log_info("configuration reloaded");
+    return;
+  }
+  if (stopping_) {
+    log_warn("second signal: not waiting for the peers any more");
+    stopped();
+    return;
+  }
+  shut_down();
+}
+
+void Daemon::shut_down() {
+  stopping_ = true;
+  timer_.cancel();
+  if (config_.gateway.on_stop == control::OnStop::keep) {
+    log_info("stopping; SAs and policies stay in the kernel (on_stop = keep)");
+    io_.stop();
+    return;
+  }
+  log_info("stopping: closing all SAs");
+  const auto id = pending_.next_id();
+  pending_.add(id, "", nullptr, [this](const control::Outcome&) { stopped(); }, std::nullopt);
+  post(ike::Shutdown{id});
+  stop_timer_.expires_after(kStopPatience);
+  stop_timer_.async_wait([this](std::error_code error) {
+    if (error) return;
+    log_warn("some peers did not answer in time");
+    stopped();
+  });
+}
+
+void Daemon::stopped() {
+  // RemoveChild actions that came with the answer are carried out by stop() below: it knows every SA that is ours.
+  kernel_.stop(gateway::now());
+  io_.stop();
+}
+
+}  // namespace espgate::gateway

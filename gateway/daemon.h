@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+// The main thread: moves values between the engine, sad/, the control socket and the log.
+#pragma once
+
+#include <asio/io_context.hpp>
+#include <asio/signal_set.hpp>
+#include <asio/steady_timer.hpp>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "control/vici/daemon.h"
+#include "control/vici/server.h"
+#include "gateway/connections.h"
+#include "gateway/engine_thread.h"
+#include "gateway/kernel_side.h"
+#include "gateway/log.h"
+#include "gateway/options.h"
+#include "gateway/pending.h"
+#include "gateway/vici_listener.h"
+
+namespace espgate::gateway {
+
+class Daemon final : public control::Daemon {
+ public:
+  // What has to be there before anything starts; made by start.h, which explains what is missing.
+  struct Parts {
+    control::Configuration config;
+    std::unique_ptr<xfrm::Kernel> kernel;
+    std::optional<loader::Loader> loader;
+    std::optional<xfrm::RouteTable> routes;
+    std::vector<UdpSocket> sockets;
+  };
+
+  Daemon(Options options, Parts parts);
+  ~Daemon() override;
+
+  // Opens the control socket, tidies up after a former self, brings the configuration up. Errors end the start.
+  base::Result<void> start();
+  // Until a signal ends it; the exit status.
+  int run();
+
+  // control::Daemon
+  [[nodiscard]] std::string version() const override;
+  [[nodiscard]] base::Instant now() const override;
+  [[nodiscard]] std::int64_t epoch_now() const override;
+  [[nodiscard]] const control::Configuration& config() const override { return config_; }
+  [[nodiscard]] std::vector<control::ConnStatus> conn_status() const override;
+  [[nodiscard]] control::DaemonStats stats() const override;
+  void list(std::function<void(const std::vector<ike::IkeView>&)> done) override;
+  void initiate(const control::InitiateRequest& request, control::LogLine log, control::Done done) override;
+  void terminate(const control::TerminateRequest& request, control::LogLine log, control::Done done) override;
+  control::Report reload(bool dry_run) override;
+  [[nodiscard]] std::optional<control::ChildCounters> counters(base::ChildId child) const override;
+
+ private:
+  using Key = Connections::Key;
+  void apply();  // config_ to engine, sad/, devices and retries
+  void take_engine_output();
+  void take(ike::InstallChild&& install);
+  void take(ike::RemoveChild&& remove);
+  void take(ike::Event&& event);
+  void take(ike::CommandDone&& done);
+  void take(ike::ListResult&& result);
+  void write_log(const ike::Event& event);
+  [[nodiscard]] std::optional<Key> find(const std::string& conn, const std::string& child) const;
+  std::optional<ike::Failure> begin(const Key& key, ike::RequestId id);
+  void post(ike::Command command);
+  void arm_timer();
+  void on_timer();
+  void wait_for_signal();
+  void on_signal(int signal);
+  void shut_down();
+  void stopped();
+
+  Options options_;
+  control::Configuration config_;
+  asio::io_context io_{1};
+  asio::signal_set signals_;
+  asio::steady_timer timer_;
+  asio::steady_timer stop_timer_;
+  KernelSide kernel_;
+  Connections connections_;
+  PendingCommands pending_;
+  LogLimiter limiter_;
+  control::vici::Server vici_;
+  std::unique_ptr<ViciListener> listener_;
+  std::vector<UdpSocket> sockets_;  // until the engine takes them
+  std::unique_ptr<EngineThread> engine_;
+  std::int64_t started_at_ = 0;
+  std::uint64_t ike_up_ = 0;
+  bool stopping_ = false;
+  int status_ = 0;
+};
+
+}  // namespace espgate::gateway

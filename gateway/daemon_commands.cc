@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the control socket may ask of the daemon.
+#include <algorithm>
+#include <memory>
+
+#include "gateway/clock.h"
+#include "gateway/daemon.h"
+#include "gateway/devices.h"
+
+namespace espgate::gateway {
+
+namespace {
+std::optional<base::Instant> deadline(const std::optional<std::chrono::milliseconds>& timeout) {
+  if (!timeout) return std::nullopt;
+  return now() + std::max<base::Duration>(*timeout, base::Duration::zero());
+}
+
+control::Outcome failed(ike::Reason reason, std::string text) {
+  control::Outcome out;
+  out.failure = ike::Failure{reason, "command", std::move(text), ""};
+  return out;
+}
+
+// Several children started by one command: done when the last one is, with the first failure.
+struct Together {
+  std::size_t open = 0;
+  control::Outcome outcome;
+  control::Done done;
+  void one(const control::Outcome& part) {
+    if (part.failure && !outcome.failure) outcome.failure = part.failure;
+    outcome.timed_out = outcome.timed_out || part.timed_out;
+    outcome.matched += part.matched;
+    if (--open == 0 && done) done(outcome);
+  }
+};
+
+std::string quoted_name(const std::string& conn, const std::string& child) {
+  if (conn.empty()) return "\"" + child + "\"";
+  return "\"" + (child.empty() ? conn : conn + "/" + child) + "\"";
+}
+}  // namespace
+
+std::string Daemon::version() const { return ESPGATE_VERSION; }
+base::Instant Daemon::now() const { return gateway::now(); }
+std::int64_t Daemon::epoch_now() const { return epoch_seconds(gateway::now()); }
+
+std::vector<control::ConnStatus> Daemon::conn_status() const {
+  std::vector<control::ConnStatus> out;
+  for (const auto& [key, child] : connections_.children()) {
+    control::ConnStatus status;
+    status.conn = key.first;
+    status.child = key.second;
+    status.state = to_string(child.state);
+    status.attempts = child.attempts;
+    if (child.next_try_at) status.next_try_at = epoch_seconds(*child.next_try_at);
+    if (child.last_error) {
+      status.last_error = control::LastError{epoch_seconds(child.last_error->at), child.last_error->failure};
+    }
+    for (const auto& origin : config_.origins) {
+      if (origin.name != key.first) continue;
+      auto at = origin.children.find(key.second);
+      status.origin = at != origin.children.end() ? at->second : origin.at;
+    }
+    out.push_back(std::move(status));
+  }
+  return out;
+}
+
+control::DaemonStats Daemon::stats() const {
+  control::DaemonStats out;
+  out.started_at = started_at_;
+  out.workers = 1;
+  out.ike_sas = ike_up_;
+  return out;
+}
+
+void Daemon::list(std::function<void(const std::vector<ike::IkeView>&)> done) {
+  const auto id = pending_.next_id();
+  pending_.add_list(id, std::move(done));
+  post(ike::List{id});
+}
+
+void Daemon::initiate(const control::InitiateRequest& request, control::LogLine log, control::Done done) {
+  std::vector<Key> keys;
+  for (const auto& [key, status] : connections_.children()) {
+    const bool conn_fits = request.conn.empty() || key.first == request.conn;
+    if (conn_fits && (request.child.empty() || key.second == request.child)) keys.push_back(key);
+  }
+  if (keys.empty() || (request.conn.empty() && request.child.empty())) {
+    return done(failed(ike::Reason::not_found, "no child is called " + quoted_name(request.conn, request.child) +
+                                                   " in the configuration; `espgate conn show` lists what there is"));
+  }
+  auto together = std::make_shared<Together>();
+  together->open = keys.size();
+  together->done = std::move(done);
+  for (const auto& key : keys) {
+    const auto id = pending_.next_id();
+    pending_.add(
+        id, key.first, log, [together](const control::Outcome& part) { together->one(part); },
+        deadline(request.timeout));
+    connections_.operator_up(key.first, key.second);
+    if (auto failure = begin(key, id)) {
+      connections_.on_failure(gateway::now(), key, *failure);
+      pending_.on_done({id, *failure, 0});
+    }
+  }
+  arm_timer();
+}
+
+void Daemon::terminate(const control::TerminateRequest& request, control::LogLine log, control::Done done) {
+  if (request.conn.empty() && request.child.empty() && !request.ike && !request.child_id) {
+    return done(failed(ike::Reason::not_found, "nothing was named to be terminated"));
+  }
+  for (const auto& [key, status] : connections_.children()) {
+    const bool conn_fits = request.conn.empty() || key.first == request.conn;
+    const bool named = !request.conn.empty() || !request.child.empty();
+    if (named && conn_fits && (request.child.empty() || key.second == request.child)) {
+      connections_.operator_down(key.first, key.second);
+    }
+  }
+  const auto id = pending_.next_id();
+  pending_.add(id, request.conn, std::move(log), std::move(done), deadline(request.timeout));
+  post(ike::Terminate{id, request.conn, request.child, request.ike, request.child_id, request.force});
+  arm_timer();
+}
+
+control::Report Daemon::reload(bool dry_run) {
+  auto loaded = control::load_file(options_.config);
+  if (loaded.config && !dry_run) {
+    config_ = std::move(*loaded.config);
+    apply();
+  }
+  return std::move(loaded.report);
+}
+
+std::optional<control::ChildCounters> Daemon::counters(base::ChildId child) const { return kernel_.counters(child); }
+
+}  // namespace espgate::gateway

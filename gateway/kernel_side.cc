@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/kernel_side.h"
+
+#include <utility>
+#include <variant>
+
+#include "gateway/clock.h"
+#include "gateway/log.h"
+#include "sad/pump.h"
+
+namespace espgate::gateway {
+
+namespace {
+// One ledger output of sad/ is one call of the loader.
+base::Result<void> write(loader::Loader& loader, const sad::AssignSlot& assign) {
+  auto generation = loader.assign(assign.slot, assign.sa);
+  if (!generation) return std::unexpected(generation.error());
+  return {};
+}
+base::Result<void> write(loader::Loader& loader, const sad::UpdateSlot& update) {
+  return loader.update(update.slot, update.sa);
+}
+base::Result<void> write(loader::Loader& loader, const sad::ReleaseSlot& release) {
+  return loader.release(release.slot);
+}
+base::Result<void> write(loader::Loader& loader, const sad::WritePolicy& write) {
+  return loader.put_policy(write.index, write.policy);
+}
+base::Result<void> write(loader::Loader& loader, const sad::ClearPolicy& clear) {
+  return loader.clear_policy(clear.index);
+}
+
+// What a former self left: its ledger, and what the kernel holds.
+base::Result<sad::Leftover> leftover(const loader::Loader& loader, xfrm::Kernel& kernel) {
+  sad::Leftover out;
+  for (const auto& sa : loader.sas()) out.sas.emplace(sa.slot, sa.sa);
+  out.policies = loader.policies();
+  out.ledger_lost = !loader.capabilities().reused;
+  auto sas = kernel.dump_sas();
+  if (!sas) return std::unexpected(sas.error());
+  out.kernel_sas = std::move(*sas);
+  auto policies = kernel.dump_policies();
+  if (!policies) return std::unexpected(policies.error());
+  out.kernel_policies = std::move(*policies);
+  return out;
+}
+
+sad::Options room_in(const loader::Loader& loader) {
+  sad::Options out;
+  out.slots = loader.max_slots();
+  out.policies = loader.max_policies();
+  return out;
+}
+
+void say(const sad::Notice& notice) {
+  switch (notice.level) {
+    case sad::Notice::Level::info:
+      log_info(printable(notice.text, 1024));
+      break;
+    case sad::Notice::Level::warning:
+      log_warn(printable(notice.text, 1024));
+      break;
+    case sad::Notice::Level::error:
+      log_error(printable(notice.text, 1024));
+      break;
+  }
+}
+
+control::DirectionCounters direction(const maps::SaRow& row) {
+  control::DirectionCounters out;
+  out.hw_packets = row.counts.hw_packets;
+  out.hw_bytes = row.counts.hw_bytes;
+  out.sw_packets = row.counts.sw_packets;
+  out.sw_bytes = row.counts.sw_bytes;
+  out.exact = row.exact;
+  return out;
+}
+}  // namespace
+
+KernelSide::KernelSide(std::unique_ptr<xfrm::Kernel> kernel, loader::Loader loader, xfrm::RouteTable routes,
+                       std::function<void(ike::ChildAnswer)> answer)
+    : kernel_(std::move(kernel)),
+      loader_(std::move(loader)),
+      routes_(std::move(routes)),
+      answer_(std::move(answer)),
+      sad_(room_in(loader_)) {}
+
+void KernelSide::carry_out(base::Instant now, sad::Outputs outputs) {
+  sad::pump(sad_, *kernel_, now, std::move(outputs), [this](sad::Output&& output) { take(std::move(output)); });
+}
+
+void KernelSide::take(sad::Output&& output) {
+  std::visit(
+      [this](auto&& value) {
+        using T = std::decay_t<decltype(value)>;
+        if constexpr (std::is_same_v<T, ike::ChildAnswer>) {
+          answer_(std::forward<decltype(value)>(value));
+        } else if constexpr (std::is_same_v<T, sad::Notice>) {
+          say(value);
+        } else if constexpr (!std::is_same_v<T, sad::Op>) {
+          if (auto written = write(loader_, value); !written) log_error("ledger: " + written.error().text());
+        }
+      },
+      std::move(output));
+}
+
+base::Result<void> KernelSide::restore(base::Instant now) {
+  auto left = leftover(loader_, *kernel_);
+  if (!left) return std::unexpected(left.error());
+  if (!left->sas.empty() || !left->policies.empty()) {
+    log_info("a former espgated left " + std::to_string(left->sas.size()) + " SAs and " +
+             std::to_string(left->policies.size()) + " policies: SAs are removed, block policies stand until replaced");
+  }
+  carry_out(now, sad_.restore(now, *left));
+  return {};
+}
+
+void KernelSide::plan(base::Instant now, const sad::Plan& plan) { carry_out(now, sad_.on_plan(now, plan)); }
+
+void KernelSide::install(base::Instant now, ike::InstallChild install) {
+  sad::InstallContext context;
+  context.wall_clock = epoch_seconds(now);
+  if (auto route = routes_.lookup(install.child.remote.address, install.child.local.address)) {
+    context.device = route->device;
+    context.ifindex = route->ifindex;
+  } else {
+    log_warn(install.child.conn + "/" + install.child.child + ": " + route.error().text());
+  }
+  carry_out(now, sad_.on_install(now, std::move(install), context));
+}
+
+void KernelSide::remove(base::Instant now, const ike::RemoveChild& remove) {
+  carry_out(now, sad_.on_remove(now, remove));
+}
+
+void KernelSide::stop(base::Instant now) {
+  carry_out(now, sad_.stop(now));
+  if (auto removed = loader_.remove_all(); !removed) log_error(removed.error().text());
+}
+
+void KernelSide::attach(const std::set<std::string>& devices) {
+  for (const auto& attachment : loader_.attachments()) {
+    if (devices.contains(attachment.device)) continue;
+    if (auto detached = loader_.detach_device(attachment.ifindex); !detached) log_warn(detached.error().text());
+  }
+  for (const auto& device : devices) {
+    auto attached = loader_.attach_device(device);
+    if (!attached) {
+      log_warn("no accounting on " + device + ": " + attached.error().text());
+      continue;
+    }
+    for (const auto& missing : attached->missing) log_warn(device + ": " + missing);
+  }
+}
+
+std::optional<control::ChildCounters> KernelSide::counters(base::ChildId child) const {
+  const auto* reader = loader_.reader();
+  if (reader == nullptr) return std::nullopt;
+  std::optional<control::ChildCounters> out;
+  for (const auto& [slot, sa] : sad_.sas()) {
+    if (sa.child != child) continue;
+    const auto row = reader->sa(slot);
+    if (!row) continue;
+    if (!out) out.emplace();
+    out->reqid = sa.reqid;
+    (sa.direction == base::Direction::in ? out->in : out->out) = direction(*row);
+  }
+  return out;
+}
+
+}  // namespace espgate::gateway

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+// Everything towards the kernel on the main thread: sad/ with its kernel, the ledger in the maps, devices and routes.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+
+#include "base/error.h"
+#include "control/vici/daemon.h"
+#include "ike/api.h"
+#include "loader/loader.h"
+#include "sad/sad.h"
+#include "xfrm/api.h"
+#include "xfrm/route.h"
+
+namespace espgate::gateway {
+
+class KernelSide {
+ public:
+  // `answer` carries ChildAnswers back to the engine.
+  KernelSide(std::unique_ptr<xfrm::Kernel> kernel, loader::Loader loader, xfrm::RouteTable routes,
+             std::function<void(ike::ChildAnswer)> answer);
+
+  // Once, before the first plan: tidies up after a former self.
+  base::Result<void> restore(base::Instant now);
+  void plan(base::Instant now, const sad::Plan& plan);
+  void install(base::Instant now, ike::InstallChild install);
+  void remove(base::Instant now, const ike::RemoveChild& remove);
+  // A clean stop: everything of ours leaves the kernel, and bpffs.
+  void stop(base::Instant now);
+
+  // Puts the BPF programs on these devices, and off those that are no longer among them.
+  void attach(const std::set<std::string>& devices);
+
+  [[nodiscard]] std::optional<control::ChildCounters> counters(base::ChildId child) const;
+  [[nodiscard]] xfrm::RouteTable& routes() { return routes_; }
+
+ private:
+  void carry_out(base::Instant now, sad::Outputs outputs);
+  void take(sad::Output&& output);
+
+  std::unique_ptr<xfrm::Kernel> kernel_;
+  loader::Loader loader_;
+  xfrm::RouteTable routes_;
+  std::function<void(ike::ChildAnswer)> answer_;
+  sad::Sad sad_;
+};
+
+}  // namespace espgate::gateway

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+// espgated's command line.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+
+#include "gateway/log.h"
+
+namespace espgate::gateway {
+
+enum class KernelChoice : std::uint8_t { xfrm, null };
+
+struct Options {
+  std::string config = "/etc/espgate/espgate.conf";
+  bool check_config = false;
+  std::string vici = "unix:///run/espgate/espgated.vici";
+  KernelChoice kernel = KernelChoice::xfrm;
+  std::optional<std::uint32_t> workers;  // none: as the config says
+  std::string bpffs = "/sys/fs/bpf";
+  std::string log_level = "info";
+  LogFormat log_format = LogFormat::text;
+};
+
+// The options, or the exit status of a command line that ends here (--help, --version: 0; wrong use: 1).
+std::variant<Options, int> parse_options(int argc, char** argv);
+
+}  // namespace espgate::gateway
