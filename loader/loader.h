@@ -16,7 +16,9 @@
 
 namespace espgate::loader {
 
-enum class XdpWish : std::uint8_t { off, native, generic, native_or_generic };
+// XDP runs natively or not at all: generic XDP turns GRO off and cannot tell a decrypted packet from one that came in plain.
+// Where it does not run, tc ingress counts the classes.
+enum class XdpWish : std::uint8_t { off, native };
 
 struct Options {
   std::string bpffs = maps::default_bpffs;          // a mounted bpffs; pins go to <bpffs>/espgate

@@ -233,8 +233,7 @@ struct espgate_device {
   __u8 tc_ingress; /* 1: attached */
   __u8 tc_egress;
   __u8 tc_classes; /* 1: tc ingress counts classes, because XDP does not run natively there */
-  __u8 layer3;     /* 1: packets of the device begin with the IP header */
-  __u8 pad[3];
+  __u8 pad[4];
 };
 ESPGATE_ABI_SIZE(espgate_device, 32);
 
