@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Two gateways with a router between them, and hosts' addresses behind each.
+
+    gw (espgated)                wire (router, no IPsec)                peer (charon)
+    198.51.100.1 simnic0 ------- simnic1 198.51.100.254
+    2001:db8:100::1              192.0.2.254 veth-w -------- veth-p 192.0.2.1, 2001:db8:200::1
+    10.1.N.1, fd01:N::1 on lo                                10.2.N.1, fd02:N::1 on lo     (N from 1 to NETWORKS)
+
+A packet capture in `wire` sees what is really on the wire: nothing there knows an SA.
+"""
+from .shell import lib, ns, run
+
+GW, PEER, WIRE = "gw", "peer", "wire"
+NETWORKS = 16
+GW_ADDRESS = {4: "198.51.100.1", 6: "2001:db8:100::1"}
+PEER_ADDRESS = {4: "192.0.2.1", 6: "2001:db8:200::1"}
+ROUTER_GW_SIDE = {4: "198.51.100.254", 6: "2001:db8:100::fe"}
+ROUTER_PEER_SIDE = {4: "192.0.2.254", 6: "2001:db8:200::fe"}
+
+
+def inner(side, child, family=4):
+    """Address of side 1 (gw) or 2 (peer) in the network of child number N."""
+    return f"10.{side}.{child}.1" if family == 4 else f"fd0{side}:{child}::1"
+
+
+def network(side, child, family=4):
+    return f"10.{side}.{child}.0/24" if family == 4 else f"fd0{side}:{child}::/64"
+
+
+def _address(name, device, v4, v6):
+    run("ip", "-n", name, "address", "add", f"{v4}/24", "dev", device)
+    run("ip", "-n", name, "address", "add", f"{v6}/64", "dev", device, "nodad")
+    run("ip", "-n", name, "link", "set", device, "up")
+
+
+def _routes(name, device, gateway, far_outer, near, far):
+    lines = [f"route add {far_outer[family]} via {gateway[family]} dev {device}" for family in (4, 6)]
+    # Behind every gateway stand several networks; their routes exist only so that the stack has an output to encrypt.
+    for child in range(1, NETWORKS + 1):
+        lines += [f"address add {inner(near, child)}/32 dev lo", f"address add {inner(near, child, 6)}/128 dev lo nodad"]
+        lines += [f"route add {network(far, child, family)} via {gateway[family]} dev {device} "
+                  f"src {inner(near, child, family)}" for family in (4, 6)]
+    run("ip", "-n", name, "-batch", "-", stdin="\n".join(lines) + "\n")
+
+
+def build(nic="simnic"):
+    """Makes namespaces, devices, addresses and routes. `nic`: "simnic", or "veth" for a gateway without offload."""
+    lib("ns_add", GW, PEER, WIRE)
+    if nic == "simnic":
+        lib("simnic_load", 1)
+        run("ip", "link", "set", "simnic0", "netns", GW)
+        run("ip", "link", "set", "simnic1", "netns", WIRE)
+    else:
+        run("ip", "link", "add", "simnic0", "netns", GW, "type", "veth", "peer", "name", "simnic1", "netns", WIRE)
+    run("ip", "link", "add", "veth-w", "netns", WIRE, "type", "veth", "peer", "name", "veth-p", "netns", PEER)
+    _address(GW, "simnic0", GW_ADDRESS[4], GW_ADDRESS[6])
+    _address(WIRE, "simnic1", ROUTER_GW_SIDE[4], ROUTER_GW_SIDE[6])
+    _address(WIRE, "veth-w", ROUTER_PEER_SIDE[4], ROUTER_PEER_SIDE[6])
+    _address(PEER, "veth-p", PEER_ADDRESS[4], PEER_ADDRESS[6])
+    _routes(GW, "simnic0", ROUTER_GW_SIDE, {4: "192.0.2.0/24", 6: "2001:db8:200::/64"}, 1, 2)
+    _routes(PEER, "veth-p", ROUTER_PEER_SIDE, {4: "198.51.100.0/24", 6: "2001:db8:100::/64"}, 2, 1)
+    for name in (GW, PEER):
+        ns(name, "sysctl", "-qw", "net.ipv4.conf.all.rp_filter=0")
+
+
+def destroy():
+    for name in (GW, PEER, WIRE):
+        run("ip", "netns", "del", name, ok=False)
+    run("rmmod", "simnic", ok=False)
