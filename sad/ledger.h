@@ -1,69 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0
-// The record of what is ours in SAD and SPD. sad/ decides what is written, gateway/ passes it on to the pinned maps
-// (sa_dir, policy_dir, child_total); an entry is written before the kernel is asked and cleared after it has let go.
+// The record of what is ours in SAD and SPD. sad/ decides what is written, gateway/ hands each value to the loader call
+// of the same meaning (assign, update, release, put_policy, clear_policy). An entry is written before the kernel is
+// asked and cleared after it has let go; releasing a slot folds its counts into child_total.
 #pragma once
 
 #include <cstdint>
-#include <optional>
-#include <string>
-#include <variant>
+#include <map>
 #include <vector>
 
-#include "base/esp.h"
-#include "base/ids.h"
-#include "sad/reason.h"
+#include "maps/record.h"
 #include "xfrm/api.h"
 
 namespace espgate::sad {
 
-// One SA: a slot for each direction of a child. `generation` rises each time a slot is taken.
-struct SlotEntry {
-  std::uint32_t slot = 0;
-  std::uint32_t generation = 0;
-  base::Direction direction = base::Direction::in;
-  base::Address source, destination;
-  base::Spi spi;
-  std::uint32_t reqid = 0;
-  base::ChildUid uid;
-  base::ChildId child_id;  // of the process that wrote it
-  std::string conn, child;
-  base::EspSuite suite;
-  base::SaMode mode = base::SaMode::tunnel;
-  bool encap = false;
-  base::OffloadWanted wanted = base::OffloadWanted::no;
-  base::OffloadActual actual = base::OffloadActual::none;
-  Reason reason = Reason::none;
-  std::string reason_text;  // the sentence, with the driver's words; empty if reason is none
-  std::string device;       // wanted on or held by; empty if none
-  std::uint32_t ifindex = 0;
-  base::Instant installed_at;  // when the kernel took the SA
-};
-
-// Before the SA is added.
+// Before the SA is added. A slot is one SA: a child has two.
 struct AssignSlot {
-  SlotEntry entry;
+  std::uint32_t slot = 0;
+  maps::SaRecord sa;
 };
-// After it was read back: actual, reason, device, installed_at.
+// After it was read back: actual, reason, device.
 struct UpdateSlot {
-  SlotEntry entry;
+  std::uint32_t slot = 0;
+  maps::SaRecord sa;
 };
-// After the kernel let go of it: add the slot's counts to child_total[uid], once for (slot, generation), then clear.
-// `fold` is false if the SA never was in place.
+// After the kernel let go of the SA.
 struct ReleaseSlot {
   std::uint32_t slot = 0;
-  std::uint32_t generation = 0;
-  base::ChildUid uid;
-  base::Direction direction = base::Direction::in;
-  bool fold = true;
-};
-
-struct PolicyEntry {
-  std::uint32_t index = 0;
-  xfrm::PolicySpec policy;
-  base::ChildUid uid;  // of the child it was first written for; 0 for what serves all
 };
 struct WritePolicy {
-  PolicyEntry entry;
+  std::uint32_t index = 0;
+  maps::PolicyRecord policy;
 };
 struct ClearPolicy {
   std::uint32_t index = 0;
@@ -71,14 +37,16 @@ struct ClearPolicy {
 
 // What a former self left behind: its ledger, and what the kernel holds now.
 struct Leftover {
-  std::vector<SlotEntry> slots;
-  std::vector<PolicyEntry> policies;
-  // Per slot (by index) the generation last used, also of free slots; may be shorter than the table.
-  std::vector<std::uint32_t> generations;
-  // The ledger was not found: our reqid range and the layer mark of policies stand in for it.
+  std::map<std::uint32_t, maps::SaRecord> sas;           // by slot
+  std::map<std::uint32_t, maps::PolicyRecord> policies;  // by index
+  // There was no ledger (bpffs lost, or no accounting): our reqid range and the layer mark of policies stand in for it.
   bool ledger_lost = false;
   std::vector<xfrm::SaState> kernel_sas;
   std::vector<xfrm::PolicySpec> kernel_policies;
 };
+
+// Of one meaning in two languages.
+maps::PolicyRecord record_of(const xfrm::PolicySpec& policy);
+xfrm::PolicyId id_of(const maps::PolicyRecord& record);
 
 }  // namespace espgate::sad

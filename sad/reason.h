@@ -8,7 +8,6 @@
 
 namespace espgate::sad {
 
-// The numbers are kept in the pinned ledger: add at the end, never renumber.
 enum class Reason : std::uint8_t {
   none = 0,               // it is what was wanted
   no_device = 1,          // no device to offload to: no route to the peer

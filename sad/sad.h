@@ -13,6 +13,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <variant>
@@ -30,10 +31,11 @@ namespace espgate::sad {
 // reqids of ours are kReqidBase + n, 0 < n < 2^16; the first is for trials.
 inline constexpr std::uint32_t kReqidBase = 0x45470000;
 
-// What sad/ cannot know by itself: the device by which the route to the peer leaves, asked for by gateway/.
+// What sad/ cannot know by itself, asked for by gateway/: the device by which the route to the peer leaves.
 struct InstallContext {
-  std::string device;         // empty: no route to the peer
-  std::uint32_t ifindex = 0;  // 0 with it
+  std::string device;           // empty: no route to the peer
+  std::uint32_t ifindex = 0;    // 0 with it
+  std::int64_t wall_clock = 0;  // epoch seconds, for the ledger
 };
 
 struct OpId {
@@ -63,8 +65,8 @@ using Output =
 using Outputs = std::vector<Output>;
 
 struct Options {
-  std::uint32_t slots = 4096;     // room in sa_dir: SAs, two a child
-  std::uint32_t policies = 8192;  // room in policy_dir
+  std::uint32_t slots = 4096;     // room in sa_dir (Loader::max_slots): SAs, two a child
+  std::uint32_t policies = 8192;  // room in policy_dir (Loader::max_policies)
 };
 
 class Sad {
@@ -91,10 +93,9 @@ class Sad {
 
   [[nodiscard]] bool idle() const;  // no result is awaited
   [[nodiscard]] std::size_t child_count() const;
-  // The slots in use, as the ledger has them.
-  [[nodiscard]] std::vector<SlotEntry> slots() const;
-  // The policies in place, as the ledger has them.
-  [[nodiscard]] std::vector<PolicyEntry> policies() const;
+  // What the ledger holds: SAs by slot, policies by index.
+  [[nodiscard]] std::map<std::uint32_t, maps::SaRecord> sas() const;
+  [[nodiscard]] std::map<std::uint32_t, maps::PolicyRecord> policies() const;
 
  private:
   class Impl;

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+// How a child's installation ends: the ledger, the answer to ike/, the line in the log.
+#include <fmt/format.h>
+
+#include "sad/children.h"
+
+namespace espgate::sad {
+namespace {
+
+ike::OffloadState offload_state(const Half& half) {
+  return {half.record.actual, half.record.actual == base::OffloadActual::none ? std::string{} : half.record.device,
+          half.record.reason_code, half.record.reason};
+}
+
+std::string on_device(const InstallContext& context) {
+  return context.device.empty() ? std::string{} : " on " + context.device;
+}
+
+std::string listed(const std::set<std::string>& suites) {
+  std::string out;
+  for (const auto& suite : suites) out += (out.empty() ? "" : ", ") + suite;
+  return out;
+}
+
+}  // namespace
+
+void Children::finish(Child& child) {
+  child.state = ChildState::up;
+  for (Half* half : {&child.in, &child.out}) {
+    record(child, *half);
+    say_direction(child, *half);
+  }
+  answer_up(child);
+}
+
+void Children::record(Child& child, Half& half) {
+  half.record.actual = half.verdict.actual;
+  half.record.reason_code = code(half.verdict.reason);
+  half.record.reason = half.verdict.text;
+  const bool wanted = child.spec.offload != base::OffloadWanted::no;
+  half.record.device = wanted ? child.context.device : std::string{};
+  half.record.ifindex = wanted ? child.context.ifindex : 0;
+  if (half.verdict.actual != base::OffloadActual::none) taken_[child.context.device].insert(half.record.suite);
+  work_.emit(UpdateSlot{half.slot, half.record});
+}
+
+void Children::say_direction(const Child& child, const Half& half) {
+  if (child.spec.offload == base::OffloadWanted::no) return;
+  Notice out{Notice::Level::info, child.named.conn, child.named.child, half.verdict.reason, {}};
+  out.text = fmt::format("{} {}: wanted offload {}{}, ", child.name(), to_string(half.record.direction),
+                         to_string(child.spec.offload), on_device(child.context));
+  if (half.verdict.reason == Reason::none) {
+    out.text += fmt::format("running in hardware ({} mode) with {}", to_string(half.record.actual), half.record.suite);
+  } else {
+    out.level = Notice::Level::warning;
+    out.text += "running in software: " + half.verdict.text;
+    if (const auto known = taken_.find(child.context.device); known != taken_.end()) {
+      auto others = known->second;
+      others.erase(half.record.suite);
+      const bool by_suite = half.verdict.reason == Reason::offload_refused;
+      if (by_suite && !others.empty()) out.text += fmt::format("; {} is offloadable here", listed(others));
+    }
+  }
+  work_.emit(std::move(out));
+}
+
+void Children::answer_up(Child& child) {
+  if (!child.unanswered) return;
+  work_.emit(
+      ike::ChildAnswer{*child.unanswered, ike::ChildInstalled{offload_state(child.in), offload_state(child.out)}});
+  child.unanswered.reset();
+}
+
+void Children::refuse(Child& child, Reason reason, std::string text) {
+  Notice notice{Notice::Level::error, child.named.conn, child.named.child, reason, {}};
+  notice.text = fmt::format("{}: wanted offload {}{}, refused, nothing is left installed: {}", child.name(),
+                            to_string(child.spec.offload), on_device(child.context), text);
+  child.refusal.emplace(reason, std::move(text));
+  work_.emit(std::move(notice));
+  undo(child);
+}
+
+void Children::answer_refused(Child& child) {
+  if (!child.unanswered) return;
+  auto [reason, text] = child.refusal.value_or(std::pair{Reason::cancelled, "removed while it was being installed"});
+  if (stopping_ && !child.refusal) reason = Reason::stopping;
+  work_.emit(ike::ChildAnswer{*child.unanswered, ike::ChildRefused{std::string(code(reason)), std::move(text)}});
+  child.unanswered.reset();
+}
+
+void Children::refuse_unborn(Work& work, const ike::InstallChild& install, Reason reason, const std::string& text) {
+  const auto& spec = install.child;
+  work.emit(Notice{Notice::Level::error, spec.conn, spec.child, reason,
+                   fmt::format("{}/{}: wanted offload {}, refused, nothing was installed: {}", spec.conn, spec.child,
+                               to_string(spec.offload), text)});
+  work.emit(ike::ChildAnswer{install.id, ike::ChildRefused{std::string(code(reason)), text}});
+}
+
+}  // namespace espgate::sad

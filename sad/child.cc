@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sad/child.h"
+
+#include <algorithm>
+
+#include "sad/selectors.h"
+
+namespace espgate::sad {
+namespace {
+
+using base::Direction;
+
+// SAs of a transport child carry one selector; several are told apart by the policies alone.
+std::optional<xfrm::Selector> transport_selector(const Child& child, Direction direction) {
+  if (child.spec.mode != base::SaMode::transport) return std::nullopt;
+  const auto selectors = expand(child.spec.local_ts, child.spec.remote_ts);
+  if (selectors.size() != 1) return std::nullopt;
+  return direction == Direction::out ? selectors.front() : reversed(selectors.front());
+}
+
+std::optional<xfrm::Encap> encap_of(const Child& child, Direction direction) {
+  if (!child.spec.encap) return std::nullopt;
+  const std::uint16_t local = child.spec.local.port;
+  const std::uint16_t remote = child.spec.remote.port;
+  return direction == Direction::out ? xfrm::Encap{local, remote} : xfrm::Encap{remote, local};
+}
+
+xfrm::PolicySpec with_template(xfrm::PolicyDirection direction, const xfrm::Selector& selector,
+                               const xfrm::Template& esp) {
+  xfrm::PolicySpec out;
+  out.id = {direction, selector, xfrm::Layer::child};
+  out.priority = priority(selector, xfrm::Layer::child);
+  out.esp = esp;
+  return out;
+}
+
+}  // namespace
+
+xfrm::SaId sa_id(const Child& child, Direction direction) {
+  const bool in = direction == Direction::in;
+  return {in ? child.spec.local.address : child.spec.remote.address, in ? child.spec.spi_in : child.spec.spi_out};
+}
+
+xfrm::SaSpec sa_spec(const Child& child, Direction direction, std::optional<xfrm::Offload> offload) {
+  const bool in = direction == Direction::in;
+  const auto& spec = child.spec;
+  xfrm::SaSpec out;
+  out.direction = direction;
+  out.source = in ? spec.remote.address : spec.local.address;
+  out.destination = in ? spec.local.address : spec.remote.address;
+  out.spi = in ? spec.spi_in : spec.spi_out;
+  out.suite = spec.suite;
+  out.cipher_key = (in ? spec.keys.cipher_in : spec.keys.cipher_out).clone();
+  out.auth_key = (in ? spec.keys.auth_in : spec.keys.auth_out).clone();
+  out.mode = spec.mode;
+  out.reqid = child.reqid;
+  out.replay_window = child.replay_window;
+  out.encap = encap_of(child, direction);
+  out.offload = offload;
+  out.selector = transport_selector(child, direction);
+  return out;
+}
+
+xfrm::SaSpec trial_of(const Child& child, const xfrm::Offload& offload) {
+  xfrm::SaSpec out = sa_spec(child, Direction::out, offload);
+  out.cipher_key = base::Secret(out.cipher_key.size());
+  out.auth_key = base::Secret(out.auth_key.size());
+  out.reqid = kTrialReqid;
+  return out;
+}
+
+maps::SaRecord first_record(const Child& child, Direction direction) {
+  const bool in = direction == Direction::in;
+  const auto& spec = child.spec;
+  maps::SaRecord out;
+  out.child = spec.id;
+  out.uid = child.named.uid;
+  out.ike_id = spec.ike.value;
+  out.installed_at = child.context.wall_clock;
+  out.direction = direction;
+  out.spi = in ? spec.spi_in : spec.spi_out;
+  out.src = in ? spec.remote.address : spec.local.address;
+  out.dst = in ? spec.local.address : spec.remote.address;
+  out.encap = spec.encap;
+  out.mode = spec.mode;
+  out.set_suite(spec.suite);
+  out.reqid = child.reqid;
+  out.conn = child.named.conn;
+  out.child_name = child.named.child;
+  out.wanted = spec.offload;
+  return out;
+}
+
+std::vector<xfrm::PolicySpec> child_policies(const Child& child) {
+  const auto& spec = child.spec;
+  const xfrm::Template outbound{spec.local.address, spec.remote.address, child.reqid, spec.mode};
+  const xfrm::Template inbound{spec.remote.address, spec.local.address, child.reqid, spec.mode};
+  std::vector<xfrm::PolicySpec> out;
+  bool v6 = false;
+  for (const auto& selector : expand(spec.local_ts, spec.remote_ts)) {
+    v6 |= selector.source.family() == base::Family::ipv6;
+    out.push_back(with_template(xfrm::PolicyDirection::in, reversed(selector), inbound));
+    if (spec.mode == base::SaMode::tunnel) {
+      out.push_back(with_template(xfrm::PolicyDirection::forward, reversed(selector), inbound));
+    }
+    out.push_back(with_template(xfrm::PolicyDirection::out, selector, outbound));
+  }
+  if (v6) std::ranges::move(bypass_policies(), std::inserter(out, out.begin()));
+  return out;
+}
+
+std::vector<xfrm::PolicySpec> bypass_policies() {
+  std::vector<xfrm::PolicySpec> out;
+  for (const std::uint8_t type : {std::uint8_t{135}, std::uint8_t{136}}) {
+    for (const auto direction : {xfrm::PolicyDirection::in, xfrm::PolicyDirection::out}) {
+      xfrm::PolicySpec policy;
+      policy.id = {direction, neighbour_discovery(type), xfrm::Layer::bypass};
+      policy.priority = priority(policy.id.selector, xfrm::Layer::bypass);
+      out.push_back(policy);
+    }
+  }
+  return out;
+}
+
+}  // namespace espgate::sad

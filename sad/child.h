@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+// One generation of a child: its pair of SAs on the way from wanted to up to gone. Inside sad/ only.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "sad/verdict.h"
+#include "sad/work.h"
+
+namespace espgate::sad {
+
+enum class ChildState : std::uint8_t {
+  trying_crypto,    // inbound for real, outbound on trial
+  committing,       // outbound for real
+  trying_software,  // without any offload, said explicitly
+  policies,
+  up,  // or degraded: then a direction's reason is set
+  undoing,
+};
+
+struct Half {
+  std::uint32_t slot = 0;
+  maps::SaRecord record;
+  bool in_kernel = false;
+  Verdict verdict;
+};
+
+struct Child {
+  ike::ChildSpec spec;  // keys are wiped once no SA is to be added any more
+  InstallContext context;
+  Named named;
+  std::uint32_t reqid = 0;
+  std::uint32_t replay_window = 128;
+
+  ChildState state = ChildState::trying_software;
+  Half in, out;
+  std::optional<ike::RequestId> unanswered;  // the InstallChild that waits
+  bool removing = false;
+  std::optional<std::pair<Reason, std::string>> refusal;  // why it is being undone
+
+  std::size_t awaited = 0;               // results of this step
+  std::map<Role, xfrm::Result> results;  // of this step
+  std::optional<base::Error> policy_error;
+
+  Half& half(base::Direction direction) { return direction == base::Direction::in ? in : out; }
+  [[nodiscard]] std::string name() const { return named.conn + "/" + named.child; }
+  [[nodiscard]] bool strict() const {
+    return spec.offload == base::OffloadWanted::crypto || spec.offload == base::OffloadWanted::packet;
+  }
+};
+
+// The SA of one direction as the kernel is asked for it.
+xfrm::SaSpec sa_spec(const Child& child, base::Direction direction, std::optional<xfrm::Offload> offload);
+// The same in all that a device looks at, but with a key of zeros and a reqid that no policy names.
+xfrm::SaSpec trial_of(const Child& child, const xfrm::Offload& offload);
+xfrm::SaId sa_id(const Child& child, base::Direction direction);
+maps::SaRecord first_record(const Child& child, base::Direction direction);
+// Everything of a child that stands in the SPD, inbound first.
+std::vector<xfrm::PolicySpec> child_policies(const Child& child);
+// ICMPv6 neighbour discovery, without which no IPv6 selector can work.
+std::vector<xfrm::PolicySpec> bypass_policies();
+inline constexpr std::uint32_t kTrialReqid = kReqidBase + 1;
+
+}  // namespace espgate::sad

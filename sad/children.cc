@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sad/children.h"
+
+#include <fmt/format.h>
+
+#include <cerrno>
+
+namespace espgate::sad {
+
+using base::Direction;
+
+void Children::install(ike::InstallChild install, const InstallContext& context, std::uint32_t replay_window) {
+  if (stopping_) return refuse_unborn(work_, install, Reason::stopping, "espgate is going down");
+  if (children_.contains(install.child.id)) {
+    return refuse_unborn(work_, install, Reason::cancelled, "a child with this number is there already");
+  }
+  const auto wanted = install.child.offload;
+  if (wanted == base::OffloadWanted::packet) {
+    return refuse_unborn(work_, install, Reason::unsupported_mode,
+                         "hw_offload = packet is not built yet; crypto, auto and no are");
+  }
+  if (wanted == base::OffloadWanted::crypto && context.ifindex == 0) {
+    return refuse_unborn(
+        work_, install, Reason::no_device,
+        fmt::format("no device to offload to: there is no route to {}", install.child.remote.address.text()));
+  }
+  const auto reqid = reqids_.take(install.child);
+  if (slots_.left() < 2 || !reqid) {
+    if (reqid) reqids_.give_back(install.child);
+    return refuse_unborn(work_, install, Reason::ledger_full, "the ledger has no room for two more SAs");
+  }
+  Child& child = children_[install.child.id];
+  child.named = {base::ChildUid::of(install.child.conn, install.child.child), install.child.conn, install.child.child};
+  child.spec = std::move(install.child);
+  child.context = context;
+  child.unanswered = install.id;
+  child.reqid = *reqid;
+  child.replay_window = replay_window;
+  for (const auto direction : {Direction::in, Direction::out}) {
+    Half& half = child.half(direction);
+    half.slot = *slots_.take();
+    half.record = first_record(child, direction);
+    work_.emit(AssignSlot{half.slot, half.record});
+  }
+  const bool offload = wanted != base::OffloadWanted::no && context.ifindex != 0;
+  offload ? try_crypto(child) : try_software(child);
+}
+
+void Children::remove(base::ChildId id) {
+  const auto found = children_.find(id);
+  if (found == children_.end() || found->second.removing) return;
+  Child& child = found->second;
+  child.removing = true;
+  if (child.state != ChildState::up) return;  // advance() sees to it when the step's results are there
+  undo(child);
+}
+
+void Children::stop() {
+  stopping_ = true;
+  std::vector<base::ChildId> ids;
+  for (const auto& [id, child] : children_) ids.push_back(id);
+  for (const auto id : ids) remove(id);
+}
+
+void Children::ask(Child& child, Role role, xfrm::Request request) {
+  ++child.awaited;
+  work_.ask(std::move(request), ForChild{child.spec.id, role});
+}
+
+void Children::try_crypto(Child& child) {
+  child.state = ChildState::trying_crypto;
+  const xfrm::Offload offload{xfrm::OffloadKind::crypto, child.context.ifindex};
+  const auto in = sa_id(child, Direction::in);
+  const auto out = sa_id(child, Direction::out);
+  ask(child, Role::add_in, xfrm::AddSa{sa_spec(child, Direction::in, offload)});
+  ask(child, Role::get_in, xfrm::GetSa{in});
+  ask(child, Role::add_trial, xfrm::AddSa{trial_of(child, offload)});
+  ask(child, Role::get_trial, xfrm::GetSa{out});
+  ask(child, Role::del_trial, xfrm::DelSa{out});
+}
+
+void Children::commit(Child& child) {
+  child.state = ChildState::committing;
+  const xfrm::Offload offload{xfrm::OffloadKind::crypto, child.context.ifindex};
+  ask(child, Role::add_out, xfrm::AddSa{sa_spec(child, Direction::out, offload)});
+  ask(child, Role::get_out, xfrm::GetSa{sa_id(child, Direction::out)});
+}
+
+// Inbound a key may be added again: it only decrypts. An outbound SA that is there stays as it is.
+void Children::try_software(Child& child) {
+  child.state = ChildState::trying_software;
+  if (child.in.in_kernel) ask(child, Role::del_in, xfrm::DelSa{sa_id(child, Direction::in)});
+  ask(child, Role::add_in, xfrm::AddSa{sa_spec(child, Direction::in, {})});
+  ask(child, Role::get_in, xfrm::GetSa{sa_id(child, Direction::in)});
+  if (child.out.in_kernel) return;
+  ask(child, Role::add_out, xfrm::AddSa{sa_spec(child, Direction::out, {})});
+  ask(child, Role::get_out, xfrm::GetSa{sa_id(child, Direction::out)});
+}
+
+void Children::put_policies(Child& child) {
+  child.state = ChildState::policies;
+  child.spec.keys = {};  // no SA is added any more
+  const Owner owner{Owner::Kind::child, child.spec.id.value};
+  for (const auto& policy : child_policies(child)) {
+    const auto claimed = spd_.claim(owner, policy, child.named, child.spec.id);
+    if (claimed == Spd::Claimed::asked) ++child.awaited;
+    if (claimed == Spd::Claimed::no_room) child.policy_error = base::Error{"policy ledger", ENOSPC, {}};
+  }
+  if (child.awaited == 0) after_policies(child);
+}
+
+void Children::undo(Child& child) {
+  child.state = ChildState::undoing;
+  child.spec.keys = {};
+  spd_.release_all({Owner::Kind::child, child.spec.id.value});
+  if (child.out.in_kernel) ask(child, Role::del_out, xfrm::DelSa{sa_id(child, Direction::out)});
+  if (child.in.in_kernel) ask(child, Role::del_in, xfrm::DelSa{sa_id(child, Direction::in)});
+  if (child.awaited == 0) after_undo(child);
+}
+
+void Children::arrived(const ForChild& what, xfrm::Result result) {
+  const auto found = children_.find(what.child);
+  if (found == children_.end()) return;
+  found->second.results.insert_or_assign(what.role, std::move(result));
+  --found->second.awaited;
+  advance(what.child);
+}
+
+void Children::policy_arrived(base::ChildId id, const xfrm::Result& result) {
+  const auto found = children_.find(id);
+  if (found == children_.end()) return;
+  if (!result && !found->second.policy_error) found->second.policy_error = result.error();
+  --found->second.awaited;
+  advance(id);
+}
+
+void Children::advance(base::ChildId id) {
+  Child& child = children_.at(id);
+  if (child.awaited != 0) return;
+  switch (child.state) {
+    case ChildState::trying_crypto:
+      return after_trial(child);
+    case ChildState::committing:
+      return after_commit(child);
+    case ChildState::trying_software:
+      return after_software(child);
+    case ChildState::policies:
+      return after_policies(child);
+    case ChildState::undoing:
+      return after_undo(child);
+    case ChildState::up:
+      return;
+  }
+}
+
+Verdict Children::verdict(const Child& child, Role add, Role read, bool offloaded) const {
+  Attempt attempt;
+  if (offloaded) attempt.asked = xfrm::OffloadKind::crypto;
+  attempt.device = child.context.device;
+  attempt.suite = child.spec.suite.name();
+  return judge(attempt, child.results.at(add), child.results.at(read));
+}
+
+void Children::after_trial(Child& child) {
+  const Verdict in = verdict(child, Role::add_in, Role::get_in, true);
+  const Verdict out = verdict(child, Role::add_trial, Role::get_trial, true);
+  child.in.in_kernel = in.added;
+  child.results.clear();
+  if (child.removing) return undo(child);
+  if (in.reason != Reason::none || out.reason != Reason::none) return fall_back(child, in, out);
+  child.in.verdict = in;
+  commit(child);
+}
+
+void Children::after_commit(Child& child) {
+  const Verdict out = verdict(child, Role::add_out, Role::get_out, true);
+  child.out.in_kernel = out.added;
+  child.results.clear();
+  if (child.removing) return undo(child);
+  if (out.reason != Reason::none) return fall_back(child, child.in.verdict, out);
+  child.out.verdict = out;
+  put_policies(child);
+}
+
+void Children::fall_back(Child& child, const Verdict& in, const Verdict& out) {
+  const auto reason_for = [&](const Verdict& own, const Verdict& other, Direction other_direction) {
+    Verdict result;
+    result.reason = own.reason != Reason::none ? own.reason : Reason::other_direction;
+    result.text = own.reason != Reason::none ? own.text
+                                             : fmt::format("both directions go the same way, and {}: {}",
+                                                           to_string(other_direction), other.text);
+    return result;
+  };
+  child.in.verdict = reason_for(in, out, Direction::out);
+  child.out.verdict = reason_for(out, in, Direction::in);
+  if (!child.strict()) return try_software(child);
+  const bool in_first = in.reason != Reason::none;
+  const Verdict& cause = in_first ? in : out;
+  const bool both = in.reason == out.reason;
+  const std::string_view where = both ? "in and out" : in_first ? "in" : "out";
+  refuse(child, cause.reason, fmt::format("{}: {}", where, cause.text));
+}
+
+void Children::after_software(Child& child) {
+  const Verdict in = verdict(child, Role::add_in, Role::get_in, false);
+  Verdict out;
+  out.added = true;
+  if (child.results.contains(Role::add_out)) out = verdict(child, Role::add_out, Role::get_out, false);
+  child.in.in_kernel = in.added;
+  child.out.in_kernel = out.added;
+  child.results.clear();
+  if (child.removing) return undo(child);
+  if (!in.added) return refuse(child, in.reason, fmt::format("in: {}", in.text));
+  if (!out.added) return refuse(child, out.reason, fmt::format("out: {}", out.text));
+  if (child.spec.offload != base::OffloadWanted::no && child.context.ifindex == 0) {
+    for (const auto direction : {Direction::in, Direction::out}) {
+      child.half(direction).verdict.reason = Reason::no_device;
+      child.half(direction).verdict.text =
+          fmt::format("no device to offload to: there is no route to {}", child.spec.remote.address.text());
+    }
+  }
+  put_policies(child);
+}
+
+void Children::after_policies(Child& child) {
+  if (child.removing) return undo(child);
+  if (child.policy_error) {
+    const base::Error& error = *child.policy_error;
+    return refuse(child, Reason::kernel_refused,
+                  fmt::format("kernel refused to {}: {}", error.operation, words_of(error)));
+  }
+  finish(child);
+}
+
+void Children::after_undo(Child& child) {
+  for (const auto role : {Role::del_out, Role::del_in}) {
+    const auto found = child.results.find(role);
+    const bool asked = found != child.results.end();
+    Half& half = child.half(role == Role::del_in ? Direction::in : Direction::out);
+    if (asked && !found->second && found->second.error().code != ESRCH) {
+      // The ledger keeps it, and so does its slot: the next start tries again.
+      work_.emit(Notice{Notice::Level::error, child.named.conn, child.named.child, Reason::kernel_refused,
+                        fmt::format("{}: an SA could not be removed: {}", child.name(), found->second.error().text())});
+      continue;
+    }
+    work_.emit(ReleaseSlot{half.slot});
+    slots_.give_back(half.slot);
+  }
+  answer_refused(child);
+  reqids_.give_back(child.spec);
+  children_.erase(child.spec.id);
+}
+
+std::map<std::uint32_t, maps::SaRecord> Children::records() const {
+  std::map<std::uint32_t, maps::SaRecord> out;
+  for (const auto& [id, child] : children_) {
+    out.emplace(child.in.slot, child.in.record);
+    out.emplace(child.out.slot, child.out.record);
+  }
+  return out;
+}
+
+}  // namespace espgate::sad

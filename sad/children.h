@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+// The children and their way through the states that sad/sad.h draws. Inside sad/ only.
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+
+#include "sad/child.h"
+#include "sad/indices.h"
+#include "sad/reqids.h"
+#include "sad/spd.h"
+
+namespace espgate::sad {
+
+class Children {
+ public:
+  Children(Work& work, Spd& spd, std::uint32_t slots) : work_(work), spd_(spd), slots_(slots) {}
+
+  void install(ike::InstallChild install, const InstallContext& context, std::uint32_t replay_window);
+  void remove(base::ChildId id);
+  void stop();
+  void arrived(const ForChild& what, xfrm::Result result);
+  void policy_arrived(base::ChildId id, const xfrm::Result& result);
+
+  // Slots that a former self left, until its SA is gone.
+  void claim_slot(std::uint32_t slot) { slots_.claim(slot); }
+  void give_back_slot(std::uint32_t slot) { slots_.give_back(slot); }
+
+  [[nodiscard]] std::size_t size() const { return children_.size(); }
+  [[nodiscard]] std::map<std::uint32_t, maps::SaRecord> records() const;
+
+ private:
+  using Verdicts = std::pair<Verdict, Verdict>;  // in, out
+  // Steps: each sends its requests; advance() goes on when all results are there.
+  void try_crypto(Child& child);
+  void commit(Child& child);
+  void try_software(Child& child);
+  void put_policies(Child& child);
+  void finish(Child& child);
+  void undo(Child& child);
+
+  void advance(base::ChildId id);
+  void after_trial(Child& child);
+  void after_commit(Child& child);
+  void after_software(Child& child);
+  void after_policies(Child& child);
+  void after_undo(Child& child);
+
+  void ask(Child& child, Role role, xfrm::Request request);
+  [[nodiscard]] Verdict verdict(const Child& child, Role add, Role read, bool offloaded) const;
+  // One direction or both cannot be offloaded: software for `auto`, the end for a strict wish.
+  void fall_back(Child& child, const Verdict& in, const Verdict& out);
+  void refuse(Child& child, Reason reason, std::string text);
+  static void refuse_unborn(Work& work, const ike::InstallChild& install, Reason reason, const std::string& text);
+  void answer_up(Child& child);
+  void answer_refused(Child& child);
+  void record(Child& child, Half& half);
+  void say_direction(const Child& child, const Half& half);
+
+  Work& work_;
+  Spd& spd_;
+  Indices slots_;
+  Reqids reqids_;
+  std::map<base::ChildId, Child> children_;
+  std::map<std::string, std::set<std::string>> taken_;  // by device: suites it was seen to take
+  bool stopping_ = false;
+};
+
+}  // namespace espgate::sad

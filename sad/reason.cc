@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sad/reason.h"
+
+namespace espgate::sad {
+
+std::string_view code(Reason reason) {
+  switch (reason) {
+    case Reason::none:
+      return "";
+    case Reason::no_device:
+      return "no-device";
+    case Reason::silent_software:
+      return "silent-software";
+    case Reason::offload_refused:
+      return "offload-refused";
+    case Reason::device_full:
+      return "device-full";
+    case Reason::other_direction:
+      return "other-direction";
+    case Reason::unsupported_mode:
+      return "unsupported-mode";
+    case Reason::unsupported_suite:
+      return "unsupported-suite";
+    case Reason::no_esp:
+      return "no-esp";
+    case Reason::no_permission:
+      return "no-permission";
+    case Reason::spi_in_use:
+      return "spi-in-use";
+    case Reason::kernel_refused:
+      return "kernel-refused";
+    case Reason::ledger_full:
+      return "ledger-full";
+    case Reason::cancelled:
+      return "cancelled";
+    case Reason::stopping:
+      return "stopping";
+  }
+  return "unknown";
+}
+
+}  // namespace espgate::sad

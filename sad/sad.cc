@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sad/sad.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "sad/children.h"
+#include "sad/floor.h"
+
+namespace espgate::sad {
+
+class Sad::Impl {
+ public:
+  explicit Impl(Options options)
+      : spd_(work_, options.policies), children_(work_, spd_, options.slots), floor_(work_, spd_) {}
+
+  void restore(const Leftover& leftover);
+  void plan(const Plan& plan);
+  void install(ike::InstallChild install, const InstallContext& context);
+  void result(OpId id, xfrm::Result result);
+  void stop();
+
+  Work work_;
+  Spd spd_;
+  Children children_;
+  Floor floor_;
+
+ private:
+  void restore_sas(const Leftover& leftover);
+  void restore_policies(const Leftover& leftover);
+  void arrived(const ForChild& what, xfrm::Result result) { children_.arrived(what, std::move(result)); }
+  void arrived(const ForPolicyPut& what, const xfrm::Result& result);
+  void arrived(const ForPolicyDel& what, const xfrm::Result& result) { spd_.del_arrived(what.policy, result); }
+  void arrived(const ForLeftover& what, const xfrm::Result& result);
+
+  std::map<base::ChildUid, std::uint32_t> replay_windows_;
+  bool planned_ = false;
+};
+
+namespace {
+
+bool reqid_is_ours(std::uint32_t reqid) { return (reqid & 0xffff0000U) == kReqidBase && reqid != kReqidBase; }
+
+}  // namespace
+
+void Sad::Impl::restore(const Leftover& leftover) {
+  restore_sas(leftover);
+  restore_policies(leftover);
+}
+
+// An SA counts as ours if the ledger names it and the reqid is the one written there: the SPI alone might be another's.
+void Sad::Impl::restore_sas(const Leftover& leftover) {
+  std::map<xfrm::SaId, std::uint32_t> reqids;
+  for (const auto& state : leftover.kernel_sas) reqids.emplace(state.id, state.reqid);
+  for (const auto& [slot, record] : leftover.sas) {
+    const xfrm::SaId id{record.dst, record.spi};
+    const auto in_kernel = reqids.find(id);
+    if (in_kernel != reqids.end() && in_kernel->second == record.reqid) {
+      children_.claim_slot(slot);
+      work_.ask(xfrm::DelSa{id}, ForLeftover{slot});
+      reqids.erase(in_kernel);
+    } else {
+      children_.claim_slot(slot);
+      work_.emit(ReleaseSlot{slot});
+      children_.give_back_slot(slot);
+    }
+  }
+  // What a trial left when we died between its add and its delete is in no ledger by its reqid.
+  for (const auto& [id, reqid] : reqids) {
+    if (reqid == kTrialReqid || (leftover.ledger_lost && reqid_is_ours(reqid))) {
+      work_.ask(xfrm::DelSa{id}, ForLeftover{});
+    }
+  }
+}
+
+void Sad::Impl::restore_policies(const Leftover& leftover) {
+  std::map<xfrm::PolicyId, xfrm::PolicySpec> in_kernel;
+  for (const auto& policy : leftover.kernel_policies) {
+    if (policy.id.layer != xfrm::Layer::foreign) in_kernel.emplace(policy.id, policy);
+  }
+  for (const auto& [index, record] : leftover.policies) {
+    const auto id = id_of(record);
+    const auto found = in_kernel.find(id);
+    const Named named{record.uid, record.conn, record.child};
+    spd_.adopt(index, id, named, found == in_kernel.end() ? std::nullopt : std::optional(found->second));
+    in_kernel.erase(id);
+  }
+  if (!leftover.ledger_lost) return;
+  for (const auto& [id, policy] : in_kernel) spd_.adopt({}, id, {}, policy);
+}
+
+void Sad::Impl::plan(const Plan& plan) {
+  replay_windows_.clear();
+  for (const auto& child : plan.children) {
+    replay_windows_[base::ChildUid::of(child.conn, child.child)] = child.replay_window;
+  }
+  floor_.follow(plan);
+  if (planned_) return;
+  planned_ = true;
+  // What a former self left and nobody wants goes now that the floor stands beneath it.
+  spd_.release_all(Owner{});
+  work_.emit(Notice{Notice::Level::info,
+                    {},
+                    {},
+                    Reason::none,
+                    "routes: espgate installs none; traffic for a child has to be routed to a device already, with a "
+                    "source address that the child's local_ts covers"});
+}
+
+void Sad::Impl::install(ike::InstallChild install, const InstallContext& context) {
+  const auto uid = base::ChildUid::of(install.child.conn, install.child.child);
+  const auto window = replay_windows_.find(uid);
+  children_.install(std::move(install), context, window == replay_windows_.end() ? 128 : window->second);
+}
+
+void Sad::Impl::result(OpId id, xfrm::Result result) {
+  auto purpose = work_.arrived(id);
+  if (!purpose) return;
+  std::visit([&](const auto& what) { arrived(what, std::move(result)); }, *purpose);
+}
+
+void Sad::Impl::arrived(const ForPolicyPut& what, const xfrm::Result& result) {
+  spd_.put_arrived(what.policy, result.has_value());
+  if (what.child) return children_.policy_arrived(*what.child, result);
+  if (result) return;
+  if (what.policy.layer != xfrm::Layer::child) return floor_.refused(what.policy, what.named, result.error());
+  // A claim that came back into effect when a newer one went.
+  work_.emit(Notice{Notice::Level::error, what.named.conn, what.named.child, Reason::kernel_refused,
+                    fmt::format("{}/{}: kernel refused a policy, the child carries nothing for {}: {}", what.named.conn,
+                                what.named.child, what.policy.selector.text(), result.error().text())});
+}
+
+void Sad::Impl::arrived(const ForLeftover& what, const xfrm::Result& result) {
+  if (!result && result.error().code != ESRCH) {
+    work_.emit(
+        Notice{Notice::Level::error,
+               {},
+               {},
+               Reason::kernel_refused,
+               fmt::format("an SA that an earlier espgated left could not be removed: {}", result.error().text())});
+    return;
+  }
+  if (!what.slot) return;
+  work_.emit(ReleaseSlot{*what.slot});
+  children_.give_back_slot(*what.slot);
+}
+
+void Sad::Impl::stop() {
+  children_.stop();
+  floor_.clear();
+  spd_.release_all(Owner{});
+}
+
+Sad::Sad(Options options) : impl_(std::make_unique<Impl>(options)) {}
+Sad::~Sad() = default;
+Sad::Sad(Sad&&) noexcept = default;
+Sad& Sad::operator=(Sad&&) noexcept = default;
+
+Outputs Sad::restore(base::Instant, const Leftover& leftover) {
+  impl_->restore(leftover);
+  return impl_->work_.take();
+}
+
+Outputs Sad::on_plan(base::Instant, const Plan& plan) {
+  impl_->plan(plan);
+  return impl_->work_.take();
+}
+
+Outputs Sad::on_install(base::Instant, ike::InstallChild install, const InstallContext& context) {
+  impl_->install(std::move(install), context);
+  return impl_->work_.take();
+}
+
+Outputs Sad::on_remove(base::Instant, const ike::RemoveChild& remove) {
+  impl_->children_.remove(remove.id);
+  return impl_->work_.take();
+}
+
+Outputs Sad::on_result(base::Instant, OpId id, xfrm::Result result) {
+  impl_->result(id, std::move(result));
+  return impl_->work_.take();
+}
+
+Outputs Sad::stop(base::Instant) {
+  impl_->stop();
+  return impl_->work_.take();
+}
+
+bool Sad::idle() const { return impl_->work_.idle(); }
+std::size_t Sad::child_count() const { return impl_->children_.size(); }
+std::map<std::uint32_t, maps::SaRecord> Sad::sas() const { return impl_->children_.records(); }
+std::map<std::uint32_t, maps::PolicyRecord> Sad::policies() const { return impl_->spd_.records(); }
+
+}  // namespace espgate::sad

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sad/spd.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cerrno>
+
+namespace espgate::sad {
+namespace {
+
+maps::PolicyRecord record_for(const xfrm::PolicySpec& policy, const Named& named) {
+  maps::PolicyRecord out = record_of(policy);
+  out.uid = named.uid;
+  out.conn = named.conn;
+  out.child = named.child;
+  return out;
+}
+
+}  // namespace
+
+Spd::Claimed Spd::claim(const Owner& owner, const xfrm::PolicySpec& policy, const Named& named,
+                        std::optional<base::ChildId> child) {
+  auto found = entries_.find(policy.id);
+  if (found == entries_.end()) {
+    const auto index = indices_.take();
+    if (!index) return Claimed::no_room;
+    found = entries_.emplace(policy.id, Entry{*index, {}, {}, named}).first;
+  }
+  Entry& entry = found->second;
+  std::erase_if(entry.claims, [&](const Claim& claim) { return claim.owner == owner; });
+  entry.claims.push_back({owner, policy, named});
+  if (entry.installed == policy) return Claimed::standing;
+  put(entry, child);
+  return Claimed::asked;
+}
+
+void Spd::put(Entry& entry, std::optional<base::ChildId> child) {
+  const Claim& effective = entry.claims.back();
+  const bool recorded = entry.installed && entry.installed->priority == effective.policy.priority;
+  entry.named = effective.named;
+  if (!recorded) {
+    work_.emit(WritePolicy{entry.index, record_for(effective.policy, effective.named)});
+  }
+  entry.installed = effective.policy;
+  work_.ask(xfrm::PutPolicy{effective.policy}, ForPolicyPut{effective.policy.id, child, effective.named});
+}
+
+void Spd::release(const Owner& owner, const xfrm::PolicyId& id) {
+  const auto found = entries_.find(id);
+  if (found == entries_.end()) return;
+  Entry& entry = found->second;
+  if (std::erase_if(entry.claims, [&](const Claim& claim) { return claim.owner == owner; }) == 0) return;
+  if (entry.claims.empty()) {
+    entry.installed.reset();
+    work_.ask(xfrm::DelPolicy{id}, ForPolicyDel{id});
+  } else if (entry.installed != entry.claims.back().policy) {
+    put(entry, {});
+  }
+}
+
+void Spd::release_all(const Owner& owner) {
+  std::vector<xfrm::PolicyId> held;
+  for (const auto& [id, entry] : entries_) {
+    if (std::ranges::any_of(entry.claims, [&](const Claim& claim) { return claim.owner == owner; })) held.push_back(id);
+  }
+  std::ranges::stable_partition(held, [](const auto& id) { return id.direction == xfrm::PolicyDirection::out; });
+  for (const auto& id : held) release(owner, id);
+}
+
+void Spd::put_arrived(const xfrm::PolicyId& id, bool done) {
+  const auto found = entries_.find(id);
+  // What is in the kernel now is not known: the next claim puts it again.
+  if (!done && found != entries_.end()) found->second.installed.reset();
+}
+
+void Spd::del_arrived(const xfrm::PolicyId& id, const xfrm::Result& result) {
+  const auto found = entries_.find(id);
+  if (found == entries_.end() || !found->second.claims.empty()) return;  // claimed anew meanwhile
+  const bool gone = result || result.error().code == ENOENT || result.error().code == ESRCH;
+  if (!gone) {
+    // The ledger keeps it: the next start tries again.
+    work_.emit(Notice{Notice::Level::error,
+                      {},
+                      {},
+                      Reason::kernel_refused,
+                      fmt::format("a policy of ours could not be removed: {}", result.error().text())});
+    return;
+  }
+  work_.emit(ClearPolicy{found->second.index});
+  indices_.give_back(found->second.index);
+  entries_.erase(found);
+}
+
+void Spd::adopt(std::optional<std::uint32_t> index, const xfrm::PolicyId& id, const Named& named,
+                const std::optional<xfrm::PolicySpec>& in_kernel) {
+  if (index) indices_.claim(*index);
+  const bool known = entries_.contains(id);
+  if (!in_kernel || known) {
+    if (index) {
+      indices_.give_back(*index);
+      work_.emit(ClearPolicy{*index});
+    }
+    return;
+  }
+  const auto slot = index ? index : indices_.take();
+  if (!slot) return;
+  if (!index) {
+    work_.emit(WritePolicy{*slot, record_for(*in_kernel, named)});
+  }
+  entries_.emplace(id, Entry{*slot, {{Owner{}, *in_kernel, named}}, in_kernel, named});
+}
+
+std::vector<Owner> Spd::owners() const {
+  std::vector<Owner> out;
+  for (const auto& [id, entry] : entries_) {
+    for (const auto& claim : entry.claims) out.push_back(claim.owner);
+  }
+  std::ranges::sort(out);
+  const auto twice = std::ranges::unique(out);
+  out.erase(twice.begin(), twice.end());
+  return out;
+}
+
+std::map<std::uint32_t, maps::PolicyRecord> Spd::records() const {
+  std::map<std::uint32_t, maps::PolicyRecord> out;
+  for (const auto& [id, entry] : entries_) {
+    if (entry.installed) out[entry.index] = record_for(*entry.installed, entry.named);
+  }
+  return out;
+}
+
+}  // namespace espgate::sad

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+// Our part of the SPD. A policy stands as long as somebody claims it; of several claims the newest is in effect, so
+// that two children with the same selectors can come and go in any order. Inside sad/ only.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <vector>
+
+#include "sad/indices.h"
+#include "sad/work.h"
+
+namespace espgate::sad {
+
+struct Owner {
+  enum class Kind : std::uint8_t { former, floor, child };  // former: what an earlier process left
+  Kind kind = Kind::former;
+  std::uint64_t value = 0;  // floor: ChildUid; child: ChildId
+  auto operator<=>(const Owner&) const = default;
+};
+
+class Spd {
+ public:
+  Spd(Work& work, std::uint32_t size) : work_(work), indices_(size) {}
+
+  enum class Claimed : std::uint8_t { standing, asked, no_room };
+  // standing: nothing had to be done. asked: a result for ForPolicyPut will follow, with `child` in it.
+  Claimed claim(const Owner& owner, const xfrm::PolicySpec& policy, const Named& named,
+                std::optional<base::ChildId> child = {});
+  // Gives the claim up; the policy goes if it was the last, or falls back to the claim before.
+  void release(const Owner& owner, const xfrm::PolicyId& id);
+  // Every claim of that owner, in the order in which traffic is best let go: out first.
+  void release_all(const Owner& owner);
+
+  void put_arrived(const xfrm::PolicyId& id, bool done);
+  void del_arrived(const xfrm::PolicyId& id, const xfrm::Result& result);
+
+  // A policy of a former self. Not in the kernel: only its ledger entry is left, which goes at once.
+  void adopt(std::optional<std::uint32_t> index, const xfrm::PolicyId& id, const Named& named,
+             const std::optional<xfrm::PolicySpec>& in_kernel);
+
+  [[nodiscard]] std::vector<Owner> owners() const;
+  [[nodiscard]] std::map<std::uint32_t, maps::PolicyRecord> records() const;
+
+ private:
+  struct Claim {
+    Owner owner;
+    xfrm::PolicySpec policy;
+    Named named;
+  };
+  struct Entry {
+    std::uint32_t index = 0;
+    std::vector<Claim> claims;                  // the last one is in effect
+    std::optional<xfrm::PolicySpec> installed;  // as last asked for
+    Named named;
+  };
+  void put(Entry& entry, std::optional<base::ChildId> child);
+
+  Work& work_;
+  Indices indices_;
+  std::map<xfrm::PolicyId, Entry> entries_;
+};
+
+}  // namespace espgate::sad
