@@ -10,6 +10,11 @@ std::unexpected<Fault> fault(PayloadType payload, WireError error) {
   return std::unexpected(Fault{.error = error, .payload = payload});
 }
 
+// The SPI of an ESP or AH SA, or none; other protocols' are nobody's concern here.
+bool spi_size_fits(Protocol protocol, std::size_t octets) {
+  return (protocol != Protocol::esp && protocol != Protocol::ah) || octets == 0 || octets == kEspSpiOctets;
+}
+
 base::Bytes copy(base::ByteView octets) { return {octets.begin(), octets.end()}; }
 }  // namespace
 
@@ -39,7 +44,8 @@ Parsed<NotifyPayload> parse_notify(base::ByteView body) {
   const auto type = in.u16();
   if (!type) return fault(PayloadType::notify, WireError::bad_field_length);
   const auto spi = in.take(*spi_octets);
-  if (!spi) return fault(PayloadType::notify, WireError::bad_field_length);
+  if (!spi || !spi_size_fits(static_cast<Protocol>(*protocol), *spi_octets))
+    return fault(PayloadType::notify, WireError::bad_field_length);
   return NotifyPayload{.protocol = static_cast<Protocol>(*protocol),
                        .spi = copy(*spi),
                        .type = static_cast<NotifyType>(*type),

@@ -16,7 +16,7 @@ namespace espgate::ike::wire {
 
 struct NotifyPayload {
   Protocol protocol = Protocol::none;  // of the SPI; none without one
-  base::Bytes spi;                     // network order; empty for the IKE SA
+  base::Bytes spi;                     // network order; ESP, AH: empty or 4 octets; empty for the IKE SA
   NotifyType type{};
   base::Bytes data;
 

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ike/identity.h"
+
+#include <gtest/gtest.h>
+
+namespace espgate::ike {
+namespace {
+
+Identity id(std::string_view text) { return Identity::parse(text).value(); }
+
+struct Case {
+  const char* text;
+  IdType type;
+  const char* shown;
+};
+
+TEST(Identity, ParsesAndShows) {
+  const Case cases[] = {
+      {"%any", IdType::any, "%any"},
+      {"192.0.2.1", IdType::ipv4, "192.0.2.1"},
+      {"2001:db8::1", IdType::ipv6, "2001:db8::1"},
+      {"gw.example.org", IdType::fqdn, "gw.example.org"},
+      {"@gw", IdType::fqdn, "gw"},
+      {"@192.0.2.1", IdType::fqdn, "192.0.2.1"},
+      {"fqdn:gw", IdType::fqdn, "gw"},
+      {"@#6b6579", IdType::key_id, "key"},
+      {"@#00ff", IdType::key_id, "@#00ff"},
+      {"keyid:some key", IdType::key_id, "some key"},
+      {"me@example.org", IdType::email, "me@example.org"},
+      {"@@me", IdType::email, "me"},
+      {"email:me@example.org", IdType::email, "me@example.org"},
+      {"ipv4:192.0.2.1", IdType::ipv4, "192.0.2.1"},
+  };
+  for (const auto& one : cases) {
+    EXPECT_EQ(id(one.text).type, one.type) << one.text;
+    EXPECT_EQ(id(one.text).text(), one.shown) << one.text;
+  }
+}
+
+TEST(Identity, Refuses) {
+  for (const auto* text :
+       {"", "@", "@#", "@#6b6", "@#xy", "C=CH, O=x", "dn:C=CH", "ipv4:gw", "ipv6:192.0.2.1", "fqdn:"}) {
+    EXPECT_FALSE(Identity::parse(text)) << text;
+  }
+}
+
+TEST(Identity, ControlCharactersAreEscaped) {
+  EXPECT_EQ((Identity{IdType::fqdn, {'a', 0x1b, '\n', '\\', 0xff}}).text(), "a\\x1b\\x0a\\x5c\\xff");
+  EXPECT_EQ((Identity{IdType::ipv4, {1, 2}}).text(), "type 1 0102");
+  EXPECT_EQ((Identity{static_cast<IdType>(10), {1, 2}}).text(), "type 10 0102");
+}
+
+TEST(Identity, Admits) {
+  EXPECT_TRUE(id("%any").admits(id("gw")));
+  EXPECT_TRUE(id("GW.example.org").admits(id("gw.Example.org")));
+  EXPECT_FALSE(id("gw").admits(id("gw2")));
+  EXPECT_FALSE(id("gw").admits(id("%any")));
+  EXPECT_FALSE(id("192.0.2.1").admits(id("@192.0.2.1")));
+  EXPECT_TRUE(id("192.0.2.1").admits(id("192.0.2.1")));
+  EXPECT_TRUE(id("keyid:Key").admits(id("keyid:Key")));
+  EXPECT_FALSE(id("keyid:Key").admits(id("keyid:key")));
+}
+
+TEST(Identity, Wildcards) {
+  EXPECT_TRUE(id("*.example.org").admits(id("gw.example.org")));
+  EXPECT_TRUE(id("*.example.org").admits(id("a.b.EXAMPLE.org")));
+  EXPECT_FALSE(id("*.example.org").admits(id("example.org")));
+  EXPECT_FALSE(id("*.example.org").admits(id(".example.org")));
+  EXPECT_FALSE(id("*.example.org").admits(id("gwexample.org")));
+  EXPECT_FALSE(id("*.example.org").admits(id("me@x.example.org")));
+  EXPECT_TRUE(id("*@example.org").admits(id("me@example.org")));
+  EXPECT_FALSE(id("*@example.org").admits(id("me@other.example.org")));
+}
+
+}  // namespace
+}  // namespace espgate::ike

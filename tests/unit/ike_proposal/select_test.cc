@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ike/select.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+namespace espgate::ike {
+namespace {
+
+const base::Bytes kSpi{0xc0, 0xff, 0xee, 1};
+
+std::vector<Proposal> esp(std::initializer_list<const char*> texts) {
+  std::vector<Proposal> out;
+  for (const auto* text : texts) out.push_back(parse_proposals(Protocol::esp, text).value().at(0));
+  return out;
+}
+std::vector<Proposal> ike(std::initializer_list<const char*> texts) {
+  std::vector<Proposal> out;
+  for (const auto* text : texts) out.push_back(parse_proposals(Protocol::ike, text).value().at(0));
+  return out;
+}
+
+std::string chosen(const std::vector<Proposal>& ours, const wire::SaPayload& theirs, Prefer prefer = Prefer::ours) {
+  const auto found = select(ours, theirs, prefer);
+  return found ? std::to_string(found->number) + ":" + found->proposal.text() : "none";
+}
+
+TEST(Select, OurOrderOrTheirs) {
+  const auto ours = esp({"aes128gcm16", "aes256-aes128-sha256"});
+  const auto theirs = offer(esp({"aes128-aes256-sha256", "aes256gcm16", "aes128gcm16"}), kSpi);
+  EXPECT_EQ(chosen(ours, theirs), "3:aes128gcm16");
+  EXPECT_EQ(chosen(ours, theirs, Prefer::theirs), "1:aes128-sha256");
+}
+
+TEST(Select, KeyLengthsMustBeEqual) {
+  const auto theirs = offer(esp({"aes256gcm16"}), kSpi);
+  EXPECT_EQ(chosen(esp({"aes128gcm16"}), theirs), "none");
+  auto without = theirs;
+  without.proposals[0].transforms[0].key_bits = 0;
+  EXPECT_EQ(chosen(esp({"aes256gcm16"}), without), "none");
+}
+
+TEST(Select, UnknownTypeSpoilsTheProposalUnknownIdDoesNot) {
+  auto theirs = offer(esp({"aes128gcm16", "aes128gcm16"}), kSpi);
+  theirs.proposals[0].transforms.push_back({6, 1, 0});
+  EXPECT_EQ(chosen(esp({"aes128gcm16"}), theirs), "2:aes128gcm16");
+  theirs.proposals[0].transforms.back() = {1, 4711, 128};
+  EXPECT_EQ(chosen(esp({"aes128gcm16"}), theirs), "1:aes128gcm16");
+}
+
+TEST(Select, UnknownAttributeSpoilsItsTransform) {
+  auto theirs = offer(esp({"aes128gcm16-aes256gcm16"}), kSpi);
+  theirs.proposals[0].transforms[0].unknown_attribute = true;
+  EXPECT_EQ(chosen(esp({"aes128gcm16-aes256gcm16"}), theirs), "1:aes256gcm16");
+}
+
+TEST(Select, AeadWantsNoIntegrityOrNone) {
+  auto theirs = offer(esp({"aes128gcm16"}), kSpi);
+  theirs.proposals[0].transforms.push_back({3, 12, 0});
+  EXPECT_EQ(chosen(esp({"aes128gcm16"}), theirs), "none");
+  theirs.proposals[0].transforms.push_back({3, 0, 0});
+  const auto found = select(esp({"aes128gcm16"}), theirs);
+  ASSERT_TRUE(found);
+  // NONE is part of the answer, as it is of the offer.
+  EXPECT_EQ(std::ranges::count(found->proposal.transforms, TransformType::integ, &Transform::type), 1);
+  EXPECT_EQ(esp_suite(found->proposal)->name(), "aes128gcm16");
+}
+
+TEST(Select, CipherThatCanHaveItsIntegrity) {
+  // The peer mixes both kinds in one proposal: only the second one's integrity is there.
+  wire::SaPayload theirs = offer(esp({"aes256-sha256"}), kSpi);
+  auto& transforms = theirs.proposals[0].transforms;
+  transforms.insert(transforms.begin(), {1, 20, 128});
+  EXPECT_EQ(chosen(esp({"aes128gcm16", "aes256-sha256"}), theirs), "1:aes256-sha256");
+}
+
+TEST(Select, EspTakesNoGroupButNone) {
+  auto theirs = offer(esp({"aes128gcm16"}), kSpi);
+  theirs.proposals[0].transforms.push_back({4, 31, 0});
+  EXPECT_EQ(chosen(esp({"aes128gcm16-x25519"}), theirs), "none");
+  theirs.proposals[0].transforms.push_back({4, 0, 0});
+  EXPECT_EQ(chosen(esp({"aes128gcm16-x25519"}), theirs), "1:aes128gcm16");
+}
+
+TEST(Select, Esn) {
+  const auto theirs = offer(esp({"aes128gcm16-esn-noesn"}), kSpi);
+  EXPECT_FALSE(esp_suite(select(esp({"aes128gcm16"}), theirs)->proposal)->esn);
+  EXPECT_TRUE(esp_suite(select(esp({"aes128gcm16-esn"}), theirs)->proposal)->esn);
+  EXPECT_EQ(chosen(esp({"aes128gcm16-esn"}), offer(esp({"aes128gcm16"}), kSpi)), "none");
+  auto silent = offer(esp({"aes128gcm16"}), kSpi);
+  silent.proposals[0].transforms.pop_back();
+  EXPECT_EQ(chosen(esp({"aes128gcm16"}), silent), "1:aes128gcm16");
+  EXPECT_EQ(chosen(esp({"aes128gcm16-esn"}), silent), "none");
+}
+
+TEST(Select, ProtocolMustFit) {
+  auto theirs = offer(esp({"aes128gcm16"}), kSpi);
+  theirs.proposals[0].protocol = Protocol::ah;
+  EXPECT_EQ(chosen(esp({"aes128gcm16"}), theirs), "none");
+  EXPECT_EQ(chosen({}, theirs), "none");
+  EXPECT_EQ(chosen(esp({"aes128gcm16"}), {}), "none");
+}
+
+TEST(Select, IkeNeedsPrfAndGroup) {
+  const auto ours = ike({"aes128gcm16-prfsha256-x25519-ecp256"});
+  const auto theirs = offer(ike({"aes128gcm16-prfsha512-prfsha256-ecp256-x25519"}), {});
+  const auto found = select(ours, theirs);
+  ASSERT_TRUE(found);
+  EXPECT_EQ(ike_suite(found->proposal)->name(), "AES_GCM_16-128/PRF_HMAC_SHA2_256/CURVE_25519");
+  EXPECT_EQ(ike_suite(select(ours, theirs, Prefer::theirs)->proposal)->group, crypto::kGroupEcp256);
+  for (const int type : {2, 4}) {
+    auto without = theirs;
+    std::erase_if(without.proposals[0].transforms, [&](const auto& one) { return one.type == type; });
+    EXPECT_EQ(chosen(ours, without), "none");
+  }
+}
+
+TEST(Select, SpiComesAlong) {
+  const auto found = select(esp({"aes128gcm16"}), offer(esp({"aes128gcm16"}), spi_octets({0xc0ffee01}))).value();
+  EXPECT_EQ(esp_spi(found), base::Spi{0xc0ffee01});
+  EXPECT_EQ(esp_spi({}), std::nullopt);
+}
+
+class CheckAnswer : public testing::Test {
+ protected:
+  const std::vector<Proposal> ours_ = esp({"aes128gcm16-aes256gcm16-x25519", "aes256-sha256"});
+  wire::SaPayload good_ = answer(select(ours_, offer(ours_, kSpi)).value(), kSpi);
+  [[nodiscard]] bool taken() const { return check_answer(ours_, good_).has_value(); }
+};
+
+TEST_F(CheckAnswer, Good) {
+  const auto checked = check_answer(ours_, good_).value();
+  EXPECT_EQ(checked.number, 1);
+  EXPECT_EQ(esp_suite(checked.proposal)->name(), "aes128gcm16");
+  EXPECT_EQ(checked.spi, kSpi);
+}
+TEST_F(CheckAnswer, TwoProposals) {
+  good_.proposals.push_back(good_.proposals[0]);
+  EXPECT_FALSE(taken());
+}
+TEST_F(CheckAnswer, NoProposal) {
+  good_.proposals.clear();
+  EXPECT_FALSE(taken());
+}
+TEST_F(CheckAnswer, OtherNumber) {
+  for (const int number : {0, 2, 3, 255}) {
+    good_.proposals[0].number = static_cast<std::uint8_t>(number);
+    EXPECT_FALSE(taken()) << number;
+  }
+}
+TEST_F(CheckAnswer, NotOffered) {
+  good_.proposals[0].transforms[0].key_bits = 192;
+  EXPECT_FALSE(taken());
+}
+TEST_F(CheckAnswer, TwoOfAType) {
+  good_.proposals[0].transforms.push_back({1, 20, 256});
+  EXPECT_FALSE(taken());
+}
+TEST_F(CheckAnswer, TypeMissing) {
+  good_.proposals[0].transforms.pop_back();
+  EXPECT_FALSE(taken());
+}
+TEST_F(CheckAnswer, GroupThatWeLeftOut) {
+  good_.proposals[0].transforms.push_back({4, 31, 0});
+  EXPECT_FALSE(taken());
+}
+TEST_F(CheckAnswer, OtherProtocol) {
+  good_.proposals[0].protocol = Protocol::ah;
+  EXPECT_FALSE(taken());
+}
+TEST_F(CheckAnswer, UnknownAttribute) {
+  good_.proposals[0].transforms[0].unknown_attribute = true;
+  EXPECT_FALSE(taken());
+}
+
+TEST(Suites, WhatWeHaveNoAlgorithmFor) {
+  Proposal proposal{Protocol::esp, {{TransformType::encr, 28, 0}}};
+  EXPECT_FALSE(esp_suite(proposal));
+  proposal.transforms = {{TransformType::encr, 12, 128}};  // CBC without integrity
+  EXPECT_FALSE(esp_suite(proposal));
+  proposal.protocol = Protocol::ike;
+  EXPECT_FALSE(ike_suite(proposal));
+}
+
+}  // namespace
+}  // namespace espgate::ike
