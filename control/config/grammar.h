@@ -35,8 +35,8 @@ struct GrammarLimits {
 std::unique_ptr<Section> parse_text(std::string_view text, const std::string& name, bool may_include, Report& report,
                                     const GrammarLimits& limits = {});
 
-// Parses a file and what it includes. A file that holds a `secrets` section and that others than its owner and group
-// may read, or whose group is not root while the group may read it and its owner is not root, is an error.
+// Parses a file and what it includes. A file with key material in it (a `secrets` section, or a `secret` or `pin`
+// anywhere) that others than its owner and group may read or write is an error.
 std::unique_ptr<Section> parse_file(const std::filesystem::path& path, Report& report,
                                     const GrammarLimits& limits = {});
 

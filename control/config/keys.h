@@ -43,9 +43,9 @@ struct Key {
   std::string_view description;    // one line
   KeyStatus status = KeyStatus::honoured;
   std::string_view why{};
-  std::string_view choices{};   // "tunnel|transport"
+  std::string_view choices{};   // "tunnel transport"
   std::string_view unit{};      // "s", "octets", "packets"
-  std::string_view harmless{};  // an ignored or refused key says nothing if its value is this (|-separated)
+  std::string_view harmless{};  // an ignored or refused key says nothing if its value is this (blank-separated)
 };
 
 std::span<const Key> all_keys();

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 namespace espgate::control {
@@ -74,6 +75,11 @@ struct Section {
   [[nodiscard]] const Section* section(std::string_view name) const;
   Section& add_section(std::string_view name, const Origin& at);  // or the one that is there
   void put(Value value);                                          // replaces one of the same key
+
+ private:
+  // Names to positions, once there are many; rebuilt when it does not fit the vector any more.
+  using Index = std::unordered_map<std::string, std::size_t>;
+  mutable Index value_index_, section_index_;
 };
 
 // A copy of `root` with every reference followed: own values first, then those of the sections referred to, from left

@@ -11,10 +11,10 @@ namespace espgate::control::vici {
 void add_commands(Server& server, Daemon& daemon);
 
 // The messages themselves, for events and tests.
-Message sa_message(const ike::IkeView& ike, const Daemon& daemon);                      // of a list-sa event
-Message conn_message(const ike::ConnConfig& conn);                                      // of a list-conn event
-Message updown_message(const ike::IkeView& ike, const Daemon& daemon, bool up);         // ike-updown, child-updown
-Message children_message(const std::vector<ike::IkeView>& ikes, const Daemon& daemon);  // espgate-children
-Message conns_message(const std::vector<ConnStatus>& conns);                            // espgate-conns
+Message sa_message(const ike::IkeView& ike, const Daemon& daemon);               // of a list-sa event
+Message conn_message(const ike::ConnConfig& conn);                               // of a list-conn event
+Message updown_message(const ike::IkeView& ike, const Daemon& daemon, bool up);  // ike-updown, child-updown
+Message child_message(const ike::IkeView& ike, const ike::ChildView& child, const Daemon& daemon);  // espgate-child
+Message status_message(const ConnStatus& status);                                                   // espgate-conn
 
 }  // namespace espgate::control::vici

@@ -29,6 +29,8 @@ class Reply {
   Reply& operator=(const Reply&) = delete;
   ~Reply();  // answered by nobody: an empty response with success = no
 
+  // Whether the client registered for `name`.
+  [[nodiscard]] bool wants(std::string_view name) const;
   void event(std::string_view name, const Message& message);  // streamed; only if the client registered for it
   void finish(const Message& message);                        // exactly once; later calls do nothing
   void fail(std::string_view errmsg);                         // success = no, errmsg

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+// connections.<conn>.children.<child>
+#include "control/config/keys_tables.h"
+
+namespace espgate::control {
+namespace {
+
+using enum KeyType;
+using enum KeyStatus;
+
+constexpr auto no_rekey = "rekeying is not supported yet, this limit has no effect";
+constexpr auto no_if_id = "XFRM interfaces are not supported yet";
+constexpr auto no_marks = "marks are not supported yet: without them other traffic would match";
+constexpr auto no_labels = "security labels are not supported";
+constexpr auto off = "no false disabled 0";
+constexpr auto on = "yes true enabled 1";
+constexpr auto zero = "0 0s";
+constexpr auto no_mark = "0 0/0 0x0 0/0x00000000";
+
+// clang-format off
+constexpr Key table[] = {
+    {"connections.<conn>.children", section, "", "the connection's child SAs, one section each"},
+    {"connections.<conn>.children.<child>", section, "", "a child SA and its name"},
+    {"connections.<conn>.children.<child>.ah_proposals", proposals, "", "AH proposals", refused, "AH is not supported, ESP is"},
+    {"connections.<conn>.children.<child>.esp_proposals", proposals, "default", "ESP proposals, in order of preference"},
+    {"connections.<conn>.children.<child>.sha256_96", boolean, "no", "SHA-256 cut to 96 bits, as old kernels did", refused, "the cut to 96 bits breaks RFC 4868", "", "", off},
+    {"connections.<conn>.children.<child>.local_ts", selectors, "dynamic", "local traffic selectors: prefix, range or dynamic, each with an optional [proto/port]"},
+    {"connections.<conn>.children.<child>.remote_ts", selectors, "dynamic", "remote traffic selectors, written alike"},
+    {"connections.<conn>.children.<child>.rekey_time", duration, "1h", "rekey after this time", ignored, no_rekey, "", "s", zero},
+    {"connections.<conn>.children.<child>.life_time", duration, "", "close after this time (default: rekey_time and a tenth)", ignored, no_rekey, "", "s", zero},
+    {"connections.<conn>.children.<child>.rand_time", duration, "", "take a random part of this off rekey_time", ignored, no_rekey, "", "s", zero},
+    {"connections.<conn>.children.<child>.rekey_bytes", size, "0", "rekey after so many octets", ignored, no_rekey, "", "octets", zero},
+    {"connections.<conn>.children.<child>.life_bytes", size, "", "close after so many octets", ignored, no_rekey, "", "octets", zero},
+    {"connections.<conn>.children.<child>.rand_bytes", size, "", "take a random part of this off rekey_bytes", ignored, no_rekey, "", "octets", zero},
+    {"connections.<conn>.children.<child>.rekey_packets", integer, "0", "rekey after so many packets", ignored, no_rekey, "", "packets", zero},
+    {"connections.<conn>.children.<child>.life_packets", integer, "", "close after so many packets", ignored, no_rekey, "", "packets", zero},
+    {"connections.<conn>.children.<child>.rand_packets", integer, "", "take a random part of this off rekey_packets", ignored, no_rekey, "", "packets", zero},
+    {"connections.<conn>.children.<child>.updown", text, "", "script to run when the child comes up or goes down", ignored, "no script is run"},
+    {"connections.<conn>.children.<child>.hostaccess", boolean, "no", "a word for that script", ignored, "no script is run", "", "", off},
+    {"connections.<conn>.children.<child>.mode", choice, "tunnel", "tunnel or transport", honoured, "", "tunnel transport transport_proxy beet pass drop"},
+    {"connections.<conn>.children.<child>.policies", boolean, "yes", "install policies", refused, "policies are always installed: they keep covered traffic from leaving in the clear", "", "", on},
+    {"connections.<conn>.children.<child>.policies_fwd_out", boolean, "no", "forward policies for outbound traffic, too", ignored, "no such policies are installed", "", "", off},
+    {"connections.<conn>.children.<child>.dpd_action", choice, "clear", "what to do when the peer does not answer", ignored, "the child is closed, and nothing more is done yet", "clear trap start none restart hold", "", "clear none"},
+    {"connections.<conn>.children.<child>.ipcomp", boolean, "no", "IP compression", ignored, "IP compression is not supported", "", "", off},
+    {"connections.<conn>.children.<child>.inactivity", duration, "0s", "close when idle for this time", ignored, "idle children are not closed yet", "", "s", zero},
+    {"connections.<conn>.children.<child>.reqid", integer, "0", "a reqid of one's own choice", refused, "espgate chooses reqids itself: by them it knows what is its own", "", "", "0"},
+    {"connections.<conn>.children.<child>.priority", integer, "0", "priority of the policies", ignored, "espgate chooses priorities itself, the narrower selector first", "", "", "0"},
+    {"connections.<conn>.children.<child>.interface", text, "", "interface the policies are limited to", refused, "policies limited to an interface are not supported yet"},
+    {"connections.<conn>.children.<child>.mark_in", text, "0/0x00000000", "mark of inbound policies", refused, no_marks, "", "", no_mark},
+    {"connections.<conn>.children.<child>.mark_in_sa", boolean, "no", "that mark on the SA, too", refused, no_marks, "", "", off},
+    {"connections.<conn>.children.<child>.mark_out", text, "0/0x00000000", "mark of outbound policies and SAs", refused, no_marks, "", "", no_mark},
+    {"connections.<conn>.children.<child>.set_mark_in", text, "0/0x00000000", "mark set on packets after inbound processing", refused, no_marks, "", "", no_mark},
+    {"connections.<conn>.children.<child>.set_mark_out", text, "0/0x00000000", "mark set on packets after outbound processing", refused, no_marks, "", "", no_mark},
+    {"connections.<conn>.children.<child>.if_id_in", text, "0", "XFRM interface id inbound", refused, no_if_id, "", "", "0"},
+    {"connections.<conn>.children.<child>.if_id_out", text, "0", "XFRM interface id outbound", refused, no_if_id, "", "", "0"},
+    {"connections.<conn>.children.<child>.label", text, "", "security label", refused, no_labels},
+    {"connections.<conn>.children.<child>.label_mode", choice, "system", "how the label is used", ignored, no_labels, "system simple selinux", "", "system"},
+    {"connections.<conn>.children.<child>.tfc_padding", text, "0", "pad packets to this size, or mtu", ignored, "traffic flow confidentiality is not supported", "", "octets", "0"},
+    {"connections.<conn>.children.<child>.replay_window", integer, "128", "replay window; 32 loses packets under asynchronous crypto", honoured, "", "", "packets"},
+    {"connections.<conn>.children.<child>.hw_offload", choice, "no", "offload to the NIC: no, crypto, packet, yes (crypto), or auto: the best that works, and why not more", honoured, "", "no auto crypto packet yes"},
+    {"connections.<conn>.children.<child>.copy_df", boolean, "yes", "copy the DF bit to the outer header", ignored, "it is always copied", "", "", on},
+    {"connections.<conn>.children.<child>.copy_ecn", boolean, "yes", "copy ECN bits", ignored, "they are always copied", "", "", on},
+    {"connections.<conn>.children.<child>.copy_dscp", choice, "out", "copy DSCP to the outer header, from it, both, neither", ignored, "it is copied outwards", "out in yes no", "", "out"},
+    {"connections.<conn>.children.<child>.start_action", choice, "none", "at load: nothing, initiate (start), or wait for traffic (trap)", honoured, "", "none start trap trap|start route add"},
+    {"connections.<conn>.children.<child>.close_action", choice, "none", "when the peer closes the child", ignored, "nothing is done yet when the peer closes a child", "none start trap trap|start clear route add", "", "none clear add"},
+    {"connections.<conn>.children.<child>.when_down", choice, "block", "what happens to covered traffic while the child is not up", honoured, "", "block pass"},
+};
+// clang-format on
+
+}  // namespace
+
+std::span<const Key> child_keys() { return table; }
+
+}  // namespace espgate::control

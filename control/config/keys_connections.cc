@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+// connections.<conn>, but for its children.
+#include "control/config/keys_tables.h"
+
+namespace espgate::control {
+namespace {
+
+using enum KeyType;
+using enum KeyStatus;
+
+constexpr auto no_certificates = "certificates are not supported yet, auth = psk is";
+constexpr auto no_eap = "EAP and XAuth are not supported yet, auth = psk is";
+constexpr auto no_rekey = "rekeying is not supported yet, this time has no effect";
+constexpr auto no_virtual_ips = "virtual IPs are not supported yet";
+constexpr auto ikev1_only = "it has a meaning in IKEv1 only, which is not supported";
+constexpr auto no_mediation = "mediation is not supported";
+constexpr auto no_if_id = "XFRM interfaces are not supported yet";
+constexpr auto no_ppk = "post-quantum preshared keys are not supported yet";
+constexpr auto off = "no false disabled 0";
+constexpr auto zero = "0 0s";
+
+// clang-format off
+constexpr Key table[] = {
+    {"connections", section, "", "IKE connections, one section each"},
+    {"connections.<conn>", section, "", "an IKE connection and its name"},
+    {"connections.<conn>.version", choice, "2", "IKE version: 2, or 0 for any (IKEv2 is what is spoken)", honoured, "", "0 1 2"},
+    {"connections.<conn>.local_addrs", addresses, "%any", "addresses, prefixes or ranges IKE is spoken from; the first single address is initiated from"},
+    {"connections.<conn>.remote_addrs", addresses, "%any", "addresses, prefixes or ranges of the peer; the first single address is initiated to"},
+    {"connections.<conn>.local_port", integer, "500", "our UDP port; 500 floats to 4500 behind a NAT"},
+    {"connections.<conn>.remote_port", integer, "500", "the peer's UDP port"},
+    {"connections.<conn>.proposals", proposals, "default", "IKE proposals, in order of preference"},
+    {"connections.<conn>.vips", list, "", "virtual IPs to ask for", refused, no_virtual_ips},
+    {"connections.<conn>.aggressive", boolean, "no", "IKEv1 aggressive mode", ignored, ikev1_only, "", "", off},
+    {"connections.<conn>.pull", boolean, "yes", "IKEv1 mode config: pull or push", ignored, ikev1_only, "", "", "yes true enabled 1"},
+    {"connections.<conn>.dscp", text, "000000", "DSCP of the IKE packets we send, six binary digits", ignored, "DSCP marking is not supported yet", "", "", "000000"},
+    {"connections.<conn>.encap", boolean, "no", "ESP in UDP even without a NAT on the path"},
+    {"connections.<conn>.mobike", boolean, "yes", "keep an IKE SA when an address changes (RFC 4555)", ignored, "MOBIKE is not supported yet: a changed address needs a new IKE SA", "", "", off},
+    {"connections.<conn>.dpd_delay", duration, "0s", "ask the peer whether it lives after this much silence; 0: never", honoured, "", "", "s"},
+    {"connections.<conn>.dpd_timeout", duration, "0s", "IKEv1: how long to wait for the answer", ignored, ikev1_only, "", "s", zero},
+    {"connections.<conn>.fragmentation", choice, "yes", "IKE fragmentation (RFC 7383)", ignored, "IKE fragmentation is not supported yet", "yes accept force no", "", off},
+    {"connections.<conn>.childless", choice, "allow", "IKE SAs without a child (RFC 6023)", ignored, "childless IKE SAs are not supported yet", "allow prefer force never", "", "allow never"},
+    {"connections.<conn>.send_certreq", boolean, "yes", "send certificate requests", ignored, no_certificates, "", "", off},
+    {"connections.<conn>.send_cert", choice, "ifasked", "when to send our certificate", ignored, no_certificates, "always never ifasked", "", "never ifasked"},
+    {"connections.<conn>.ppk_id", identity, "", "identity of a post-quantum preshared key (RFC 8784)", refused, no_ppk},
+    {"connections.<conn>.ppk_required", boolean, "no", "whether that key must be used", refused, no_ppk, "", "", off},
+    {"connections.<conn>.keyingtries", integer, "1", "sequences of retransmissions when a connection starts; 0: for ever"},
+    {"connections.<conn>.unique", choice, "no", "what to do with several IKE SAs of one peer", ignored, "uniqueness is not enforced yet", "never no keep replace", "", "never"},
+    {"connections.<conn>.reauth_time", duration, "0s", "make the IKE SA anew after this time", ignored, "reauthentication is not supported yet", "", "s", zero},
+    {"connections.<conn>.rekey_time", duration, "4h", "rekey the IKE SA after this time", ignored, no_rekey, "", "s", zero},
+    {"connections.<conn>.over_time", duration, "", "close the IKE SA when it is this much late (default: a tenth)", ignored, no_rekey, "", "s", zero},
+    {"connections.<conn>.rand_time", duration, "", "take a random part of this off those times (default: over_time)", ignored, no_rekey, "", "s", zero},
+    {"connections.<conn>.pools", list, "", "pools to take the peer's virtual IP from", refused, no_virtual_ips},
+    {"connections.<conn>.if_id_in", text, "0", "XFRM interface id of inbound policies and SAs", refused, no_if_id, "", "", "0"},
+    {"connections.<conn>.if_id_out", text, "0", "XFRM interface id of outbound policies and SAs", refused, no_if_id, "", "", "0"},
+    {"connections.<conn>.mediation", boolean, "no", "mediate between peers", refused, no_mediation, "", "", off},
+    {"connections.<conn>.mediated_by", text, "", "the connection that mediates", refused, no_mediation},
+    {"connections.<conn>.mediation_peer", identity, "", "the peer at the other end of a mediation", refused, no_mediation},
+
+    {"connections.<conn>.local*", section, "", "how we authenticate; several are rounds, of which one is supported"},
+    {"connections.<conn>.local*.round", integer, "0", "sorts the rounds"},
+    {"connections.<conn>.local*.certs", list, "", "certificates to show", refused, no_certificates},
+    {"connections.<conn>.local*.cert*", section, "", "a certificate to show", refused, no_certificates},
+    {"connections.<conn>.local*.cert*.file", text, "", "its file"},
+    {"connections.<conn>.local*.cert*.handle", text, "", "its CKA_ID on a token, in hex"},
+    {"connections.<conn>.local*.cert*.slot", text, "", "the token's slot"},
+    {"connections.<conn>.local*.cert*.module", text, "", "the PKCS#11 module"},
+    {"connections.<conn>.local*.pubkeys", list, "", "raw public keys to show", refused, no_certificates},
+    {"connections.<conn>.local*.auth", text, "pubkey", "psk; or pubkey, eap, xauth, which are not supported yet"},
+    {"connections.<conn>.local*.id", identity, "", "our identity; default: the tunnel end's address"},
+    {"connections.<conn>.local*.eap_id", identity, "", "our EAP identity", ignored, no_eap},
+    {"connections.<conn>.local*.aaa_id", identity, "", "the EAP server's identity", ignored, no_eap},
+    {"connections.<conn>.local*.xauth_id", identity, "", "our XAuth user name", ignored, no_eap},
+
+    {"connections.<conn>.remote*", section, "", "how the peer must authenticate; several are rounds, of which one is supported"},
+    {"connections.<conn>.remote*.round", integer, "0", "sorts the rounds"},
+    {"connections.<conn>.remote*.id", identity, "%any", "the identity the peer must show; %any or a leading *. or *@ match more"},
+    {"connections.<conn>.remote*.eap_id", identity, "", "the peer's EAP identity", ignored, no_eap},
+    {"connections.<conn>.remote*.groups", list, "", "groups the peer must be in", refused, "authorization groups are not supported yet"},
+    {"connections.<conn>.remote*.cert_policy", list, "", "policy OIDs its certificate must have", refused, no_certificates},
+    {"connections.<conn>.remote*.certs", list, "", "certificates to accept", refused, no_certificates},
+    {"connections.<conn>.remote*.cert*", section, "", "a certificate to accept", refused, no_certificates},
+    {"connections.<conn>.remote*.cert*.file", text, "", "its file"},
+    {"connections.<conn>.remote*.cert*.handle", text, "", "its CKA_ID on a token, in hex"},
+    {"connections.<conn>.remote*.cert*.slot", text, "", "the token's slot"},
+    {"connections.<conn>.remote*.cert*.module", text, "", "the PKCS#11 module"},
+    {"connections.<conn>.remote*.cacerts", list, "", "CA certificates to accept", refused, no_certificates},
+    {"connections.<conn>.remote*.cacert*", section, "", "a CA certificate to accept", refused, no_certificates},
+    {"connections.<conn>.remote*.cacert*.file", text, "", "its file"},
+    {"connections.<conn>.remote*.cacert*.handle", text, "", "its CKA_ID on a token, in hex"},
+    {"connections.<conn>.remote*.cacert*.slot", text, "", "the token's slot"},
+    {"connections.<conn>.remote*.cacert*.module", text, "", "the PKCS#11 module"},
+    {"connections.<conn>.remote*.ca_id", identity, "", "identity of the CA to accept", refused, no_certificates},
+    {"connections.<conn>.remote*.pubkeys", list, "", "raw public keys to accept", refused, no_certificates},
+    {"connections.<conn>.remote*.revocation", choice, "relaxed", "how strictly revocation is checked", ignored, no_certificates, "strict ifuri relaxed", "", "relaxed"},
+    {"connections.<conn>.remote*.auth", text, "pubkey", "psk; or pubkey, eap, xauth, which are not supported yet"},
+};
+// clang-format on
+
+}  // namespace
+
+std::span<const Key> connection_keys() { return table; }
+
+}  // namespace espgate::control

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// Our own section: what strongSwan keeps in strongswan.conf, and what it does not have.
+#include "control/config/keys_tables.h"
+
+namespace espgate::control {
+namespace {
+
+using enum KeyType;
+using enum KeyStatus;
+
+constexpr auto no_cookies = "cookies are not supported yet";
+constexpr auto no_steering = "slot steering is not supported yet";
+constexpr auto no_shield = "the shield only classifies and counts yet";
+
+// clang-format off
+constexpr Key table[] = {
+    {"gateway", section, "", "the gateway itself"},
+    {"gateway.interfaces", list, "auto", "devices to work on; auto: those that hold a local_addrs address or route to remote_addrs"},
+    {"gateway.hw_offload", choice, "no", "hw_offload of children that do not say", honoured, "", "no auto crypto packet yes"},
+    {"gateway.workers", integer, "1", "IKE engines, each a thread"},
+    {"gateway.on_stop", choice, "close", "a clean stop closes what is up, or keeps it in the kernel", honoured, "", "close keep"},
+    {"gateway.cookie_threshold", integer, "30", "half-open IKE SAs above which peers must return a cookie", ignored, no_cookies},
+    {"gateway.half_open_limit", integer, "0", "half-open IKE SAs above which new ones are dropped; 0: no limit"},
+    {"gateway.half_open_timeout", duration, "30s", "an IKE SA that is not up after this time is given up", honoured, "", "", "s"},
+    {"gateway.retransmit_tries", integer, "5", "retransmissions of a request before the peer is given up"},
+    {"gateway.retransmit_timeout", number, "4.0", "time before the first retransmission", honoured, "", "", "s"},
+    {"gateway.retransmit_base", number, "1.8", "each wait is this many times the one before"},
+    {"gateway.retransmit_limit", number, "0", "longest wait between retransmissions; 0: none", honoured, "", "", "s"},
+    {"gateway.fragment_size", integer, "1280", "largest IKE datagram before it is fragmented", ignored, "IKE fragmentation is not supported yet", "", "octets"},
+    {"gateway.install_routes", boolean, "yes", "install routes for remote selectors, with a source address from the local ones"},
+    {"gateway.routing_table", integer, "220", "the table they go to"},
+    {"gateway.routing_table_prio", integer, "220", "priority of the rule that looks there"},
+    {"gateway.steer", section, "", "which SAs get the NIC's slots", ignored, no_steering},
+    {"gateway.steer.slots", integer, "", "slots to use; default: what the device is known to hold"},
+    {"gateway.steer.reserve", integer, "", "slots to keep free for rekeys"},
+    {"gateway.steer.interval", duration, "", "time between decisions", honoured, "", "", "s"},
+    {"gateway.shield", section, "", "the XDP program in front of everything", ignored, no_shield},
+    {"gateway.shield.mode", choice, "generic", "how XDP is attached", honoured, "", "off generic native"},
+};
+// clang-format on
+
+}  // namespace
+
+std::span<const Key> gateway_keys() { return table; }
+
+}  // namespace espgate::control

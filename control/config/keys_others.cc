@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+// secrets, pools, authorities
+#include "control/config/keys_tables.h"
+
+namespace espgate::control {
+namespace {
+
+using enum KeyType;
+using enum KeyStatus;
+
+constexpr auto no_eap = "EAP and XAuth are not supported yet, this secret is not used";
+constexpr auto no_private_keys = "certificates are not supported yet, this key is not used";
+constexpr auto no_pools = "virtual IPs are not supported yet, no pool is used";
+constexpr auto no_authorities = "certificates are not supported yet, no authority is used";
+
+// clang-format off
+constexpr Key table[] = {
+    {"secrets", section, "", "shared secrets and private keys"},
+    {"secrets.ike*", section, "", "a preshared key for IKE"},
+    {"secrets.ike*.secret", secret, "", "the key: plain text, 0x and hex digits, or 0s and base64"},
+    {"secrets.ike*.id*", identity, "", "an identity the key belongs to; without any it is everyone's"},
+    {"secrets.eap*", section, "", "an EAP password", ignored, no_eap},
+    {"secrets.eap*.secret", secret, "", "the password"},
+    {"secrets.eap*.id*", identity, "", "an identity it belongs to"},
+    {"secrets.xauth*", section, "", "an XAuth password", ignored, no_eap},
+    {"secrets.xauth*.secret", secret, "", "the password"},
+    {"secrets.xauth*.id*", identity, "", "an identity it belongs to"},
+    {"secrets.ntlm*", section, "", "an NTLM hash", ignored, no_eap},
+    {"secrets.ntlm*.secret", secret, "", "the hash"},
+    {"secrets.ntlm*.id*", identity, "", "an identity it belongs to"},
+    {"secrets.ppk*", section, "", "a post-quantum preshared key", ignored, "post-quantum preshared keys are not supported yet"},
+    {"secrets.ppk*.secret", secret, "", "the key"},
+    {"secrets.ppk*.id*", identity, "", "an identity it belongs to"},
+    {"secrets.private*", section, "", "passphrase of a private key", ignored, no_private_keys},
+    {"secrets.private*.file", text, "", "its file"},
+    {"secrets.private*.secret", secret, "", "the passphrase"},
+    {"secrets.rsa*", section, "", "passphrase of an RSA key", ignored, no_private_keys},
+    {"secrets.rsa*.file", text, "", "its file"},
+    {"secrets.rsa*.secret", secret, "", "the passphrase"},
+    {"secrets.ecdsa*", section, "", "passphrase of an ECDSA key", ignored, no_private_keys},
+    {"secrets.ecdsa*.file", text, "", "its file"},
+    {"secrets.ecdsa*.secret", secret, "", "the passphrase"},
+    {"secrets.pkcs8*", section, "", "passphrase of a PKCS#8 key", ignored, no_private_keys},
+    {"secrets.pkcs8*.file", text, "", "its file"},
+    {"secrets.pkcs8*.secret", secret, "", "the passphrase"},
+    {"secrets.pkcs12*", section, "", "passphrase of a PKCS#12 container", ignored, no_private_keys},
+    {"secrets.pkcs12*.file", text, "", "its file"},
+    {"secrets.pkcs12*.secret", secret, "", "the passphrase"},
+    {"secrets.token*", section, "", "a private key on a token", ignored, no_private_keys},
+    {"secrets.token*.handle", text, "", "its CKA_ID, in hex"},
+    {"secrets.token*.slot", text, "", "the token's slot"},
+    {"secrets.token*.module", text, "", "the PKCS#11 module"},
+    {"secrets.token*.pin", secret, "", "the PIN"},
+
+    {"pools", section, "", "pools of virtual IPs"},
+    {"pools.<name>", section, "", "a pool and its name", ignored, no_pools},
+    {"pools.<name>.addrs", text, "", "a prefix or range to hand out"},
+    {"pools.<name>.<attr>", list, "", "an attribute to hand out: dns, nbns, dhcp, netmask, server, subnet, split_include, split_exclude or a number"},
+
+    {"authorities", section, "", "certification authorities"},
+    {"authorities.<name>", section, "", "an authority and its name", ignored, no_authorities},
+    {"authorities.<name>.cacert", text, "", "its certificate"},
+    {"authorities.<name>.file", text, "", "the certificate's file"},
+    {"authorities.<name>.handle", text, "", "its CKA_ID on a token, in hex"},
+    {"authorities.<name>.slot", text, "", "the token's slot"},
+    {"authorities.<name>.module", text, "", "the PKCS#11 module"},
+    {"authorities.<name>.crl_uris", list, "", "where its revocation lists are"},
+    {"authorities.<name>.ocsp_uris", list, "", "where its OCSP responders are"},
+    {"authorities.<name>.cert_uri_base", text, "", "base of hash-and-URL certificates"},
+};
+// clang-format on
+
+}  // namespace
+
+std::span<const Key> other_keys() { return table; }
+
+}  // namespace espgate::control

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+// The `gateway` and `secrets` sections.
+#include <fmt/format.h>
+#include <net/if.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "control/config/model_parts.h"
+#include "control/config/parse_values.h"
+
+namespace espgate::control {
+
+const Value* SectionReader::get(std::string_view key) const {
+  const auto* value = section_.value(key);
+  return value && value->set ? value : nullptr;
+}
+
+std::string_view SectionReader::text(std::string_view key, std::string_view otherwise) const {
+  const auto* value = get(key);
+  return value ? std::string_view(value->text) : otherwise;
+}
+
+bool SectionReader::flag(std::string_view key, bool otherwise) const {
+  const auto* value = get(key);
+  return value ? read_boolean(value->text).value_or(otherwise) : otherwise;
+}
+
+base::Duration SectionReader::duration(std::string_view key, std::chrono::seconds otherwise) const {
+  const auto* value = get(key);
+  if (const auto seconds = value ? read_duration(value->text) : std::nullopt) return std::chrono::seconds(*seconds);
+  return otherwise;
+}
+
+std::uint32_t SectionReader::integer(std::string_view key, std::uint32_t otherwise, std::uint32_t least,
+                                     std::uint32_t most) {
+  const auto* value = get(key);
+  const auto read = value ? read_integer(value->text) : std::nullopt;
+  if (!read) return otherwise;
+  if (*read >= least && *read <= most) return static_cast<std::uint32_t>(*read);
+  report_.error(value->value_at, fmt::format("{} = {} is out of range, expected {} to {}", key, *read, least, most));
+  return otherwise;
+}
+
+double SectionReader::number(std::string_view key, double otherwise, double least, double most) {
+  const auto* value = get(key);
+  const auto read = value ? read_number(value->text) : std::nullopt;
+  if (!read) return otherwise;
+  if (*read >= least && *read <= most) return *read;
+  report_.error(value->value_at, fmt::format("{} = {} is out of range, expected {} to {}", key, *read, least, most));
+  return otherwise;
+}
+
+base::OffloadWanted read_offload(std::string_view text) {
+  if (text == "auto") return base::OffloadWanted::automatic;
+  if (text == "packet") return base::OffloadWanted::packet;
+  if (text == "crypto") return base::OffloadWanted::crypto;
+  return read_boolean(text).value_or(false) ? base::OffloadWanted::crypto : base::OffloadWanted::no;
+}
+
+namespace {
+
+std::vector<std::string> read_interfaces(const Value& value, Report& report) {
+  std::vector<std::string> out;
+  const auto items = value.list();
+  for (const auto& item : items) {
+    if (item.text == "auto") {
+      if (items.size() > 1) report.error(item.at, "auto stands beside names, expected either");
+    } else if (item.text == "lo") {
+      report.error(item.at, "lo offloads nothing and is never worked on, expected another device");
+    } else if (item.text.size() >= IFNAMSIZ || item.text.find_first_of("/ \t:") != std::string::npos) {
+      report.error(
+          item.at,
+          fmt::format("{} is no device name, expected at most {} characters without / and :", item.text, IFNAMSIZ - 1));
+    } else {
+      out.push_back(item.text);
+    }
+  }
+  return out;
+}
+
+base::Duration from_seconds(double seconds) {
+  return base::Duration(static_cast<base::Duration::rep>(std::llround(seconds * 1e9)));
+}
+
+void read_retransmission(SectionReader& from, ike::Retransmission& into) {
+  constexpr double hour = 3600;
+  into.tries = from.integer("retransmit_tries", into.tries, 0, 100);
+  into.base = from.number("retransmit_base", into.base, 1, 10);
+  into.timeout = from_seconds(from.number("retransmit_timeout", 4, 0.01, hour));
+  into.limit = from_seconds(from.number("retransmit_limit", 0, 0, hour));
+}
+
+void build_secret(const Section& section, ike::Config& ike, Report& report) {
+  ike::SharedSecret out;
+  out.name = section.name;
+  for (const auto& value : section.values) {
+    if (!value.set || !value.key.starts_with("id")) continue;
+    if (auto id = ike::Identity::parse(value.text)) {
+      out.owners.push_back(std::move(*id));
+    } else {
+      report.error(value.value_at, fmt::format("{} is no identity that is supported, expected an address, a name, "
+                                               "an email address or keyid:",
+                                               value.text));
+    }
+  }
+  const auto* secret = section.value("secret");
+  if (!secret || !secret->set) {
+    return report.error(section.at, fmt::format("{} has no key, expected secret = ...", section.name));
+  }
+  auto key = parse_secret(secret->text);
+  if (!key) return report.error(secret->value_at, key.error());
+  out.key = std::move(*key);
+  ike.secrets.push_back(std::move(out));
+}
+
+}  // namespace
+
+void build_gateway(const Section* section, Configuration& config, ike::Config& ike, Report& report) {
+  if (!section) return;
+  SectionReader from(*section, report);
+  auto& out = config.gateway;
+  if (const auto* interfaces = from.get("interfaces")) out.interfaces = read_interfaces(*interfaces, report);
+  out.hw_offload = read_offload(from.text("hw_offload", "no"));
+  out.workers = from.integer("workers", out.workers, 1, 64);
+  out.on_stop = from.text("on_stop", "close") == "keep" ? OnStop::keep : OnStop::close;
+  out.half_open_limit = from.integer("half_open_limit", out.half_open_limit, 0, 1'000'000);
+  out.cookie_threshold = from.integer("cookie_threshold", out.cookie_threshold, 0, 1'000'000);
+  out.install_routes = from.flag("install_routes", out.install_routes);
+  out.routing_table = from.integer("routing_table", out.routing_table, 1, 0x7fffffff);
+  out.routing_table_priority = from.integer("routing_table_prio", out.routing_table_priority, 0, 32767);
+  ike.half_open_timeout = from.duration("half_open_timeout", std::chrono::seconds(30));
+  read_retransmission(from, ike.retransmission);
+}
+
+void build_secrets(const Section* section, ike::Config& ike, Report& report) {
+  if (!section) return;
+  for (const auto& sub : section->sections) {
+    if (sub->name.starts_with("ike")) build_secret(*sub, ike, report);
+  }
+}
+
+}  // namespace espgate::control

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// The parts that build() is made of, and what they share. By the time they run, check_keys() has reported unknown keys
+// and values of a wrong form; those read as if they were not there.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "control/config/keys.h"
+#include "control/config/model.h"
+
+namespace espgate::control {
+
+// Values of one section, read by type; what is unset or of a wrong form gives the default.
+class SectionReader {
+ public:
+  SectionReader(const Section& section, Report& report) : section_(section), report_(report) {}
+
+  [[nodiscard]] const Value* get(std::string_view key) const;  // nullptr if unset
+  [[nodiscard]] std::string_view text(std::string_view key, std::string_view otherwise) const;
+  [[nodiscard]] bool flag(std::string_view key, bool otherwise) const;
+  [[nodiscard]] base::Duration duration(std::string_view key, std::chrono::seconds otherwise) const;
+  // Reports numbers that are not within [least, most].
+  std::uint32_t integer(std::string_view key, std::uint32_t otherwise, std::uint32_t least, std::uint32_t most);
+  double number(std::string_view key, double otherwise, double least, double most);
+
+ private:
+  const Section& section_;
+  Report& report_;
+};
+
+// "yes" is "crypto", as strongSwan's.
+base::OffloadWanted read_offload(std::string_view text);
+
+void build_gateway(const Section* section, Configuration& config, ike::Config& ike, Report& report);
+void build_secrets(const Section* section, ike::Config& ike, Report& report);
+// Connections go to `ike`, `config.plan` and `config.origins`; reads config.gateway.
+void build_connections(const Section* section, Configuration& config, ike::Config& ike, Report& report);
+
+}  // namespace espgate::control

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+// Configured connections as messages.
+#include <fmt/format.h>
+
+#include "control/vici/commands.h"
+
+namespace espgate::control::vici {
+namespace {
+
+std::vector<std::string> address_texts(const std::vector<base::Prefix>& prefixes) {
+  if (prefixes.empty()) return {"%any"};
+  std::vector<std::string> out;
+  for (const auto& prefix : prefixes) {
+    const bool host = prefix.length() == 8 * base::octets(prefix.family());
+    out.push_back(host ? prefix.address().text() : prefix.text());
+  }
+  return out;
+}
+
+std::vector<std::string> selector_texts(const std::vector<ike::TsConfig>& selectors) {
+  std::vector<std::string> out;
+  for (const auto& [dynamic, ts] : selectors) {
+    const auto text = ts.text();
+    const auto bracket = text.find('[');
+    out.push_back(!dynamic ? text : "dynamic" + (bracket == std::string::npos ? "" : text.substr(bracket)));
+  }
+  return out;
+}
+
+std::vector<std::string> proposal_texts(const std::vector<ike::Proposal>& proposals) {
+  std::vector<std::string> out;
+  for (const auto& proposal : proposals) out.push_back(proposal.text());
+  return out;
+}
+
+std::string_view text_of(ike::StartAction action) {
+  switch (action) {
+    case ike::StartAction::start:
+      return "start";
+    case ike::StartAction::trap:
+      return "trap";
+    case ike::StartAction::none:
+      break;
+  }
+  return "none";
+}
+
+Message child_config(const ike::ChildConfig& child) {
+  Message out;
+  out.set("mode", child.mode == base::SaMode::tunnel ? "TUNNEL" : "TRANSPORT");
+  out.set("rekey_time", "0").set("rekey_bytes", "0").set("rekey_packets", "0");
+  out.set("dpd_action", "none").set("close_action", "none");
+  out.list("local-ts", selector_texts(child.local_ts)).list("remote-ts", selector_texts(child.remote_ts));
+  out.list("esp_proposals", proposal_texts(child.esp_proposals));
+  return out.set("start_action", text_of(child.start_action)).set("hw_offload", base::to_string(child.offload));
+}
+
+Message round(const ike::AuthConfig& auth) {
+  Message out;
+  out.set("class", "pre-shared key");
+  if (auth.id.type != ike::IdType::any) out.set("id", auth.id.text());
+  return out;
+}
+
+}  // namespace
+
+Message conn_message(const ike::ConnConfig& conn) {
+  Message body;
+  body.list("local_addrs", address_texts(conn.local_addrs)).list("remote_addrs", address_texts(conn.remote_addrs));
+  body.number("local_port", conn.local_port).number("remote_port", conn.remote_port);
+  body.list("proposals", proposal_texts(conn.proposals));
+  body.set("version", "IKEv2").set("reauth_time", "0").set("rekey_time", "0").set("unique", "UNIQUE_NEVER");
+  const auto dpd = std::chrono::duration_cast<std::chrono::seconds>(conn.dpd_delay).count();
+  if (dpd > 0) body.number("dpd_delay", static_cast<std::uint64_t>(dpd));
+  body.section("local-1", round(conn.local)).section("remote-1", round(conn.remote));
+  auto& children = body.open("children");
+  for (const auto& child : conn.children) children.section(child.name, child_config(child));
+  return Message().section(conn.name, std::move(body));
+}
+
+Message status_message(const ConnStatus& status) {
+  Message out;
+  out.set("conn", status.conn);
+  if (!status.child.empty()) out.set("child", status.child);
+  out.set("state", status.state).set("origin", status.origin.text());
+  out.number("attempts", status.attempts);
+  if (status.next_try_at) out.set("next-try-at", std::to_string(*status.next_try_at));
+  if (status.last_error) {
+    const auto& [at, failure] = *status.last_error;
+    auto& error = out.open("last-error");
+    error.set("at", std::to_string(at)).set("step", failure.step).set("code", ike::code(failure.code));
+    error.set("text", failure.text);
+    if (!failure.peer_notify.empty()) error.set("peer-notify", failure.peer_notify);
+  }
+  return out;
+}
+
+}  // namespace espgate::control::vici

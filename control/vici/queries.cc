@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: Apache-2.0
+// Commands that only ask.
+#include <fmt/format.h>
+#include <sys/utsname.h>
+
+#include <algorithm>
+#include <array>
+#include <ctime>
+
+#include "control/vici/command_parts.h"
+
+namespace espgate::control::vici {
+namespace {
+
+using Answer = std::shared_ptr<Reply>;
+
+Message version_message(const Daemon& daemon) {
+  utsname system{};
+  Message out;
+  out.set("daemon", "espgated").set("version", daemon.version());
+  if (::uname(&system) == 0) {
+    out.set("sysname", system.sysname).set("release", system.release).set("machine", system.machine);
+  }
+  return out;
+}
+
+std::string date_of(std::int64_t epoch) {
+  const auto when = static_cast<std::time_t>(epoch);
+  std::tm parts{};
+  std::array<char, 64> text{};
+  if (!::localtime_r(&when, &parts)) return {};
+  return {text.data(), std::strftime(text.data(), text.size(), "%b %d %H:%M:%S %Y", &parts)};
+}
+
+std::string span_of(std::int64_t seconds) {
+  if (seconds < 120) return fmt::format("{} seconds", seconds);
+  if (seconds < 7200) return fmt::format("{} minutes", seconds / 60);
+  if (seconds < 172800) return fmt::format("{} hours", seconds / 3600);
+  return fmt::format("{} days", seconds / 86400);
+}
+
+Message stats_message(const Daemon& daemon) {
+  const auto stats = daemon.stats();
+  Message out;
+  auto& uptime = out.open("uptime");
+  uptime.set("running", span_of(daemon.epoch_now() - stats.started_at)).set("since", date_of(stats.started_at));
+  const auto by_priority = [](Message& message, std::uint64_t medium) {
+    for (const auto* priority : {"critical", "high", "medium", "low"}) {
+      message.number(priority, priority == std::string_view("medium") ? medium : 0);
+    }
+  };
+  auto& workers = out.open("workers");
+  workers.number("total", stats.workers).number("idle", stats.queued > 0 ? 0 : stats.workers);
+  by_priority(workers.open("active"), stats.queued > 0 ? stats.workers : 0);
+  by_priority(out.open("queues"), stats.queued);
+  out.number("scheduled", 0);
+  out.open("ikesas").number("total", stats.ike_sas).number("half-open", stats.half_open);
+  return out.list("plugins", {});
+}
+
+// What a list-sas request limits itself to.
+struct SaFilter {
+  std::string ike, child;
+  std::optional<std::int64_t> ike_id, child_id;
+
+  [[nodiscard]] bool admits(const ike::IkeView& view) const {
+    if (!ike.empty() && view.conn != ike) return false;
+    if (ike_id && view.id.value != static_cast<std::uint64_t>(*ike_id)) return false;
+    return (child.empty() && !child_id) || std::ranges::any_of(view.children, [&](const auto& one) {
+             return (child.empty() || one.name == child) &&
+                    (!child_id || one.id.value == static_cast<std::uint64_t>(*child_id));
+           });
+  }
+};
+
+void list_sas(Daemon& daemon, const Message& request, const Answer& reply) {
+  SaFilter filter{request.text("ike"), request.text("child"), number_of(request, "ike-id"),
+                  number_of(request, "child-id")};
+  daemon.list([&daemon, reply, filter](const std::vector<ike::IkeView>& ikes) {
+    for (const auto& ike : ikes) {
+      if (filter.admits(ike)) reply->event("list-sa", sa_message(ike, daemon));
+    }
+    reply->finish({});
+  });
+}
+
+void list_conns(const Daemon& daemon, const Message& request, const Answer& reply) {
+  const auto wanted = request.text("ike");
+  for (const auto& conn : daemon.config().ike->conns) {
+    if (wanted.empty() || conn->name == wanted) reply->event("list-conn", conn_message(*conn));
+  }
+  reply->finish({});
+}
+
+Message conn_names(const Daemon& daemon) {
+  std::vector<std::string> names;
+  for (const auto& conn : daemon.config().ike->conns) names.push_back(conn->name);
+  return Message().list("conns", std::move(names));
+}
+
+Message secret_names(const Daemon& daemon) {
+  std::vector<std::string> names;
+  for (const auto& secret : daemon.config().ike->secrets) names.push_back(secret.name);
+  return Message().list("keys", std::move(names));
+}
+
+// Many entries do not fit one packet: who registered for `event` gets one of them at a time, others all in the
+// response.
+class Entries {
+ public:
+  Entries(Answer reply, std::string_view event, std::string_view section)
+      : reply_(std::move(reply)), event_(event), section_(section), streamed_(reply_->wants(event)) {}
+
+  void add(std::string_view name, Message entry) {
+    if (streamed_) {
+      Message one;
+      one.open(section_).section(name, std::move(entry));
+      reply_->event(event_, one);
+    } else {
+      all_.section(name, std::move(entry));
+    }
+  }
+  void finish() {
+    Message out;
+    out.set("version", "1");
+    if (!streamed_) out.section(section_, std::move(all_));
+    reply_->finish(out);
+  }
+
+ private:
+  Answer reply_;
+  std::string event_, section_;
+  bool streamed_;
+  Message all_;
+};
+
+void espgate_children(Daemon& daemon, const Answer& reply) {
+  daemon.list([&daemon, reply](const std::vector<ike::IkeView>& ikes) {
+    Entries entries(reply, "espgate-child", "children");
+    for (const auto& ike : ikes) {
+      for (const auto& child : ike.children) {
+        entries.add(fmt::format("{}-{}", child.name, child.id.value), child_message(ike, child, daemon));
+      }
+    }
+    entries.finish();
+  });
+}
+
+void espgate_conns(const Daemon& daemon, const Answer& reply) {
+  Entries entries(reply, "espgate-conn", "conns");
+  for (const auto& status : daemon.conn_status()) {
+    entries.add(status.child.empty() ? status.conn : fmt::format("{}/{}", status.conn, status.child),
+                status_message(status));
+  }
+  entries.finish();
+}
+
+Message algorithms() {
+  Message out;
+  const auto group = [&](std::string_view name, std::initializer_list<const char*> all) {
+    auto& section = out.open(name);
+    for (const auto* one : all) section.set(one, "openssl");
+  };
+  group("encryption", {"AES_CBC"});
+  group("integrity", {"HMAC_SHA2_256_128", "HMAC_SHA2_384_192", "HMAC_SHA2_512_256"});
+  group("aead", {"AES_GCM_16"});
+  group("prf", {"PRF_HMAC_SHA2_256", "PRF_HMAC_SHA2_384", "PRF_HMAC_SHA2_512"});
+  group("dh", {"CURVE_25519", "ECP_256", "ECP_384", "MODP_2048"});
+  return out;
+}
+
+}  // namespace
+
+void add_queries(Server& server, Daemon& daemon) {
+  const auto ask = [&](std::string name, std::function<Message()> answer) {
+    server.on(std::move(name), [answer](const Message&, const Answer& reply) { reply->finish(answer()); });
+  };
+  ask("version", [&daemon] { return version_message(daemon); });
+  ask("stats", [&daemon] { return stats_message(daemon); });
+  ask("get-conns", [&daemon] { return conn_names(daemon); });
+  ask("get-shared", [&daemon] { return secret_names(daemon); });
+  ask("get-keys", [] { return Message().list("keys", {}); });
+  ask("get-authorities", [] { return Message().list("authorities", {}); });
+  ask("get-pools", [] { return Message(); });
+  ask("get-algorithms", algorithms);
+  // Nothing of these exists here yet: no event, just the end of the list.
+  for (const auto* name : {"list-certs", "list-authorities"}) ask(name, [] { return Message(); });
+  server.on("list-sas", [&daemon](const Message& request, const Answer& reply) { list_sas(daemon, request, reply); });
+  server.on("list-conns",
+            [&daemon](const Message& request, const Answer& reply) { list_conns(daemon, request, reply); });
+  server.on("espgate-children", [&daemon](const Message&, const Answer& reply) { espgate_children(daemon, reply); });
+  server.on("espgate-conns", [&daemon](const Message&, const Answer& reply) { espgate_conns(daemon, reply); });
+}
+
+}  // namespace espgate::control::vici
