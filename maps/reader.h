@@ -45,6 +45,9 @@ struct ChildTotal {
   std::string conn, child;
   std::array<Counts, 2> folded;  // by base::Direction: retired SAs only; add the live rows' counts
   std::array<std::uint64_t, 2> sas{};
+  // The SA folded last: if it still is in sas(), its counts are in `folded` already. Generation 0: none.
+  std::array<std::uint32_t, 2> last_slot{}, last_generation{};
+  bool operator==(const ChildTotal&) const = default;
 };
 
 struct ClassRow {
@@ -76,8 +79,8 @@ class Reader {
   Reader& operator=(Reader&&) noexcept;
   ~Reader();
 
-  [[nodiscard]] const espgate_meta& meta() const;
-  [[nodiscard]] std::vector<SaRow> sas() const;  // in use, by slot
+  [[nodiscard]] const espgate_meta& meta() const;  // as it was when opened
+  [[nodiscard]] std::vector<SaRow> sas() const;    // in use, by slot
   [[nodiscard]] std::optional<SaRow> sa(std::uint32_t slot) const;
   [[nodiscard]] Counts counts(std::uint32_t slot, std::uint32_t generation) const;
   [[nodiscard]] std::map<std::uint32_t, PolicyRecord> policies() const;  // in use, by index

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where things are pinned.
+#pragma once
+
+#include <string>
+
+namespace espgate::maps {
+
+inline std::string pin_directory(const std::string& bpffs) { return bpffs + "/espgate"; }
+inline std::string map_pin(const std::string& bpffs, const std::string& map) {
+  return pin_directory(bpffs) + "/" + map;
+}
+// Links are named after program and device: "link_receive", "link_shield_7" (by ifindex).
+inline constexpr const char* link_prefix = "link_";
+
+inline constexpr const char* map_names[] = {"meta",   "sa_slot",    "counters",    "classes", "flows",
+                                            "sa_dir", "policy_dir", "child_total", "devices"};
+
+}  // namespace espgate::maps

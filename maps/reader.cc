@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "maps/reader.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <sys/mman.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "base/fd.h"
+#include "maps/pins.h"
+
+namespace espgate::maps {
+
+namespace {
+
+// Calls visit(key, value) for every entry. Entries that vanish meanwhile are left out; an LRU map may repeat some.
+template <class Key, class Value, class Visit>
+void for_each(int map, std::size_t at_most, Visit visit) {
+  Key key{};
+  Value value{};
+  const Key* before = nullptr;
+  for (std::size_t i = 0; i < at_most && bpf_map_get_next_key(map, before, &key) == 0; ++i) {
+    if (bpf_map_lookup_elem(map, &key, &value) == 0) visit(key, value);
+    before = &key;
+  }
+}
+
+base::Address address_of(const std::uint8_t (&octets)[16], std::uint8_t family) {
+  return base::Address::from_octets({octets, family == AF_INET6 ? std::size_t{16} : std::size_t{4}})
+      .value_or(base::Address{});
+}
+
+Counts counts_of(const espgate_folded& folded) {
+  Counts out{folded.hw_packets, folded.hw_bytes, folded.sw_packets, folded.sw_bytes, {}};
+  for (std::size_t i = 0; i < out.fallback.size(); ++i) out.fallback[i] = folded.fallback[i];
+  return out;
+}
+
+template <std::size_t N>
+std::string text_of(const char (&from)[N]) {
+  return {from, strnlen(from, N)};
+}
+
+}  // namespace
+
+Counts& Counts::operator+=(const Counts& other) {
+  hw_packets += other.hw_packets;
+  hw_bytes += other.hw_bytes;
+  sw_packets += other.sw_packets;
+  sw_bytes += other.sw_bytes;
+  for (std::size_t i = 0; i < fallback.size(); ++i) fallback[i] += other.fallback[i];
+  return *this;
+}
+
+struct Reader::Impl {
+  espgate_meta meta{};
+  base::Fd sa_dir, policy_dir, child_total, classes, flows, devices, counters;
+  const espgate_cell* cells = nullptr;
+  std::size_t mapped = 0;
+
+  Impl() = default;
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
+  ~Impl() {
+    if (cells != nullptr) ::munmap(const_cast<espgate_cell*>(cells), mapped);
+  }
+};
+
+Reader::Reader(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Reader::Reader(Reader&&) noexcept = default;
+Reader& Reader::operator=(Reader&&) noexcept = default;
+Reader::~Reader() = default;
+
+base::Result<Reader> Reader::open(const std::string& bpffs) {
+  auto impl = std::make_unique<Impl>();
+  std::optional<base::Error> failed;
+  auto open_map = [&](const char* name) {
+    LIBBPF_OPTS(bpf_obj_get_opts, options, .file_flags = BPF_F_RDONLY);
+    base::Fd fd(failed ? -1 : bpf_obj_get_opts(map_pin(bpffs, name).c_str(), &options));
+    if (!fd && !failed) failed = base::Error::last("open the pinned map " + map_pin(bpffs, name));
+    return fd;
+  };
+  const base::Fd meta = open_map("meta");
+  const std::uint32_t zero = 0;
+  if (failed) return std::unexpected(*failed);
+  if (bpf_map_lookup_elem(meta.get(), &zero, &impl->meta) != 0)
+    return std::unexpected(base::Error::last("read the pinned map meta"));
+  if (impl->meta.abi_version != ESPGATE_ABI_VERSION)
+    return std::unexpected(base::Error{"use the maps pinned in " + pin_directory(bpffs), EPROTO,
+                                       "their layout is version " + std::to_string(impl->meta.abi_version) +
+                                           ", this program's is " + std::to_string(ESPGATE_ABI_VERSION)});
+  impl->sa_dir = open_map("sa_dir");
+  impl->policy_dir = open_map("policy_dir");
+  impl->child_total = open_map("child_total");
+  impl->classes = open_map("classes");
+  impl->flows = open_map("flows");
+  impl->devices = open_map("devices");
+  impl->counters = open_map("counters");
+  if (failed) return std::unexpected(*failed);
+
+  impl->mapped = sizeof(espgate_cell) * impl->meta.cpus * impl->meta.max_slots;
+  void* cells = ::mmap(nullptr, impl->mapped, PROT_READ, MAP_SHARED, impl->counters.get(), 0);
+  if (cells == MAP_FAILED) return std::unexpected(base::Error::last("map the counters into memory"));
+  impl->cells = static_cast<const espgate_cell*>(cells);
+  return Reader(std::move(impl));
+}
+
+const espgate_meta& Reader::meta() const { return impl_->meta; }
+
+Counts Reader::counts(std::uint32_t slot, std::uint32_t generation) const {
+  Counts out;
+  std::uint64_t offered_packets = 0, offered_bytes = 0, hit_packets = 0, hit_bytes = 0;
+  if (slot >= impl_->meta.max_slots) return out;
+  // Hits before offers: a packet under way must not make hits exceed offers.
+  for (int hits = 1; hits >= 0; --hits) {
+    for (std::uint32_t cpu = 0; cpu < impl_->meta.cpus; ++cpu) {
+      const espgate_cell& cell = impl_->cells[std::size_t{cpu} * impl_->meta.max_slots + slot];
+      auto read = [](const auto& field) { return __atomic_load_n(&field, __ATOMIC_ACQUIRE); };
+      if (read(cell.generation) != generation) continue;
+      if (hits != 0) {
+        hit_packets += read(cell.hw_packets);
+        hit_bytes += read(cell.hw_bytes);
+        continue;
+      }
+      offered_packets += read(cell.offered_packets);
+      offered_bytes += read(cell.offered_bytes);
+      out.sw_packets += read(cell.sw_packets);
+      out.sw_bytes += read(cell.sw_bytes);
+      for (std::size_t i = 0; i < out.fallback.size(); ++i) out.fallback[i] += read(cell.fallback[i]);
+    }
+  }
+  out.hw_packets = hit_packets;
+  out.hw_bytes = hit_bytes;
+  if (offered_packets > hit_packets) out.sw_packets += offered_packets - hit_packets;
+  if (offered_bytes > hit_bytes) out.sw_bytes += offered_bytes - hit_bytes;
+  return out;
+}
+
+std::optional<SaRow> Reader::sa(std::uint32_t slot) const {
+  espgate_sa_entry entry{}, again{};
+  // The kernel copies entries without a lock against readers: take one that reads the same twice.
+  for (int tries = 0; tries < 8; ++tries) {
+    if (bpf_map_lookup_elem(impl_->sa_dir.get(), &slot, &entry) != 0) return std::nullopt;
+    if (entry.in_use == 0) return std::nullopt;
+    if (bpf_map_lookup_elem(impl_->sa_dir.get(), &slot, &again) != 0) return std::nullopt;
+    if (std::memcmp(&entry, &again, sizeof entry) == 0) break;
+  }
+  SaRow row;
+  row.slot = slot;
+  row.generation = entry.generation;
+  row.sa = from_abi(entry);
+  row.counts = counts(slot, entry.generation);
+  const bool exact = row.sa.direction == base::Direction::in ? impl_->meta.exact_in : impl_->meta.exact_out;
+  row.exact = exact && row.sa.actual != base::OffloadActual::packet;
+  return row;
+}
+
+std::vector<SaRow> Reader::sas() const {
+  std::vector<SaRow> out;
+  for (std::uint32_t slot = 0; slot < impl_->meta.max_slots; ++slot)
+    if (auto row = sa(slot)) out.push_back(std::move(*row));
+  return out;
+}
+
+std::map<std::uint32_t, PolicyRecord> Reader::policies() const {
+  std::map<std::uint32_t, PolicyRecord> out;
+  espgate_policy_entry entry{};
+  for (std::uint32_t index = 0; index < impl_->meta.max_policies; ++index)
+    if (bpf_map_lookup_elem(impl_->policy_dir.get(), &index, &entry) == 0 && entry.in_use != 0)
+      out.emplace(index, from_abi(entry));
+  return out;
+}
+
+std::vector<ChildTotal> Reader::totals() const {
+  std::vector<ChildTotal> out;
+  for_each<std::uint64_t, espgate_child_total>(
+      impl_->child_total.get(), impl_->meta.max_slots, [&](std::uint64_t uid, const espgate_child_total& total) {
+        ChildTotal row{base::ChildUid{uid}, text_of(total.conn), text_of(total.child), {}, {}};
+        for (std::size_t direction = 0; direction < 2; ++direction) {
+          row.folded[direction] = counts_of(total.folded[direction]);
+          row.sas[direction] = total.folded[direction].sas;
+          row.last_slot[direction] = total.folded[direction].last_slot;
+          row.last_generation[direction] = total.folded[direction].last_generation;
+        }
+        out.push_back(std::move(row));
+      });
+  return out;
+}
+
+std::vector<DeviceRow> Reader::devices() const {
+  std::vector<DeviceRow> out;
+  for_each<std::uint32_t, espgate_device>(impl_->devices.get(), ESPGATE_MAX_DEVICES,
+                                          [&](std::uint32_t ifindex, const espgate_device& device) {
+                                            out.push_back({ifindex, text_of(device.name), device});
+                                          });
+  return out;
+}
+
+std::vector<ClassRow> Reader::classes() const {
+  std::vector<ClassRow> out;
+  std::map<std::uint32_t, std::string> names;
+  for (const DeviceRow& device : devices()) names[device.ifindex] = device.name;
+  std::vector<espgate_class_count> per_cpu(static_cast<std::size_t>(libbpf_num_possible_cpus()));
+  espgate_class_key key{};
+  const espgate_class_key* before = nullptr;
+  while (out.size() < std::size_t{ESPGATE_MAX_DEVICES} * ESPGATE_CLASS_COUNT &&
+         bpf_map_get_next_key(impl_->classes.get(), before, &key) == 0) {
+    before = &key;
+    if (bpf_map_lookup_elem(impl_->classes.get(), &key, per_cpu.data()) != 0) continue;
+    ClassRow row{key.ifindex, names[key.ifindex], key.class_, key.verdict, 0, 0};
+    for (const espgate_class_count& count : per_cpu) {
+      row.packets += count.packets;
+      row.bytes += count.bytes;
+    }
+    out.push_back(std::move(row));
+  }
+  return out;
+}
+
+std::vector<FlowRow> Reader::flows() const {
+  std::vector<FlowRow> out;
+  for_each<espgate_flow_key, espgate_flow_value>(
+      impl_->flows.get(), 1U << 20U, [&](const espgate_flow_key& key, const espgate_flow_value& value) {
+        out.push_back({key, value, address_of(key.src, key.family), address_of(key.dst, key.family)});
+      });
+  return out;
+}
+
+}  // namespace espgate::maps
