@@ -80,9 +80,9 @@ TEST(Message, EveryOctetChanged) {
   const auto good = sample();
   std::size_t taken = 0;
   for (std::size_t at = 0; at < good.size(); ++at) {
-    for (const std::uint8_t flip : {0x00, 0x01, 0x02, 0x04, 0x08, 0x10, 0x20, 0x40, 0x80, 0xff}) {
+    for (const int flip : {0x00, 0x01, 0x02, 0x04, 0x08, 0x10, 0x20, 0x40, 0x80, 0xff}) {
       auto changed = good;
-      changed[at] ^= flip;
+      changed[at] = static_cast<std::uint8_t>(changed[at] ^ flip);
       const auto message = parse_message(changed);
       if (!message) continue;
       ++taken;
