@@ -5,7 +5,7 @@
 
 cache_dir() { echo "${ESPGATE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/espgate}"; }
 
-# cache_locked NAME COMMAND...: one at a time, also across processes.
+# cache_locked NAME COMMAND...: one at a time, also across processes. `fetch` is the name for all that uses apt.
 cache_locked() {
   local name=$1 fd
   shift

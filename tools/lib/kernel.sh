@@ -97,7 +97,7 @@ kernel_fetch() {
 kernel_prepare() {
   kernel_name=$1
   kernel_release "$1" >/dev/null || return 1
-  [ -e "$(cache_dir)/kernels/$1/complete" ] || cache_locked "kernel-$1" kernel_fetch "$1"
+  [ -e "$(cache_dir)/kernels/$1/complete" ] || cache_locked fetch kernel_fetch "$1"
 }
 
 # One kernel under one path, whether asked for by name or by version.

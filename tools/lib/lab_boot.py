@@ -60,6 +60,8 @@ def job_script(args):
         if text in PASSED_ON or text.startswith(PASSED_PREFIXES):
             if text.isidentifier():
                 lines.append(b"export " + name + b"=" + quoted(value))
+    if args.shell:
+        lines.append(b"export PS1='lab:\\w# '")
     lines.append(b"cd " + quoted(os.fsencode(os.getcwd())) + b" || exit 125")
     lines.append(b"exec " + b" ".join(quoted(os.fsencode(word)) for word in args.command))
     return b"\n".join(lines) + b"\n"
@@ -227,14 +229,19 @@ def run(args, directory):
             shutil.copy(os.path.join(directory, "console"), args.console)
 
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
 def interrupted(number, _frame):
+    for other in SIGNALS:  # a second one must not cut the clean-up short
+        signal.signal(other, signal.SIG_IGN)
     raise SystemExit(128 + number)
 
 
 def main():
     args = arguments()
-    args.command = args.command or ["/bin/bash", "-i"]
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    args.command = args.command or ["/bin/bash", "--norc", "-i"]
+    for number in SIGNALS:
         signal.signal(number, interrupted)
     if args.out:
         os.makedirs(args.out, exist_ok=True)

@@ -61,7 +61,7 @@ kernel_source_fetch() {
 netdevsim_build() {
   local source
   source=$(kernel_dir)/source
-  [ -e "$source" ] || cache_locked "source-$(kernel_version)" kernel_source_fetch "$source" drivers/net/netdevsim || return 1
+  [ -e "$source" ] || cache_locked fetch kernel_source_fetch "$source" drivers/net/netdevsim || return 1
   kernel_build_module "$source/drivers/net/netdevsim" CONFIG_NETDEVSIM=m
 }
 

@@ -52,6 +52,6 @@ peers_make() {
 peers_layer() {
   local layer
   layer=$(cache_dir)/peers/$({ peers_wanted; echo "$peer_ignored"; dpkg-query -W; } | sha256sum | cut -c1-16)
-  [ -e "$layer" ] || cache_locked peers peers_make "$layer" || return 1
+  [ -e "$layer" ] || cache_locked fetch peers_make "$layer" || return 1
   echo "$layer"
 }
