@@ -151,7 +151,7 @@ std::optional<std::string> complete(Proposal& proposal) {
   }
   if (aeads != 0)
     std::erase_if(proposal.transforms, [](const Transform& transform) { return transform.type == integ; });
-  std::ranges::stable_sort(proposal.transforms, {}, &Transform::type);
+  group_by_type(proposal.transforms);
   return std::nullopt;
 }
 
@@ -174,6 +174,15 @@ std::string word_of(const Transform& transform) {
   return "type" + std::to_string(static_cast<unsigned>(transform.type)) + "id" + std::to_string(transform.id);
 }
 }  // namespace
+
+void group_by_type(std::vector<Transform>& transforms) {
+  std::vector<Transform> out;
+  out.reserve(transforms.size());
+  for (const auto type : {encr, prf, integ, group, esn}) {
+    std::ranges::copy_if(transforms, std::back_inserter(out), [type](const auto& one) { return one.type == type; });
+  }
+  transforms = std::move(out);
+}
 
 std::expected<std::vector<Proposal>, std::string> parse_proposals(Protocol protocol, std::string_view text) {
   if (protocol != Protocol::ike && protocol != Protocol::esp) return std::unexpected("only IKE and ESP are supported");

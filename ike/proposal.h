@@ -34,6 +34,10 @@ struct Proposal {
   bool operator==(const Proposal&) const = default;
 };
 
+// Puts the transforms of one type side by side, types in IANA's order; the order within a type, which is preference,
+// stays.
+void group_by_type(std::vector<Transform>& transforms);
+
 // Parses one proposal string; the error says which word is wrong and what is expected. "default" gives several.
 // As strongSwan: ESP proposals without "esn" or "noesn" mean noesn; IKE proposals without a prf word take the hash of
 // their integrity words; AEAD and other ciphers do not go into one proposal; groups in ESP proposals are PFS.

@@ -60,7 +60,7 @@ class Match {
     if (!take_cipher()) return std::nullopt;
     if (is_ike && !(take(TransformType::prf) && take(TransformType::group))) return std::nullopt;
     if (!is_ike && !(take_none(TransformType::group) && take_esn())) return std::nullopt;
-    std::ranges::stable_sort(out_.transforms, {}, &Transform::type);
+    group_by_type(out_.transforms);
     return out_;
   }
 
@@ -171,7 +171,7 @@ std::optional<ChosenProposal> check_answer(std::span<const Proposal> ours, const
   const bool complete =
       std::ranges::all_of(mine.transforms, [&](const Transform& one) { return !of_type(chosen, one.type).empty(); });
   if (!complete) return std::nullopt;
-  std::ranges::stable_sort(chosen.transforms, {}, &Transform::type);
+  group_by_type(chosen.transforms);
   return ChosenProposal{theirs.number, theirs.spi, std::move(chosen)};
 }
 
