@@ -26,12 +26,13 @@ enum class Reason : std::uint8_t {
   closed_by_operator,
   config_removed,
   shutdown,
-  malformed,      // a datagram that is no IKE message
-  unknown_spi,    // an IKE SPI that is not ours
-  wrong_version,  // IKEv1 or later major version
-  bad_integrity,  // wrong integrity checksum
-  out_of_window,  // unexpected message id
-  unexpected,     // an exchange that makes no sense in this state
+  malformed,        // a datagram that is no IKE message
+  unknown_spi,      // an IKE SPI that is not ours
+  wrong_version,    // IKEv1 or later major version
+  bad_integrity,    // wrong integrity checksum
+  out_of_window,    // unexpected message id
+  half_open_limit,  // too many IKE SAs whose peers are not authenticated yet
+  unexpected,       // an exchange that makes no sense in this state
 };
 
 // "auth-failed", "no-proposal", ...

@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
+// Commands to the engine: Initiate, Terminate, Load, List, Shutdown.
+#pragma once
+
+#include "ike/context.h"
+
+namespace espgate::ike {
+
+void execute(Context& ctx, Command command);
+
+}  // namespace espgate::ike

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ike/context.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace espgate::ike {
+
+bool Bucket::take(base::Instant now) {
+  if (!started_ || now - since_ >= std::chrono::seconds(1)) {
+    started_ = true;
+    since_ = now;
+    used_ = 0;
+  }
+  if (used_ >= per_second_) return false;
+  ++used_;
+  return true;
+}
+
+Context::Context(EngineOptions opts, Rng& random)
+    : options(opts),
+      rng(random),
+      config(std::make_shared<const Config>()),
+      events(opts.noise_per_second),
+      answers(opts.noise_per_second) {}
+
+// ---------------------------------------------------------------------- actions
+
+void Context::send(const IkeSa& sa, base::Bytes message) {
+  emit(Send{Datagram{sa.local, sa.remote, sa.natt, std::move(message)}});
+}
+
+void Context::event(Event::Kind kind, const IkeSa& sa, std::optional<Failure> failure, std::string detail) {
+  emit(Event{kind, sa.id, {}, sa.conn_name(), {}, sa.local, sa.remote, std::move(failure), std::move(detail)});
+}
+
+void Context::event(Event::Kind kind, const IkeSa& sa, const Child& child, std::optional<Failure> failure,
+                    std::string detail) {
+  emit(Event{kind, sa.id, child.id, sa.conn_name(), child.config->name, sa.local, sa.remote, std::move(failure),
+             std::move(detail)});
+}
+
+void Context::noise(Event::Kind kind, const base::Endpoint& local, const base::Endpoint& remote, Reason code,
+                    std::string step, std::string text) {
+  if (!events.take(now)) return;
+  emit(Event{kind, {}, {}, {}, {}, local, remote, Failure{code, std::move(step), std::move(text), {}}, {}});
+}
+
+void Context::done(RequestId id, std::optional<Failure> failure, std::uint32_t matched) {
+  emit(CommandDone{id, std::move(failure), matched});
+}
+
+void Context::done(std::vector<RequestId>& ids, const std::optional<Failure>& failure) {
+  for (auto id : ids) done(id, failure);
+  ids.clear();
+}
+
+// ---------------------------------------------------------------------- SAs
+
+IkeSa& Context::create(bool initiator, base::IkeSpi peer_spi, const base::Endpoint& local,
+                       const base::Endpoint& remote) {
+  base::IkeSpi spi;
+  do {
+    spi.value = (rng.u64() & ~std::uint64_t{63}) | (options.index & 63U);
+  } while (spi.value == 0 || sas_.contains(spi));
+
+  auto sa = std::make_unique<IkeSa>();
+  sa->id = {high_bits() | ++last_ike_};
+  sa->initiator = initiator;
+  sa->state = initiator ? State::init_sent : State::init_replied;
+  sa->spi_i = initiator ? spi : peer_spi;
+  sa->spi_r = initiator ? base::IkeSpi{} : spi;
+  sa->local = local;
+  sa->remote = remote;
+  sa->created_at = sa->last_heard = now;
+  sa->setup = std::make_unique<Setup>();
+  if (!initiator) {
+    sa->initial_remote = remote;
+    initials_.emplace(std::pair(remote, peer_spi), spi);
+    ++half_open_;
+  }
+  touched_.insert(spi);
+  return *sas_.emplace(spi, std::move(sa)).first->second;
+}
+
+IkeSa* Context::find(base::IkeSpi ours) {
+  auto it = sas_.find(ours);
+  return it == sas_.end() ? nullptr : it->second.get();
+}
+
+IkeSa* Context::find_initial(const base::Endpoint& remote, base::IkeSpi spi_i, base::ByteView message) {
+  auto [first, last] = initials_.equal_range({remote, spi_i});
+  for (auto it = first; it != last; ++it) {
+    auto* sa = find(it->second);
+    if (sa != nullptr && std::ranges::equal(sa->initial_request, message)) return sa;
+  }
+  return nullptr;
+}
+
+// ---------------------------------------------------------------------- numbers
+
+base::Spi Context::new_esp_spi() {
+  std::uint32_t value = 0;
+  do {
+    value = rng.u32();
+  } while (value < 256 || !esp_spis_.insert(value).second);  // RFC 4303 2.1: 0-255 are reserved
+  return {value};
+}
+
+RequestId Context::new_install(const IkeSa& sa, base::ChildId child) {
+  const RequestId id{high_bits() | ++last_install_};
+  installs_.emplace(id, std::pair(sa.our_spi(), child));
+  return id;
+}
+
+std::optional<std::pair<base::IkeSpi, base::ChildId>> Context::take_install(RequestId id) {
+  auto node = installs_.extract(id);
+  if (node.empty()) return std::nullopt;
+  return node.mapped();
+}
+
+// ---------------------------------------------------------------------- commands that wait
+
+void Context::wait_for(RequestId id, Closing closing) { closings_.insert_or_assign(id, std::move(closing)); }
+
+void Context::gone(base::IkeId id) {
+  for (auto& [request, closing] : closings_) closing.ikes.erase(id);
+}
+
+void Context::gone(base::ChildId id) {
+  for (auto& [request, closing] : closings_) closing.children.erase(id);
+}
+
+void Context::complete_closings() {
+  for (auto it = closings_.begin(); it != closings_.end();) {
+    if (it->second.ikes.empty() && it->second.children.empty()) {
+      done(it->first, {}, it->second.matched);
+      it = closings_.erase(it);
+    } else {
+      ++it;
+    }
+  }
+}
+
+// ---------------------------------------------------------------------- the frame
+
+void Context::settle(base::IkeSpi spi) {
+  auto it = sas_.find(spi);
+  if (it == sas_.end()) return;
+  auto& sa = *it->second;
+  if (sa.scheduled) timers_.erase({*sa.scheduled, spi});
+  sa.scheduled.reset();
+  if (!sa.dead) {
+    sa.scheduled = sa.next_due();
+    if (sa.scheduled) timers_.emplace(*sa.scheduled, spi);
+    return;
+  }
+  if (!sa.initiator) {
+    auto [first, last] = initials_.equal_range({sa.initial_remote, sa.spi_i});
+    for (auto entry = first; entry != last; ++entry) {
+      if (entry->second != spi) continue;
+      initials_.erase(entry);
+      break;
+    }
+  }
+  sas_.erase(it);
+}
+
+std::vector<Action> Context::finish() {
+  for (auto spi : std::exchange(touched_, {})) settle(spi);
+  complete_closings();
+  return std::exchange(out_, {});
+}
+
+std::optional<base::Instant> Context::next_timer() const {
+  if (timers_.empty()) return std::nullopt;
+  return timers_.begin()->first;
+}
+
+std::optional<base::IkeSpi> Context::due() {
+  if (timers_.empty() || timers_.begin()->first > now) return std::nullopt;
+  return timers_.begin()->second;
+}
+
+}  // namespace espgate::ike

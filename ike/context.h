@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the tasks share: config, time, randomness, the table of IKE SAs and the actions that the current input causes.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "ike/api.h"
+#include "ike/crypto/rng.h"
+#include "ike/ike_sa.h"
+
+namespace espgate::ike {
+
+struct EngineOptions {
+  std::uint32_t index = 0;  // engine id: the low 6 bits of our IKE SPIs, and the high bits of our ids
+  std::uint16_t natt_port = 4500;
+  std::size_t half_open_limit = 1000;                       // responder's SAs that are not authenticated yet
+  std::uint32_t noise_per_second = 20;                      // events about strangers' datagrams, and answers to them
+  base::Duration linger = std::chrono::seconds(30);         // how long a closed SA repeats its last response
+  base::Duration shutdown_grace = std::chrono::seconds(3);  // how long Shutdown waits for answers
+};
+
+// So many per second, no more: against log floods and reflection.
+class Bucket {
+ public:
+  explicit Bucket(std::uint32_t per_second) : per_second_(per_second) {}
+  bool take(base::Instant now);
+
+ private:
+  std::uint32_t per_second_, used_ = 0;
+  base::Instant since_;
+  bool started_ = false;
+};
+
+class Context {
+ public:
+  Context(EngineOptions options, Rng& rng);
+
+  EngineOptions options;
+  Rng& rng;
+  std::shared_ptr<const Config> config;
+  base::Instant now;
+  bool shutting_down = false;
+  Bucket events, answers;
+
+  // ------------------------------------------------------------------ actions
+  void emit(Action action) { out_.push_back(std::move(action)); }
+  void send(const IkeSa& sa, base::Bytes message);
+  void event(Event::Kind kind, const IkeSa& sa, std::optional<Failure> failure = {}, std::string detail = {});
+  void event(Event::Kind kind, const IkeSa& sa, const Child& child, std::optional<Failure> failure = {},
+             std::string detail = {});
+  // About a datagram that belongs to no SA of ours, or should not be believed; rate-limited.
+  void noise(Event::Kind kind, const base::Endpoint& local, const base::Endpoint& remote, Reason code, std::string step,
+             std::string text);
+  void done(RequestId id, std::optional<Failure> failure = {}, std::uint32_t matched = 0);
+  void done(std::vector<RequestId>& ids, const std::optional<Failure>& failure = {});  // and clears it
+
+  // ------------------------------------------------------------------ SAs
+  using Table = std::map<base::IkeSpi, std::unique_ptr<IkeSa>>;
+  IkeSa& create(bool initiator, base::IkeSpi peer_spi, const base::Endpoint& local, const base::Endpoint& remote);
+  IkeSa* find(base::IkeSpi ours);
+  // The responder's SA that this IKE_SA_INIT request already made: same sender, same octets (RFC 7296 2.1).
+  IkeSa* find_initial(const base::Endpoint& remote, base::IkeSpi spi_i, base::ByteView message);
+  Table& sas() { return sas_; }
+  [[nodiscard]] std::size_t half_open() const { return half_open_; }
+  void left_half_open() { --half_open_; }
+  // To be called for every SA that an input may have changed: its timer is set anew, or it is erased if dead.
+  void touch(const IkeSa& sa) { touched_.insert(sa.our_spi()); }
+
+  // ------------------------------------------------------------------ numbers
+  base::Spi new_esp_spi();
+  void release(base::Spi spi) { esp_spis_.erase(spi.value); }
+  base::ChildId new_child_id() { return {high_bits() | ++last_child_}; }
+  RequestId new_install(const IkeSa& sa, base::ChildId child);
+  void forget_install(RequestId id) { installs_.erase(id); }
+  std::optional<std::pair<base::IkeSpi, base::ChildId>> take_install(RequestId id);
+
+  // ------------------------------------------------------------------ commands that wait for SAs to go
+  struct Closing {
+    std::set<base::IkeId> ikes;
+    std::set<base::ChildId> children;
+    std::uint32_t matched = 0;
+  };
+  void wait_for(RequestId id, Closing closing);
+  void gone(base::IkeId id);
+  void gone(base::ChildId id);
+
+  // ------------------------------------------------------------------ the engine's frame around each input
+  void begin(base::Instant at) { now = at; }
+  std::vector<Action> finish();
+  [[nodiscard]] std::optional<base::Instant> next_timer() const;
+  std::optional<base::IkeSpi> due();  // an SA whose time has come
+  void settle(base::IkeSpi spi);      // sets its timer, or erases it
+
+ private:
+  [[nodiscard]] std::uint64_t high_bits() const { return static_cast<std::uint64_t>(options.index) << 40; }
+  void complete_closings();
+
+  std::vector<Action> out_;
+  Table sas_;
+  std::multimap<std::pair<base::Endpoint, base::IkeSpi>, base::IkeSpi> initials_;
+  std::set<std::pair<base::Instant, base::IkeSpi>> timers_;
+  std::set<base::IkeSpi> touched_;
+  std::set<std::uint32_t> esp_spis_;
+  std::map<RequestId, std::pair<base::IkeSpi, base::ChildId>> installs_;
+  std::map<RequestId, Closing> closings_;
+  std::size_t half_open_ = 0;
+  std::uint64_t last_ike_ = 0, last_child_ = 0, last_install_ = 0;
+};
+
+}  // namespace espgate::ike

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ike/ike_sa.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+
+namespace espgate::ike {
+
+std::string describe(const Child& child) {
+  return fmt::format("{} {} {} === {}, SPIs {} in, {} out{}", child.suite.name(), base::to_string(child.mode),
+                     text(child.local_ts), text(child.remote_ts), child.spi_in.text(), child.spi_out.text(),
+                     child.encap ? ", in UDP" : "");
+}
+
+Child* IkeSa::child_named(const std::string& name) {
+  auto it = std::ranges::find_if(children, [&](const auto& entry) {
+    return entry.second.config->name == name && entry.second.state != ChildState::deleting;
+  });
+  return it == children.end() ? nullptr : &it->second;
+}
+
+Child* IkeSa::child_by_spi_out(base::Spi spi) {
+  auto it = std::ranges::find_if(children, [&](const auto& entry) { return entry.second.spi_out == spi; });
+  return it == children.end() ? nullptr : &it->second;
+}
+
+std::optional<base::Instant> IkeSa::liveness_due() const {
+  if (state != State::established || outgoing || held || !conn) return std::nullopt;
+  if (conn->dpd_delay <= base::Duration::zero()) return std::nullopt;
+  return last_heard + conn->dpd_delay;
+}
+
+std::optional<base::Instant> IkeSa::next_due() const {
+  std::optional<base::Instant> due;
+  auto consider = [&](std::optional<base::Instant> at) {
+    if (at && (!due || *at < *due)) due = at;
+  };
+  if (state == State::closed || state == State::init_replied) consider(expires_at);
+  if (state == State::closed) return due;
+  if (outgoing) consider(outgoing->timer.due());
+  for (const auto& [child_id, child] : children) {
+    if (child.state == ChildState::installing) consider(child.install_deadline);
+  }
+  consider(liveness_due());
+  consider(close_deadline);
+  return due;
+}
+
+namespace {
+
+std::string state_name(const IkeSa& sa) {
+  switch (sa.state) {
+    case State::established:
+      return "ESTABLISHED";
+    case State::deleting:
+    case State::closed:
+      return "DELETING";
+    default:
+      return "CONNECTING";
+  }
+}
+
+ChildView view(const Child& child) {
+  ChildView out;
+  out.id = child.id;
+  out.name = child.config->name;
+  out.state = child.state == ChildState::installing  ? "INSTALLING"
+              : child.state == ChildState::installed ? "INSTALLED"
+                                                     : "DELETING";
+  out.mode = child.mode;
+  out.suite = child.suite;
+  out.encap = child.encap;
+  out.spi_in = child.spi_in;
+  out.spi_out = child.spi_out;
+  out.local_ts = child.local_ts;
+  out.remote_ts = child.remote_ts;
+  out.offload = child.config->offload;
+  out.in = child.in;
+  out.out = child.out;
+  out.installed_at = child.installed_at;
+  return out;
+}
+
+}  // namespace
+
+IkeView view(const IkeSa& sa) {
+  IkeView out;
+  out.id = sa.id;
+  out.conn = sa.conn_name();
+  out.state = state_name(sa);
+  out.initiator = sa.initiator;
+  out.spi_i = sa.spi_i;
+  out.spi_r = sa.spi_r;
+  out.local = sa.local;
+  out.remote = sa.remote;
+  out.local_id = sa.local_id.text();
+  out.remote_id = sa.remote_id.text();
+  if (sa.cipher_out) {
+    out.suite = sa.suite.name();
+    out.encr_alg = sa.suite.encr_name();
+    out.encr_keysize = fmt::format("{}", sa.suite.key_bits);
+    out.integ_alg = sa.suite.integ_name();
+    out.prf_alg = sa.suite.prf_name();
+    out.dh_group = sa.suite.group_name();
+  }
+  out.nat_local = sa.nat_local;
+  out.nat_remote = sa.nat_remote;
+  out.established_at = sa.established_at;
+  for (const auto& [id, child] : sa.children) out.children.push_back(view(child));
+  return out;
+}
+
+std::string endpoints(const IkeSa& sa) { return fmt::format("{} - {}", sa.local.text(), sa.remote.text()); }
+
+}  // namespace espgate::ike

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+// One IKE SA: plain state, changed by the tasks in ike/task/. Its states:
+//
+//   initiator  [Initiate]  -> init_sent -> auth_sent -+
+//                                                     +-> established -> deleting -> closed -> gone
+//   responder  [IKE_SA_INIT request] -> init_replied -+
+//
+// init_sent     IKE_SA_INIT is on its way; COOKIE and INVALID_KE_PAYLOAD answers start it over in place
+// init_replied  keys are derived, nobody is authenticated; ends after half_open_timeout
+// auth_sent     IKE_AUTH is on its way
+// established   the peer is authenticated; a reply may be held until a child is installed (`held`)
+// deleting      our DELETE is queued or on its way
+// closed        over; stays a while to repeat its last response to a peer that did not get it (RFC 7296 2.1)
+// Any state but closed ends at once when a request is not answered, or on a fatal error.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/address.h"
+#include "base/bytes.h"
+#include "base/ids.h"
+#include "ike/api.h"
+#include "ike/child.h"
+#include "ike/config.h"
+#include "ike/crypto/key_exchange.h"
+#include "ike/crypto/keys.h"
+#include "ike/crypto/sk_cipher.h"
+#include "ike/crypto/suite.h"
+#include "ike/proposal.h"
+#include "ike/task/retransmit.h"
+#include "ike/wire/message.h"
+
+namespace espgate::ike {
+
+enum class State : std::uint8_t { init_sent, init_replied, auth_sent, established, deleting, closed };
+
+// What IKE_SA_INIT leaves for IKE_AUTH; gone once the SA is established.
+struct Setup {
+  base::Bytes request, response;  // the two messages as sent, for AUTH
+  base::Bytes nonce_i, nonce_r;
+  base::Bytes cookie;                     // initiator: to be sent back
+  std::uint32_t restarts = 0;             // initiator: IKE_SA_INIT started over by COOKIE or INVALID_KE_PAYLOAD
+  std::optional<std::uint16_t> group;     // initiator: the group the peer asked for
+  std::optional<crypto::KeyExchange> ke;  // initiator: until the answer
+  Proposal chosen;                        // the IKE proposal, one transform of a type
+};
+
+// Exchanges of ours: waiting in IkeSa::queue, or under way in Outgoing.
+struct DoInit {};
+struct DoAuth {
+  ChildOffer offer;
+  std::optional<Identity> asked_for;  // IDr, if we sent one
+};
+struct DoCreateChild {
+  ChildOffer offer;  // filled in but for SPI, selectors and nonce when queued
+};
+struct DoDeleteChild {
+  base::Spi spi_in;
+  std::optional<base::ChildId> child;  // none: it never came to be on our side
+  Reason reason{};
+};
+struct DoDeleteIke {
+  Failure why;
+};
+struct DoLiveness {};
+struct DoTellAuthFailed {  // RFC 7296 2.21.2: the responder's AUTH was wrong
+  Failure why;
+};
+using Operation = std::variant<DoInit, DoAuth, DoCreateChild, DoDeleteChild, DoDeleteIke, DoLiveness, DoTellAuthFailed>;
+
+// Our request that the peer has not answered; the window is 1 (RFC 7296 2.3).
+struct Outgoing {
+  wire::ExchangeType exchange{};
+  std::uint32_t message_id = 0;
+  base::Bytes message;
+  base::Instant first_sent;
+  Retransmit timer;
+  Operation what;
+};
+
+// A reply that waits for the answer to InstallChild.
+struct HeldReply {
+  wire::ExchangeType exchange{};
+  wire::Payloads before, accepted;  // what is sent in any case, and what follows if the child was installed
+  base::ChildId child;
+};
+
+struct IkeSa {
+  base::IkeId id;
+  bool initiator = false;
+  State state{};
+  base::IkeSpi spi_i, spi_r;
+  base::Endpoint local, remote;
+  bool natt = false;  // on port 4500
+  bool nat_local = false, nat_remote = false;
+
+  std::shared_ptr<const ConnConfig> conn;  // responder: not known before IKE_AUTH
+  Identity local_id, remote_id;
+  std::unique_ptr<Setup> setup;
+  crypto::IkeSuite suite;
+  crypto::IkeKeys keys;
+  std::optional<crypto::SkCipher> cipher_in, cipher_out;
+
+  std::uint32_t next_id = 0, expected_id = 0;  // of our next request, of the peer's
+  std::optional<Outgoing> outgoing;
+  std::deque<Operation> queue;
+  base::Bytes last_request, last_response;  // of the peer; expected_id - 1
+  base::Bytes initial_request;              // responder: the IKE_SA_INIT request and who sent it, to know it again
+  base::Endpoint initial_remote;
+  std::optional<HeldReply> held;
+
+  std::map<base::ChildId, Child> children;
+
+  base::Instant created_at, established_at, last_heard;
+  base::Instant expires_at;                     // init_replied, closed
+  std::optional<base::Instant> close_deadline;  // deleting: when we stop waiting
+  bool dead = false;                            // to be erased when the current input is done
+  std::optional<base::Instant> scheduled;       // the entry in Context's timer index
+
+  [[nodiscard]] base::IkeSpi our_spi() const { return initiator ? spi_i : spi_r; }
+  [[nodiscard]] bool up() const { return state == State::established || state == State::deleting; }
+  [[nodiscard]] bool encap() const { return natt && (nat_local || nat_remote || (conn && conn->encap)); }
+  [[nodiscard]] std::string conn_name() const { return conn ? conn->name : std::string(); }
+  Child* child_named(const std::string& name);
+  Child* child_by_spi_out(base::Spi spi);
+
+  // When something is to be done next without any input.
+  [[nodiscard]] std::optional<base::Instant> next_due() const;
+  [[nodiscard]] std::optional<base::Instant> liveness_due() const;
+};
+
+IkeView view(const IkeSa& sa);
+std::string endpoints(const IkeSa& sa);  // "192.0.2.1:500 - 192.0.2.2:500"
+
+}  // namespace espgate::ike

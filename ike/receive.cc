@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ike/receive.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "ike/task/auth.h"
+#include "ike/task/child_create.h"
+#include "ike/task/exchange.h"
+#include "ike/task/informational.h"
+#include "ike/task/init.h"
+#include "ike/task/teardown.h"
+#include "ike/wire/sealed.h"
+
+namespace espgate::ike {
+
+namespace {
+
+void drop(Context& ctx, const Datagram& datagram, Reason code, std::string text) {
+  ctx.noise(Event::Kind::dropped, datagram.local, datagram.remote, code, "receive", std::move(text));
+}
+
+// RFC 7296 2.5: a higher version is answered with ours; IKEv1 would not understand and is left alone.
+void on_other_version(Context& ctx, const Datagram& datagram) {
+  const auto header = wire::peek_header(datagram.data);
+  if (!header) return;
+  drop(ctx, datagram, Reason::wrong_version,
+       fmt::format("IKEv{} from {}: only IKEv2 is spoken here", header->major, datagram.remote.text()));
+  if (header->major < 3 || header->response || !ctx.answers.take(ctx.now)) return;
+  wire::Header out = *header;
+  out.major = 2;
+  out.minor = 0;
+  out.response = true;
+  out.from_initiator = !header->from_initiator;
+  ctx.emit(Send{Datagram{datagram.local, datagram.remote, datagram.natt,
+                         wire::write_message(out, {wire::notify(wire::NotifyType::invalid_major_version)})}});
+}
+
+// A malformed message under a good checksum: the peer is told, and unless it only wanted too much, this is the end.
+void on_bad_request(Context& ctx, IkeSa& sa, wire::ExchangeType exchange, const wire::Fault& fault) {
+  const bool critical = fault.error == wire::WireError::unknown_critical;
+  const auto code = critical ? Reason::unsupported_critical : Reason::invalid_syntax;
+  const bool fatal = !critical || sa.state == State::init_replied;
+  auto notify = wire::notify(fault.notify().value_or(wire::NotifyType::invalid_syntax));
+  if (critical) notify.data = {fault.detail};
+  Failure why{code, wire::name_of(exchange), fault.text(), {}};
+  if (!fatal) ctx.event(Event::Kind::peer_refused, sa, why);
+  send_response(ctx, sa, exchange, {std::move(notify)});
+  if (fatal && sa.state != State::closed) close(ctx, sa, std::move(why), Linger::yes);
+}
+
+void on_bad_response(Context& ctx, IkeSa& sa, const wire::Fault& fault) {
+  const auto code =
+      fault.error == wire::WireError::unknown_critical ? Reason::unsupported_critical : Reason::invalid_syntax;
+  close(ctx, sa, Failure{code, step(sa), "the peer's answer: " + fault.text(), {}}, Linger::no);
+}
+
+// A peer behind a NAT may come from elsewhere each time (RFC 7296 2.23); before it is authenticated it moves to 4500.
+void follow(IkeSa& sa, const Datagram& datagram) {
+  if (sa.state != State::init_replied && !(sa.nat_remote && !sa.nat_local)) return;
+  sa.local = datagram.local;
+  sa.remote = datagram.remote;
+  sa.natt = datagram.natt;
+}
+
+void dispatch_request(Context& ctx, IkeSa& sa, wire::ExchangeType exchange, const wire::Payloads& payloads) {
+  if (sa.state == State::init_replied) {
+    if (exchange == wire::ExchangeType::ike_auth) return on_auth_request(ctx, sa, payloads);
+  } else if (sa.up()) {
+    if (exchange == wire::ExchangeType::informational) return on_informational_request(ctx, sa, payloads);
+    if (exchange == wire::ExchangeType::create_child_sa) return on_create_child_request(ctx, sa, payloads);
+  } else if (exchange == wire::ExchangeType::informational && sa.setup) {
+    return;  // the responder is up, our side not yet: it will ask again
+  }
+  ctx.event(Event::Kind::peer_refused, sa,
+            Failure{Reason::unexpected, wire::name_of(exchange), "this exchange makes no sense now", {}});
+  send_response(ctx, sa, exchange, {wire::notify(wire::NotifyType::invalid_syntax)});
+}
+
+void on_request(Context& ctx, IkeSa& sa, const Datagram& datagram, const wire::Header& header) {
+  if (header.message_id + 1 == sa.expected_id && datagram.data == sa.last_request) {
+    ctx.emit(Send{Datagram{datagram.local, datagram.remote, datagram.natt, sa.last_response}});
+    return;
+  }
+  if (sa.state == State::closed) return;
+  if (sa.held && datagram.data == sa.last_request) return;  // being worked on
+  if (header.message_id != sa.expected_id || sa.held || !sa.cipher_in) {
+    return drop(
+        ctx, datagram, Reason::out_of_window,
+        fmt::format("request {} from {}, {} was expected", header.message_id, datagram.remote.text(), sa.expected_id));
+  }
+  if (!sa.initiator && sa.state == State::init_replied && header.exchange != wire::ExchangeType::ike_auth) {
+    return drop(ctx, datagram, Reason::unexpected, "the peer is not authenticated yet");
+  }
+  auto payloads = wire::open(datagram.data, *sa.cipher_in);
+  if (!payloads && !payloads.error().authenticated) {
+    return drop(
+        ctx, datagram, Reason::bad_integrity,
+        fmt::format("request {} from {}: {}", header.message_id, datagram.remote.text(), payloads.error().text()));
+  }
+  if (sa.state == State::auth_sent) return;  // not before we know who this is; it will be sent again
+  follow(sa, datagram);
+  sa.last_heard = ctx.now;
+  sa.last_request = datagram.data;
+  ctx.touch(sa);
+  if (!payloads) return on_bad_request(ctx, sa, header.exchange, payloads.error());
+  dispatch_request(ctx, sa, header.exchange, *payloads);
+}
+
+void dispatch_response(Context& ctx, IkeSa& sa, Operation what, const wire::Payloads& payloads) {
+  if (auto* auth = std::get_if<DoAuth>(&what)) return on_auth_response(ctx, sa, std::move(*auth), payloads);
+  if (auto* create = std::get_if<DoCreateChild>(&what)) {
+    on_create_child_response(ctx, sa, std::move(*create), payloads);
+    return run_queue(ctx, sa);
+  }
+  on_informational_response(ctx, sa, std::move(what), payloads);
+}
+
+void on_response(Context& ctx, IkeSa& sa, const Datagram& datagram, const wire::Header& header) {
+  // A duplicate of an answer is nothing to talk about: both sides retransmit.
+  if (!sa.outgoing || header.message_id != sa.outgoing->message_id || header.exchange != sa.outgoing->exchange) return;
+  if (!sa.cipher_in) return;
+  auto payloads = wire::open(datagram.data, *sa.cipher_in);
+  if (!payloads && !payloads.error().authenticated) {
+    return drop(
+        ctx, datagram, Reason::bad_integrity,
+        fmt::format("response {} from {}: {}", header.message_id, datagram.remote.text(), payloads.error().text()));
+  }
+  sa.last_heard = ctx.now;
+  ctx.touch(sa);
+  if (!payloads) return on_bad_response(ctx, sa, payloads.error());
+  auto what = std::move(sa.outgoing->what);
+  sa.outgoing.reset();
+  dispatch_response(ctx, sa, std::move(what), *payloads);
+}
+
+bool spis_fit(const IkeSa& sa, const wire::Header& header) {
+  if (sa.initiator == header.from_initiator || sa.spi_i != header.spi_i) return false;
+  return sa.spi_r == header.spi_r || (sa.initiator && sa.state == State::init_sent);
+}
+
+}  // namespace
+
+void receive(Context& ctx, const Datagram& datagram) {
+  const auto header = wire::parse_header(datagram.data);
+  if (!header) {
+    if (header.error().error == wire::WireError::major_version) return on_other_version(ctx, datagram);
+    return drop(ctx, datagram, Reason::malformed,
+                fmt::format("no IKE message from {}: {}", datagram.remote.text(), header.error().text()));
+  }
+  const bool init = header->exchange == wire::ExchangeType::ike_sa_init;
+  if (init && !header->response && header->from_initiator && header->spi_r.value == 0) {
+    if (header->message_id == 0) return on_init_request(ctx, datagram, *header);
+    return drop(ctx, datagram, Reason::out_of_window, "an IKE_SA_INIT request with a message id");
+  }
+  auto* sa = ctx.find(header->from_initiator ? header->spi_r : header->spi_i);
+  if (sa == nullptr || !spis_fit(*sa, *header)) {
+    return drop(ctx, datagram, Reason::unknown_spi,
+                fmt::format("{} from {} for IKE SPIs {} {}, which are not ours", wire::name_of(header->exchange),
+                            datagram.remote.text(), header->spi_i.text(), header->spi_r.text()));
+  }
+  if (init) {
+    if (header->response && header->message_id == 0) on_init_response(ctx, *sa, datagram);
+    return;
+  }
+  if (header->response) return on_response(ctx, *sa, datagram, *header);
+  on_request(ctx, *sa, datagram, *header);
+}
+
+}  // namespace espgate::ike

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/core.h>
+
+#include <utility>
+
+#include "ike/peer_select.h"
+#include "ike/task/auth.h"
+#include "ike/task/child_create.h"
+#include "ike/task/child_install.h"
+#include "ike/task/child_negotiate.h"
+#include "ike/task/exchange.h"
+#include "ike/task/reasons.h"
+#include "ike/task/teardown.h"
+
+namespace espgate::ike {
+
+namespace {
+
+constexpr char kStep[] = "IKE_AUTH";
+
+// The identity we ask the responder for; none if any will do, or only a pattern is known.
+std::optional<Identity> asked_for(const ConnConfig& conn) {
+  const auto& id = conn.remote.id;
+  if (id.type == IdType::any || (!id.data.empty() && id.data.front() == '*')) return std::nullopt;
+  return id;
+}
+
+// The first child that waits goes along with IKE_AUTH.
+std::optional<ChildOffer> first_offer(IkeSa& sa) {
+  for (auto it = sa.queue.begin(); it != sa.queue.end(); ++it) {
+    if (auto* create = std::get_if<DoCreateChild>(&*it)) {
+      auto offer = std::move(create->offer);
+      sa.queue.erase(it);
+      return offer;
+    }
+  }
+  return std::nullopt;
+}
+
+std::string who(const IkeSa& sa, const Identity& remote) {
+  return fmt::format("local '{}' and remote '{}'", sa.local_id.text(), remote.text());
+}
+
+// Checks IDr and AUTH; what is wrong with them otherwise.
+std::optional<Failure> check_peer(Context& ctx, IkeSa& sa, const wire::Payloads& payloads) {
+  const auto* id = wire::find_id(payloads, false);
+  const auto* auth = wire::find<wire::AuthPayload>(payloads);
+  if (id == nullptr || auth == nullptr) {
+    return Failure{Reason::invalid_syntax, kStep, "the peer's IKE_AUTH response lacks IDr or AUTH", {}};
+  }
+  if (!sa.conn->remote.id.admits(id->identity)) {
+    return Failure{Reason::auth_failed,
+                   kStep,
+                   fmt::format("the peer calls itself '{}', but {} wants '{}'", id->identity.text(), sa.conn->name,
+                               sa.conn->remote.id.text()),
+                   {}};
+  }
+  if (auth->method != wire::kAuthSharedKey) {
+    return Failure{Reason::auth_failed,
+                   kStep,
+                   fmt::format("the peer authenticates by method {}, not by a shared secret", auth->method),
+                   {}};
+  }
+  const auto* secret = choose_secret(*ctx.config, sa.local_id, id->identity);
+  if (secret == nullptr) {
+    return Failure{Reason::no_secret, kStep, "no shared secret is configured for " + who(sa, id->identity), {}};
+  }
+  const auto expected = proof(sa, false, secret->key.view(), *id);
+  if (!expected || !base::equal_constant_time(*expected, auth->data)) {
+    return Failure{Reason::auth_failed,
+                   kStep,
+                   fmt::format("the peer does not know our shared secret '{}' for {}: wrong PSK on one of the sides",
+                               secret->name, who(sa, id->identity)),
+                   {}};
+  }
+  sa.remote_id = id->identity;
+  return std::nullopt;
+}
+
+// RFC 7296 2.21.2: the responder thinks that all is well; it is told, and nothing is waited for but the answer.
+void refuse_peer(Context& ctx, IkeSa& sa, Failure why, ChildOffer& offer) {
+  child_failed(ctx, sa, offer, why);
+  for (auto& operation : std::exchange(sa.queue, {})) {
+    if (auto* create = std::get_if<DoCreateChild>(&operation)) child_failed(ctx, sa, create->offer, why);
+  }
+  const wire::Payloads payloads{wire::notify(wire::NotifyType::authentication_failed)};
+  send_request(ctx, sa, wire::ExchangeType::informational, payloads, DoTellAuthFailed{why});
+}
+
+// The peer refused the whole IKE_AUTH, not only its child: there is no AUTH in the answer.
+bool refused(Context& ctx, IkeSa& sa, DoAuth& auth, const wire::Payloads& payloads) {
+  const auto* error = wire::find_error(payloads);
+  if (error == nullptr || wire::find<wire::AuthPayload>(payloads) != nullptr) return false;
+  auto text = refusal_text(error->type, "our IKE_AUTH");
+  if (error->type == wire::NotifyType::authentication_failed) {
+    text += fmt::format("; we said local '{}'{}", sa.local_id.text(),
+                        auth.asked_for ? fmt::format(" and asked for '{}'", auth.asked_for->text()) : std::string());
+  }
+  const Failure why{reason_of(error->type), kStep, std::move(text), wire::name_of(error->type)};
+  child_failed(ctx, sa, auth.offer, why);
+  close(ctx, sa, why, Linger::no);
+  return true;
+}
+
+}  // namespace
+
+void start_auth(Context& ctx, IkeSa& sa) {
+  sa.state = State::auth_sent;
+  sa.local_id = own_identity(*sa.conn, sa.local.address);
+  DoAuth auth;
+  auth.asked_for = asked_for(*sa.conn);
+  auth.offer = first_offer(sa).value_or(ChildOffer{});
+
+  const auto presumed = auth.asked_for.value_or(Identity::of(sa.remote.address));
+  const wire::IdPayload id{true, sa.local_id, {}};
+  const auto* secret = choose_secret(*ctx.config, sa.local_id, presumed);
+  auto data = secret != nullptr ? proof(sa, true, secret->key.view(), id) : std::nullopt;
+  if (!data) {
+    const Failure why{Reason::no_secret, kStep, "no shared secret is configured for " + who(sa, presumed), {}};
+    child_failed(ctx, sa, auth.offer, why);
+    return close(ctx, sa, why, Linger::no);
+  }
+  wire::Payloads payloads{id};
+  if (!has_contact(ctx, sa)) payloads.emplace_back(wire::notify(wire::NotifyType::initial_contact));
+  if (auth.asked_for) payloads.emplace_back(wire::IdPayload{false, *auth.asked_for, {}});
+  payloads.emplace_back(wire::AuthPayload{wire::kAuthSharedKey, std::move(*data)});
+  complete_offer(ctx, sa, auth.offer);
+  for (auto& payload : offer_payloads(auth.offer)) payloads.push_back(std::move(payload));
+  send_request(ctx, sa, wire::ExchangeType::ike_auth, payloads, std::move(auth));
+}
+
+void on_auth_response(Context& ctx, IkeSa& sa, DoAuth auth, const wire::Payloads& payloads) {
+  if (refused(ctx, sa, auth, payloads)) return;
+  if (auto wrong = check_peer(ctx, sa, payloads)) return refuse_peer(ctx, sa, std::move(*wrong), auth.offer);
+
+  established(ctx, sa, wire::find_notify(payloads, wire::NotifyType::initial_contact) != nullptr);
+  const auto setup = std::move(sa.setup);
+  const Nonces nonces{setup->nonce_i, setup->nonce_r};
+  on_child_answer(ctx, sa, std::move(auth.offer), payloads, nonces, kStep);
+  run_queue(ctx, sa);
+}
+
+}  // namespace espgate::ike

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ike/task/exchange.h"
+
+#include <fmt/core.h>
+
+#include <utility>
+
+#include "ike/task/child_create.h"
+#include "ike/task/informational.h"
+#include "ike/task/teardown.h"
+#include "ike/wire/sealed.h"
+
+namespace espgate::ike {
+
+namespace {
+
+wire::Header header(const IkeSa& sa, wire::ExchangeType exchange, bool response, std::uint32_t message_id) {
+  wire::Header out;
+  out.spi_i = sa.spi_i;
+  out.spi_r = sa.spi_r;
+  out.exchange = exchange;
+  out.from_initiator = sa.initiator;
+  out.response = response;
+  out.message_id = message_id;
+  return out;
+}
+
+// Sealing fails only if OpenSSL is out of order or all IVs are spent: the SA cannot go on.
+bool sealed(Context& ctx, IkeSa& sa, const wire::Header& head, const wire::Payloads& payloads, base::Bytes& out) {
+  auto message = wire::seal(head, payloads, *sa.cipher_out, ctx.rng);
+  if (message) {
+    out = std::move(*message);
+    return true;
+  }
+  close(ctx, sa,
+        Failure{Reason::unexpected,
+                wire::name_of(head.exchange),
+                fmt::format("a message could not be encrypted: {}", crypto::text(message.error())),
+                {}},
+        Linger::no);
+  return false;
+}
+
+void sent(Context& ctx, IkeSa& sa, wire::ExchangeType exchange, base::Bytes message, Operation what) {
+  ctx.send(sa, message);
+  Outgoing out;
+  out.exchange = exchange;
+  out.message_id = sa.next_id++;
+  out.message = std::move(message);
+  out.first_sent = ctx.now;
+  out.timer.start(ctx.config->retransmission, ctx.now);
+  out.what = std::move(what);
+  sa.outgoing = std::move(out);
+  ctx.touch(sa);
+}
+
+}  // namespace
+
+void send_request(Context& ctx, IkeSa& sa, wire::ExchangeType exchange, const wire::Payloads& payloads,
+                  Operation what) {
+  base::Bytes message;
+  if (!sealed(ctx, sa, header(sa, exchange, false, sa.next_id), payloads, message)) return;
+  sent(ctx, sa, exchange, std::move(message), std::move(what));
+}
+
+void send_init_request(Context& ctx, IkeSa& sa, base::Bytes message) {
+  sa.next_id = 0;
+  sent(ctx, sa, wire::ExchangeType::ike_sa_init, std::move(message), DoInit{});
+}
+
+void send_response(Context& ctx, IkeSa& sa, wire::ExchangeType exchange, const wire::Payloads& payloads) {
+  base::Bytes message;
+  if (!sealed(ctx, sa, header(sa, exchange, true, sa.expected_id), payloads, message)) return;
+  ctx.send(sa, message);
+  sa.last_response = std::move(message);
+  ++sa.expected_id;
+  sa.held.reset();
+  ctx.touch(sa);
+}
+
+void run_queue(Context& ctx, IkeSa& sa) {
+  if (!sa.up() || sa.outgoing || sa.held || sa.queue.empty()) return;
+  auto next = std::move(sa.queue.front());
+  sa.queue.pop_front();
+  if (auto* create = std::get_if<DoCreateChild>(&next)) {
+    start_create_child(ctx, sa, std::move(*create));
+  } else {
+    start_informational(ctx, sa, std::move(next));
+  }
+}
+
+void on_retransmit_due(Context& ctx, IkeSa& sa) {
+  if (sa.outgoing->timer.again(ctx.now)) {
+    ctx.send(sa, sa.outgoing->message);
+    ctx.touch(sa);
+    return;
+  }
+  const auto seconds = std::chrono::duration<double>(ctx.now - sa.outgoing->first_sent).count();
+  const auto sent_times = sa.outgoing->timer.sent() + 1;
+  // A DELETE that nobody answers still ends the SA the way it was meant to.
+  if (auto* deleting = std::get_if<DoDeleteIke>(&sa.outgoing->what)) {
+    close(ctx, sa, Failure(deleting->why), Linger::no);
+    return;
+  }
+  close(ctx, sa,
+        Failure{Reason::timeout,
+                step(sa),
+                fmt::format("{} did not answer {}: sent {} times in {:.0f} s", sa.remote.text(), step(sa), sent_times,
+                            seconds),
+                {}},
+        Linger::no);
+}
+
+std::string step(const IkeSa& sa) { return sa.outgoing ? wire::name_of(sa.outgoing->exchange) : std::string(); }
+
+}  // namespace espgate::ike

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/core.h>
+
+#include <utility>
+
+#include "ike/peer_select.h"
+#include "ike/select.h"
+#include "ike/task/init.h"
+#include "ike/task/nat_detection.h"
+#include "ike/task/teardown.h"
+
+namespace espgate::ike {
+
+namespace {
+
+constexpr char kStep[] = "IKE_SA_INIT";
+
+// One request and what comes of it, so that helpers need not pass it around piecemeal.
+struct Request {
+  Context& ctx;
+  const Datagram& datagram;
+  const wire::Header& header;
+
+  void drop(Reason code, std::string text) const {
+    ctx.noise(Event::Kind::dropped, datagram.local, datagram.remote, code, kStep, std::move(text));
+  }
+  // An error notify in the clear, no state kept (RFC 7296 2.21.1).
+  void refuse(wire::NotifyPayload notify, Reason code, std::string text) const {
+    wire::Header out = header;
+    out.from_initiator = false;
+    out.response = true;
+    out.spi_r = {};
+    const auto type = notify.type;
+    ctx.emit(
+        Send{Datagram{datagram.local, datagram.remote, datagram.natt, wire::write_message(out, {std::move(notify)})}});
+    if (type != wire::NotifyType::invalid_ke_payload) {  // that one is no failure, the peer comes again
+      ctx.noise(Event::Kind::peer_refused, datagram.local, datagram.remote, code, kStep, std::move(text));
+    }
+  }
+};
+
+struct Match {
+  std::shared_ptr<const ConnConfig> conn;
+  ChosenProposal chosen;
+  crypto::IkeSuite suite;
+};
+
+// The best connection for these addresses that has a proposal in common with the peer.
+std::optional<Match> match(const ConnList& candidates, const wire::SaPayload& offered) {
+  for (const auto& conn : candidates) {
+    auto chosen = select(conn->proposals, offered);
+    if (!chosen) continue;
+    if (auto suite = ike_suite(chosen->proposal)) return Match{conn, std::move(*chosen), *suite};
+  }
+  return std::nullopt;
+}
+
+std::string offered_text(const wire::SaPayload& offered) {
+  return fmt::format("{} proposal{} offered", offered.proposals.size(), offered.proposals.size() == 1 ? "" : "s");
+}
+
+bool complete(const wire::Payloads& payloads) {
+  return wire::count(payloads, wire::PayloadType::sa) == 1 && wire::count(payloads, wire::PayloadType::ke) == 1 &&
+         wire::count(payloads, wire::PayloadType::nonce) == 1;
+}
+
+void reply(const Request& request, IkeSa& sa, const Match& match, const base::Bytes& public_value) {
+  wire::Payloads payloads;
+  payloads.emplace_back(answer(match.chosen, {}));
+  payloads.emplace_back(wire::KePayload{match.suite.group, public_value});
+  payloads.emplace_back(wire::NoncePayload{sa.setup->nonce_r});
+  for (auto& notify : nat_notifies(sa.spi_i, sa.spi_r, sa.local, sa.remote, match.conn->encap)) {
+    payloads.push_back(std::move(notify));
+  }
+  wire::Header out = request.header;
+  out.spi_r = sa.spi_r;
+  out.from_initiator = false;
+  out.response = true;
+  sa.setup->response = wire::write_message(out, payloads);
+  sa.last_request = request.datagram.data;
+  sa.last_response = sa.setup->response;
+  sa.expected_id = 1;
+  request.ctx.send(sa, sa.setup->response);
+}
+
+// Everything fits: our half of the key exchange, and an SA that waits for IKE_AUTH.
+void accept(const Request& request, const wire::Payloads& payloads, const Match& match) {
+  auto& ctx = request.ctx;
+  const auto& datagram = request.datagram;
+  const auto& ke = *wire::find<wire::KePayload>(payloads);
+  auto ours = crypto::KeyExchange::generate(match.suite.group, ctx.rng);
+  auto shared = ours ? ours->derive(ke.data) : std::unexpected(ours.error());
+  if (!shared) {
+    return request.drop(Reason::invalid_ke, fmt::format("the peer's key exchange: {}", crypto::text(shared.error())));
+  }
+  auto& sa = ctx.create(false, request.header.spi_i, datagram.local, datagram.remote);
+  sa.natt = datagram.natt;
+  sa.initial_request = datagram.data;
+  sa.suite = match.suite;
+  sa.expires_at = ctx.now + ctx.config->half_open_timeout;
+  sa.setup->request = datagram.data;
+  sa.setup->nonce_i = wire::find<wire::NoncePayload>(payloads)->data;
+  sa.setup->nonce_r = ctx.rng.bytes(32);
+  sa.setup->chosen = match.chosen.proposal;
+  const auto nat = detect_nat(payloads, request.header.spi_i, {}, datagram.local, datagram.remote);
+  sa.nat_local = nat.local;
+  sa.nat_remote = nat.remote;
+  if (auto derived = derive_keys(sa, shared->view()); !derived) {
+    return close(ctx, sa, Failure{Reason::invalid_ke, kStep, std::string(crypto::text(derived.error())), {}},
+                 Linger::no);
+  }
+  reply(request, sa, match, ours->public_value());
+}
+
+}  // namespace
+
+void on_init_request(Context& ctx, const Datagram& datagram, const wire::Header& header) {
+  const Request request{ctx, datagram, header};
+  if (auto* sa = ctx.find_initial(datagram.remote, header.spi_i, datagram.data)) {
+    if (sa->state == State::init_replied && sa->expected_id == 1) ctx.send(*sa, sa->last_response);
+    return;
+  }
+  if (ctx.shutting_down) return request.drop(Reason::shutdown, "shutting down");
+
+  auto message = wire::parse_message(datagram.data);
+  if (!message) {
+    const auto& fault = message.error();
+    if (fault.error == wire::WireError::unknown_critical && ctx.answers.take(ctx.now)) {
+      return request.refuse(wire::notify(wire::NotifyType::unsupported_critical_payload, base::Bytes{fault.detail}),
+                            Reason::unsupported_critical, fault.text());
+    }
+    return request.drop(Reason::malformed, fault.text());
+  }
+  if (!complete(message->payloads)) {
+    return request.drop(Reason::malformed, "an IKE_SA_INIT request without SA, KE and nonce");
+  }
+
+  const auto candidates = fitting(*ctx.config, datagram.local.address, datagram.remote.address);
+  if (candidates.empty()) {
+    return request.refuse(wire::notify(wire::NotifyType::no_proposal_chosen), Reason::no_config,
+                          fmt::format("no connection is configured between {} and {}", datagram.local.address.text(),
+                                      datagram.remote.address.text()));
+  }
+  const auto& offered = *wire::find<wire::SaPayload>(message->payloads);
+  const auto found = match(candidates, offered);
+  if (!found) {
+    return request.refuse(
+        wire::notify(wire::NotifyType::no_proposal_chosen), Reason::no_proposal,
+        fmt::format("no IKE proposal in common ({}; {} takes {})", offered_text(offered), candidates.front()->name,
+                    candidates.front()->proposals.empty() ? std::string("none")
+                                                          : candidates.front()->proposals.front().text()));
+  }
+  if (wire::find<wire::KePayload>(message->payloads)->group != found->suite.group) {
+    return request.refuse(wire::notify(wire::NotifyType::invalid_ke_payload, wire::notify_u16(found->suite.group)),
+                          Reason::invalid_ke, {});
+  }
+  if (ctx.half_open() >= ctx.options.half_open_limit) {
+    return request.drop(Reason::half_open_limit,
+                        fmt::format("{} IKE SAs are half open, no more are taken", ctx.half_open()));
+  }
+  accept(request, message->payloads, *found);
+}
+
+}  // namespace espgate::ike

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/sim/sim_net.h"
+
+#include <algorithm>
+#include <stdexcept>
+#include <utility>
+
+namespace espgate::sim {
+
+// ------------------------------------------------------------------------------------------------------ Host
+
+Host::Host(Net& net, std::string name, std::string address, std::uint64_t seed, ike::Engine::Options options)
+    : net_(net),
+      name_(std::move(name)),
+      address_(base::Address::parse(address).value()),
+      rng_(seed),
+      engine_(options, rng_) {
+  net_.attach(this);
+}
+
+void Host::load(ike::Config config) { command(ike::Load{std::make_shared<const ike::Config>(std::move(config))}); }
+
+ike::RequestId Host::initiate(const std::string& conn, const std::string& child, const Host& peer) {
+  return initiate(conn, child, base::Endpoint{peer.address(), 500});
+}
+
+ike::RequestId Host::initiate(const std::string& conn, const std::string& child, const base::Endpoint& peer) {
+  const ike::RequestId id{++last_request_};
+  command(ike::Initiate{id, conn, child, {address_, 500}, peer});
+  return id;
+}
+
+ike::RequestId Host::terminate(ike::Terminate what) {
+  what.id = {++last_request_};
+  const auto id = what.id;
+  command(std::move(what));
+  return id;
+}
+
+ike::RequestId Host::shutdown() {
+  const ike::RequestId id{++last_request_};
+  command(ike::Shutdown{id});
+  return id;
+}
+
+std::vector<ike::IkeView> Host::list() {
+  command(ike::List{{++last_request_}});
+  return std::move(listed_->ikes);
+}
+
+void Host::command(ike::Command what) { act(engine_.on_command(net_.now, std::move(what))); }
+
+void Host::datagram(ike::Datagram what) { act(engine_.on_datagram(net_.now, std::move(what))); }
+
+const ike::CommandDone* Host::result(ike::RequestId id) const {
+  auto it = done_.find(id);
+  return it == done_.end() ? nullptr : &it->second;
+}
+
+ike::Reason Host::failed(ike::RequestId id) const {
+  const auto* done = result(id);
+  if (done == nullptr || !done->failure) throw std::logic_error(name_ + ": the command did not fail");
+  return done->failure->code;
+}
+
+std::size_t Host::count(ike::Event::Kind kind) const {
+  return static_cast<std::size_t>(std::ranges::count(events, kind, &ike::Event::kind));
+}
+
+const ike::Event* Host::last(ike::Event::Kind kind) const {
+  for (auto it = events.rbegin(); it != events.rend(); ++it) {
+    if (it->kind == kind) return &*it;
+  }
+  return nullptr;
+}
+
+void Host::act(std::vector<ike::Action> actions) {
+  for (auto& action : actions) {
+    if (auto* send = std::get_if<ike::Send>(&action)) {
+      sent.emplace_back(net_.now, send->datagram);
+      net_.send(std::move(send->datagram));
+    } else if (auto* order = std::get_if<ike::InstallChild>(&action)) {
+      on_install(std::move(*order));
+    } else if (auto* gone = std::get_if<ike::RemoveChild>(&action)) {
+      sad.erase(gone->id);
+      removed.push_back(gone->id);
+    } else if (auto* event = std::get_if<ike::Event>(&action)) {
+      events.push_back(std::move(*event));
+    } else if (auto* done = std::get_if<ike::CommandDone>(&action)) {
+      if (!done_.emplace(done->id, *done).second) throw std::logic_error(name_ + ": a command was answered twice");
+    } else {
+      listed_ = std::move(std::get<ike::ListResult>(action));
+    }
+  }
+}
+
+void Host::on_install(ike::InstallChild order) {
+  ++installs;
+  if (install == Install::never) return;
+  ike::ChildAnswer answer{order.id, ike::ChildInstalled{}};
+  const auto id = order.child.id;
+  if (install == Install::refuse) {
+    answer.result = ike::ChildRefused{"driver-refused", "nic0 refused: \"Cannot offload authenticated xfrm states\""};
+  } else {
+    sad.emplace(id, std::move(order.child));
+  }
+  const auto delay = install == Install::late ? base::Duration(seconds(20)) : base::Duration(install_delay);
+  net_.at(net_.now + delay, [this, answer] { act(engine_.on_answer(net_.now, answer)); });
+}
+
+// ------------------------------------------------------------------------------------------------------ Net
+
+void Net::put_behind_nat(const Host& inside, const std::string& outside) {
+  nats_.push_back({inside.address(), base::Address::parse(outside).value(), {}});
+}
+
+milliseconds Net::travel() {
+  auto out = weather.delay;
+  if (weather.jitter.count() > 0) out += milliseconds(random_() % static_cast<std::uint64_t>(weather.jitter.count()));
+  return out;
+}
+
+void Net::send(ike::Datagram datagram) {
+  if (filter && !filter(datagram)) return;
+  for (auto& nat : nats_) {
+    if (nat.inside != datagram.local.address) continue;
+    const auto outside = static_cast<std::uint16_t>(20000 + datagram.local.port % 10000);
+    nat.ports[outside] = datagram.local.port;
+    datagram.local = {nat.outside, outside};
+  }
+  std::swap(datagram.local, datagram.remote);  // from here on as the receiver sees it
+  if (chance(weather.loss)) return;
+  if (chance(weather.duplicate)) at(now + travel(), [this, datagram] { deliver(datagram); });
+  if (chance(weather.garble) && !datagram.data.empty()) {
+    auto bad = datagram;
+    bad.data[random_() % bad.data.size()] ^= static_cast<std::uint8_t>(1 + random_() % 255);
+    at(now + travel() + milliseconds(1), [this, bad] { deliver(bad); });
+  }
+  at(now + travel(), [this, datagram] { deliver(datagram); });
+}
+
+void Net::deliver(ike::Datagram datagram) {
+  for (const auto& nat : nats_) {
+    if (nat.outside != datagram.local.address) continue;
+    auto port = nat.ports.find(datagram.local.port);
+    if (port == nat.ports.end()) return;
+    datagram.local = {nat.inside, port->second};
+  }
+  datagram.natt = datagram.local.port == 4500;
+  for (auto* host : hosts_) {
+    if (host->address() == datagram.local.address) return host->datagram(std::move(datagram));
+  }
+}
+
+bool Net::step(Instant limit) {
+  std::optional<Instant> next;
+  if (!agenda_.empty()) next = agenda_.begin()->first;
+  for (auto* host : hosts_) {
+    if (auto timer = host->engine().next_timer(); timer && (!next || *timer < *next)) next = *timer;
+  }
+  if (!next || *next > limit) return false;
+  now = std::max(now, *next);
+  for (auto* host : hosts_) {
+    if (auto timer = host->engine().next_timer(); timer && *timer <= now) {
+      host->act(host->engine().on_timer(now));
+      if (auto again = host->engine().next_timer(); again && *again <= now) {
+        throw std::logic_error(host->name() + ": a timer that is due stays due");
+      }
+    }
+  }
+  while (!agenda_.empty() && agenda_.begin()->first <= now) {
+    auto what = std::move(agenda_.begin()->second);
+    agenda_.erase(agenda_.begin());
+    what();
+  }
+  return true;
+}
+
+void Net::run(base::Duration duration) {
+  const auto limit = now + duration;
+  while (step(limit)) {
+  }
+  now = limit;
+}
+
+bool Net::run_until(const std::function<bool()>& done, base::Duration limit) {
+  const auto end = now + limit;
+  while (!done()) {
+    if (!step(end)) return done();
+  }
+  return true;
+}
+
+}  // namespace espgate::sim
