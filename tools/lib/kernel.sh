@@ -120,6 +120,7 @@ kernel_make_initramfs() {
   cp "$init" "$work/init"
   chmod 755 "$work/init"
   # In the order that they depend on each other, once each.
+  # shellcheck disable=SC2086
   kernel_modprobe --show-depends --all $kernel_boot_modules | awk '$1 == "insmod" && !seen[$2]++ { print $2 }' |
     while read -r module; do
       number=$((number + 1))

@@ -49,6 +49,7 @@ kernel_source_fetch() {
   version=$(kernel_version)
   package=linux-source-$(cut -d. -f1,2 <<<"$version")
   rm -rf "$work.part"
+  # shellcheck disable=SC2154 # set by kernel_prepare
   private_unpack "$(kernel_release "$kernel_name")" "$work.part/deb" "$package" || return 1
   echo "tools/lab: unpacking $package" >&2
   mkdir "$work.part/tree"
