@@ -16,8 +16,8 @@
 
 namespace espgate::loader {
 
-// XDP runs natively or not at all: generic XDP turns GRO off and cannot tell a decrypted packet from one that came in plain.
-// Where it does not run, tc ingress counts the classes.
+// XDP runs natively or not at all: generic XDP turns GRO off and cannot tell a decrypted packet from one that came in
+// plain. Where it does not run, tc ingress counts the classes.
 enum class XdpWish : std::uint8_t { off, native };
 
 struct Options {

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// Hooks on devices: tcx both ways and XDP, and the map `devices` that says where they are.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "loader/loader.h"
+#include "loader/objects.h"
+
+namespace espgate::loader {
+
+class Devices {
+ public:
+  Devices(const ObjectFds& fds, std::string bpffs, std::uint64_t netns)
+      : fds_(fds), bpffs_(std::move(bpffs)), netns_(netns) {}
+
+  base::Result<Attachment> attach(const std::string& device, XdpWish wish);
+  base::Result<void> detach(std::uint32_t ifindex);
+  [[nodiscard]] std::vector<Attachment> list() const;
+  // After a restart: programs of devices that are still there are renewed, the rest is forgotten.
+  void renew();
+
+ private:
+  [[nodiscard]] std::string pin(const char* hook, std::uint32_t ifindex) const;
+  void attach_xdp(Attachment& attachment);
+  bool attach_tc(Attachment& attachment, const char* hook, int program, bool ingress);
+
+  ObjectFds fds_;
+  std::string bpffs_;
+  std::uint64_t netns_;
+};
+
+}  // namespace espgate::loader

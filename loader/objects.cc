@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "loader/objects.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdarg>
+#include <filesystem>
+#include <optional>
+#include <set>
+#include <utility>
+
+#include "base/fd.h"
+#include "bpf/espgate.skel.h"
+#include "loader/btf.h"
+#include "maps/pins.h"
+
+namespace espgate::loader {
+
+namespace {
+
+// The last thing that libbpf complained of: it speaks through one global function.
+thread_local std::string last_words;
+
+int listen(libbpf_print_level level, const char* format, va_list arguments) {
+  if (level != LIBBPF_WARN) return 0;
+  char text[512];
+  std::vsnprintf(text, sizeof text, format, arguments);
+  last_words = text;
+  while (!last_words.empty() && last_words.back() == '\n') last_words.pop_back();
+  return 0;
+}
+
+constexpr const char* tracing_programs[] = {"receive", "transmit", "transmit_hit"};
+
+struct Sizes {
+  std::uint32_t slots = 0, policies = 0, cpus = 0, flows = 0;
+};
+
+// What an earlier run pinned; nullopt if nothing.
+std::optional<espgate_meta> pinned_meta(const std::string& bpffs) {
+  const base::Fd meta(bpf_obj_get(maps::map_pin(bpffs, "meta").c_str()));
+  const std::uint32_t zero = 0;
+  espgate_meta out{};
+  if (!meta || bpf_map_lookup_elem(meta.get(), &zero, &out) != 0) return std::nullopt;
+  return out;
+}
+
+std::optional<std::uint32_t> pinned_entries(const std::string& bpffs, const char* name) {
+  const base::Fd map(bpf_obj_get(maps::map_pin(bpffs, name).c_str()));
+  bpf_map_info info{};
+  std::uint32_t octets = sizeof info;
+  if (!map || bpf_map_get_info_by_fd(map.get(), &info, &octets) != 0) return std::nullopt;
+  return info.max_entries;
+}
+
+void set_sizes(espgate_bpf& skeleton, const Sizes& sizes) {
+  bpf_map__set_max_entries(skeleton.maps.sa_slot, sizes.slots);
+  bpf_map__set_max_entries(skeleton.maps.counters, sizes.slots * sizes.cpus);
+  bpf_map__set_max_entries(skeleton.maps.sa_dir, sizes.slots);
+  bpf_map__set_max_entries(skeleton.maps.child_total, sizes.slots);
+  bpf_map__set_max_entries(skeleton.maps.policy_dir, sizes.policies);
+  bpf_map__set_max_entries(skeleton.maps.flows, sizes.flows);
+}
+
+void set_constants(espgate_bpf& skeleton, const KernelConstants& constants, const Sizes& sizes) {
+  skeleton.rodata->netif_f_hw_esp = constants.netif_f_hw_esp;
+  skeleton.rodata->skb_gso_tcp = constants.skb_gso_tcp;
+  skeleton.rodata->skb_gso_udp_l4 = constants.skb_gso_udp_l4;
+  skeleton.rodata->slots = sizes.slots;
+}
+
+void load_only(espgate_bpf& skeleton, const std::set<std::string>& programs) {
+  bpf_program* program = nullptr;
+  bpf_object__for_each_program(program, skeleton.obj)
+      bpf_program__set_autoload(program, programs.contains(bpf_program__name(program)));
+}
+
+std::set<std::string> all_programs(espgate_bpf& skeleton) {
+  std::set<std::string> out;
+  bpf_program* program = nullptr;
+  bpf_object__for_each_program(program, skeleton.obj) out.insert(bpf_program__name(program));
+  return out;
+}
+
+using SkeletonPtr = std::unique_ptr<espgate_bpf, decltype(&espgate_bpf__destroy)>;
+
+SkeletonPtr open_skeleton() { return {espgate_bpf__open(), espgate_bpf__destroy}; }
+
+// Why the kernel does not take this one program; nullopt if it does. Maps of its own, as small as they come.
+std::optional<std::string> refusal(const std::string& program, const KernelConstants& constants) {
+  const SkeletonPtr skeleton = open_skeleton();
+  if (!skeleton) return last_words;
+  const Sizes sizes{1, 1, static_cast<std::uint32_t>(libbpf_num_possible_cpus()), 16};
+  set_sizes(*skeleton, sizes);
+  set_constants(*skeleton, constants, sizes);
+  load_only(*skeleton, {program});
+  last_words.clear();
+  const int status = espgate_bpf__load(skeleton.get());
+  if (status == 0) return std::nullopt;
+  return fmt::format("{} ({})", strerrordesc_np(-status), base::errno_name(-status));
+}
+
+int fd_of(const bpf_program* program) { return bpf_program__autoload(program) ? bpf_program__fd(program) : -1; }
+
+}  // namespace
+
+struct Objects::Skeleton {
+  SkeletonPtr ptr{nullptr, espgate_bpf__destroy};
+};
+
+Objects::Objects(std::unique_ptr<Skeleton> skeleton) : skeleton_(std::move(skeleton)) {
+  const espgate_bpf& bpf = *skeleton_->ptr;
+  auto map = [](const bpf_map* of) { return bpf_map__fd(of); };
+  fds_ = {map(bpf.maps.meta),
+          map(bpf.maps.sa_slot),
+          map(bpf.maps.counters),
+          map(bpf.maps.sa_dir),
+          map(bpf.maps.policy_dir),
+          map(bpf.maps.child_total),
+          map(bpf.maps.devices),
+          fd_of(bpf.progs.shield),
+          fd_of(bpf.progs.tc_egress),
+          fd_of(bpf.progs.tc_ingress),
+          fd_of(bpf.progs.tc_ingress_classes),
+          fd_of(bpf.progs.receive),
+          fd_of(bpf.progs.transmit),
+          fd_of(bpf.progs.transmit_hit),
+          0};
+  bpf_map_info info{};
+  std::uint32_t octets = sizeof info;
+  if (bpf_map_get_info_by_fd(fds_.sa_slot, &info, &octets) == 0) fds_.sa_slot_id = info.id;
+}
+Objects::Objects(Objects&&) noexcept = default;
+Objects& Objects::operator=(Objects&&) noexcept = default;
+Objects::~Objects() = default;
+
+base::Result<void> Objects::write_meta(const espgate_meta& meta) {
+  const std::uint32_t zero = 0;
+  if (bpf_map_update_elem(fds_.meta, &zero, &meta, BPF_ANY) != 0)
+    return std::unexpected(base::Error::last("write the map meta"));
+  meta_ = meta;
+  return {};
+}
+
+base::Result<Objects> Objects::load(const Options& options, Capabilities& capabilities) {
+  libbpf_set_print(listen);
+  Sizes sizes{options.max_slots, 2 * options.max_slots, static_cast<std::uint32_t>(libbpf_num_possible_cpus()),
+              options.max_flows};
+  const auto pinned = pinned_meta(options.bpffs);
+  capabilities.reused = pinned && pinned->abi_version == ESPGATE_ABI_VERSION && pinned->cpus == sizes.cpus;
+  if (!capabilities.reused) {
+    if (pinned)
+      capabilities.missing.push_back(
+          fmt::format("the maps pinned in {} have another layout (version {}): removed, counters begin anew",
+                      maps::pin_directory(options.bpffs), pinned->abi_version));
+    if (auto removed = remove_pins(options.bpffs); !removed) return std::unexpected(removed.error());
+    std::filesystem::create_directory(maps::pin_directory(options.bpffs));
+  }
+  if (capabilities.reused) {
+    if (pinned->max_slots != sizes.slots)
+      capabilities.missing.push_back(fmt::format("the maps pinned have {} slots; {} takes effect after a clean stop",
+                                                 pinned->max_slots, sizes.slots));
+    sizes.slots = pinned->max_slots;
+    sizes.policies = pinned->max_policies;
+    sizes.flows = pinned_entries(options.bpffs, "flows").value_or(sizes.flows);
+  }
+
+  KernelConstants constants;
+  auto known = kernel_constants();
+  if (known) constants = *known;
+  SkeletonPtr skeleton = open_skeleton();
+  if (!skeleton) return std::unexpected(base::Error{"open the BPF programs", errno, last_words});
+  std::set<std::string> programs = all_programs(*skeleton);
+  if (!known) {
+    programs.clear();
+    capabilities.missing.emplace_back(
+        "this kernel has no BTF (CONFIG_DEBUG_INFO_BTF): no BPF program can be loaded, nothing is counted");
+  }
+  if (!options.tracing)
+    for (const char* name : tracing_programs) programs.erase(name);
+
+  auto attempt = [&] {
+    set_sizes(*skeleton, sizes);
+    set_constants(*skeleton, constants, sizes);
+    load_only(*skeleton, programs);
+    for (const char* name : maps::map_names)
+      bpf_map__set_pin_path(bpf_object__find_map_by_name(skeleton->obj, name),
+                            maps::map_pin(options.bpffs, name).c_str());
+    return espgate_bpf__load(skeleton.get());
+  };
+  int status = attempt();
+  if (status != 0) {
+    for (const std::string& name : std::set<std::string>(programs))
+      if (const auto why = refusal(name, constants)) {
+        programs.erase(name);
+        capabilities.missing.push_back(fmt::format("this kernel does not take the BPF program {}: {}", name, *why));
+      }
+    skeleton = open_skeleton();
+    if (!skeleton) return std::unexpected(base::Error{"open the BPF programs", errno, last_words});
+    last_words.clear();
+    status = attempt();
+  }
+  if (status != 0) return std::unexpected(base::Error{"load the BPF maps and programs", -status, last_words});
+
+  auto holder = std::make_unique<Skeleton>();
+  holder->ptr = std::move(skeleton);
+  Objects out(std::move(holder));
+  espgate_meta meta = capabilities.reused ? *pinned : espgate_meta{};
+  meta.abi_version = ESPGATE_ABI_VERSION;
+  meta.max_slots = sizes.slots;
+  meta.max_policies = sizes.policies;
+  meta.cpus = sizes.cpus;
+  if (auto written = out.write_meta(meta); !written) return std::unexpected(written.error());
+  return out;
+}
+
+base::Result<void> remove_pins(const std::string& bpffs) {
+  const std::string directory = maps::pin_directory(bpffs);
+  std::error_code error;
+  // Links first: no program must run on maps that are about to be forgotten.
+  for (const bool links : {true, false})
+    for (const auto& entry : std::filesystem::directory_iterator(directory, error))
+      if (entry.path().filename().string().starts_with(maps::link_prefix) == links)
+        std::filesystem::remove(entry.path(), error);
+  std::filesystem::remove(directory, error);
+  if (error && error != std::errc::no_such_file_or_directory)
+    return std::unexpected(base::Error{"remove the pins in " + directory, error.value(), {}});
+  return {};
+}
+
+}  // namespace espgate::loader

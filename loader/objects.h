@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// The loaded BPF object: maps created or taken over from their pins, and those programs that this kernel takes.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "loader/loader.h"
+
+namespace espgate::loader {
+
+struct ObjectFds {  // owned by the Objects
+  int meta = -1, sa_slot = -1, counters = -1, sa_dir = -1, policy_dir = -1, child_total = -1, devices = -1;
+  // -1: the kernel does not take the program.
+  int shield = -1, tc_egress = -1, tc_ingress = -1, tc_ingress_classes = -1, receive = -1, transmit = -1,
+      transmit_hit = -1;
+  std::uint32_t sa_slot_id = 0;
+};
+
+class Objects {
+ public:
+  // Pins maps in the directory of `options.bpffs`, which exists. Sentences about what is missing go to `capabilities`,
+  // as does whether maps were reused. Maps of another layout are removed, with all that hangs on them, and said.
+  static base::Result<Objects> load(const Options& options, Capabilities& capabilities);
+
+  Objects(Objects&&) noexcept;
+  Objects& operator=(Objects&&) noexcept;
+  ~Objects();
+
+  [[nodiscard]] const ObjectFds& fds() const { return fds_; }
+  [[nodiscard]] const espgate_meta& meta() const { return meta_; }
+  base::Result<void> write_meta(const espgate_meta& meta);
+
+ private:
+  struct Skeleton;
+  explicit Objects(std::unique_ptr<Skeleton> skeleton);
+  std::unique_ptr<Skeleton> skeleton_;
+  ObjectFds fds_;
+  espgate_meta meta_{};
+};
+
+// Removes every pin of ours and the directory.
+base::Result<void> remove_pins(const std::string& bpffs);
+
+}  // namespace espgate::loader
