@@ -90,7 +90,8 @@ std::vector<std::filesystem::path> Files::expand(const std::string& pattern, con
   std::filesystem::path full = pattern;
   if (full.is_relative()) full = std::filesystem::path(from.name).parent_path() / full;
   glob_t found{};
-  const int status = ::glob(full.c_str(), GLOB_ERR, nullptr, &found);
+  int status = ::glob(full.c_str(), GLOB_ERR, nullptr, &found);
+  if (status == GLOB_ABORTED && errno == ENOENT) status = GLOB_NOMATCH;  // the folder itself is not there
   std::vector<std::filesystem::path> out;
   for (std::size_t i = 0; status == 0 && i < found.gl_pathc; ++i) out.emplace_back(found.gl_pathv[i]);
   ::globfree(&found);

@@ -184,11 +184,14 @@ class Checker {
 
   void unknown(std::string_view name, const Origin& at, const Section& section, const Node& node, bool is_section) {
     const auto where = section.name.empty() ? std::string("here") : fmt::format("in {}", section.name);
+    // The right name of the wrong kind; a name that only begins like one may be a slip of another.
     const auto* other = node.child(name, !is_section);
-    if (other && other->fit(name) >= 2) {
-      return report_.error(at, is_section ? fmt::format("{} is a setting, expected '{} = value'", name, name)
-                                          : fmt::format("{} is a section, expected '{} {{ ... }}'", name, name));
-    }
+    const int other_fit = other ? other->fit(name) : 0;
+    const auto wrong_kind = [&] {
+      report_.error(at, is_section ? fmt::format("{} is a setting, expected '{} = value'", name, name)
+                                   : fmt::format("{} is a section, expected '{} {{ ... }}'", name, name));
+    };
+    if (other_fit == 3) return wrong_kind();
     const Node* nearest = nullptr;
     std::size_t least = std::max<std::size_t>(2, name.size() / 3) + 1;
     for (const auto& below : node.below) {
@@ -205,6 +208,7 @@ class Checker {
       const auto plain = nearest->name.substr(0, nearest->name.find('*'));
       return report_.error(at, fmt::format("unknown {} {} {}, expected perhaps {}", kind, name, where, plain));
     }
+    if (other_fit == 2) return wrong_kind();
     const auto known = names_below(node, is_section);
     report_.error(at, fmt::format("unknown {} {} {}, expected {}", kind, name, where,
                                   known.empty() ? fmt::format("no {}", kind) : "one of " + known));

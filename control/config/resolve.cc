@@ -10,7 +10,7 @@
 namespace espgate::control {
 namespace {
 
-constexpr std::size_t most_nodes = 1'000'000;  // values and sections of the resolved tree
+constexpr std::size_t most_nodes = 500'000;  // values and sections of the resolved tree
 constexpr std::size_t most_depth = 64;
 constexpr std::size_t most_layers = 1000;
 
