@@ -174,6 +174,16 @@ static int simnic_sas_show(struct seq_file *out, void *unused)
 	return 0;
 }
 
+static int simnic_stats_show(struct seq_file *out, void *unused)
+{
+	const struct simnic_dev *nic = out->private;
+	unsigned int i;
+
+	for (i = 0; i < SIMNIC_STATS; i++)
+		seq_printf(out, "%s %lld\n", simnic_stat_name(i), (s64)atomic64_read(&nic->stat[i]));
+	return 0;
+}
+
 static const struct simnic_knob simnic_knobs[] = {
 	{"suites", simnic_suites_show, simnic_suites_store},
 	{"modes", simnic_modes_show, simnic_modes_store},
@@ -181,6 +191,7 @@ static const struct simnic_knob simnic_knobs[] = {
 	{"esn", simnic_esn_show, simnic_esn_store},
 	{"fault", simnic_fault_knob_show, simnic_fault_knob_store},
 	{"sas", simnic_sas_show, NULL},
+	{"stats", simnic_stats_show, NULL},
 };
 
 static const struct simnic_knob *simnic_knob_of(struct file *file)

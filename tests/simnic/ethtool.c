@@ -26,6 +26,12 @@ static const char simnic_stat_names[SIMNIC_STATS][ETH_GSTRING_LEN] = {
 	[SIMNIC_XDP_REDIRECT] = "xdp_redirect",
 };
 
+/* simnic_stat_name - as `ethtool -S` shows it. */
+const char *simnic_stat_name(enum simnic_stat which)
+{
+	return simnic_stat_names[which];
+}
+
 static void simnic_get_drvinfo(struct net_device *dev, struct ethtool_drvinfo *info)
 {
 	const struct simnic_dev *nic = netdev_priv(dev);

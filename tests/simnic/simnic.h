@@ -176,5 +176,6 @@ const char *simnic_suite_name(enum simnic_suite suite);
 
 /* ethtool.c */
 extern const struct ethtool_ops simnic_ethtool_ops;
+const char *simnic_stat_name(enum simnic_stat which);
 
 #endif

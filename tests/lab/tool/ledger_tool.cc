@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+// Stands in for the daemon in lab scenarios whose SAs `ip xfrm` made: registers them in the ledger, shows what was
+// counted.
+//   espgate-ledger-test BPFFS open [notracing]                     loads, attaches the exact hooks, says what is
+//   missing espgate-ledger-test BPFFS device DEV                           (in the namespace of DEV)
+//   espgate-ledger-test BPFFS assign SLOT in|out SPI SRC DST tunnel|transport WANTED SUITE CHILD   (in the SA's
+//   namespace) espgate-ledger-test BPFFS release SLOT | remove espgate-ledger-test BPFFS show | totals | classes |
+//   flows | programs | maps
+#include <fmt/core.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "loader/inspect.h"
+#include "loader/loader.h"
+#include "maps/reader.h"
+
+namespace {
+
+using espgate::base::Error;
+using espgate::loader::Loader;
+
+int fail(const Error& error) {
+  fmt::print(stderr, "{}\n", error.text());
+  return 2;
+}
+
+Loader load(const std::string& bpffs, bool tracing) {
+  espgate::loader::Options options;
+  options.bpffs = bpffs;
+  options.max_slots = 64;
+  options.tracing = tracing;
+  auto loader = Loader::open(options);
+  if (!loader) std::exit(fail(loader.error()));
+  return std::move(*loader);
+}
+
+espgate::maps::SaRecord record(const std::vector<std::string>& words) {
+  espgate::maps::SaRecord sa;
+  sa.direction = words[0] == "in" ? espgate::base::Direction::in : espgate::base::Direction::out;
+  sa.spi = *espgate::base::Spi::parse(words[1]);
+  sa.src = *espgate::base::Address::parse(words[2]);
+  sa.dst = *espgate::base::Address::parse(words[3]);
+  sa.mode = words[4] == "tunnel" ? espgate::base::SaMode::tunnel : espgate::base::SaMode::transport;
+  sa.wanted = words[5] == "no" ? espgate::base::OffloadWanted::no : espgate::base::OffloadWanted::automatic;
+  espgate::base::EspSuite suite;
+  if (words[6] == "aes256-sha256")
+    suite = {espgate::base::EspCipher::aes_cbc, 256, espgate::base::EspAuth::hmac_sha2_256_128, false};
+  sa.set_suite(suite);
+  sa.conn = "lab";
+  sa.child_name = words[7];
+  sa.uid = espgate::base::ChildUid::of(sa.conn, sa.child_name);
+  sa.netns = espgate::maps::netns_cookie();
+  return sa;
+}
+
+std::string fallbacks(const espgate::maps::Counts& counts) {
+  std::string out;
+  for (unsigned i = 0; i < counts.fallback.size(); ++i)
+    if (counts.fallback[i] != 0) out += fmt::format(" {}={}", espgate::maps::fallback_code(i), counts.fallback[i]);
+  return out;
+}
+
+std::string text(const espgate::maps::Counts& counts) {
+  return fmt::format("{} {} {} {}{}", counts.hw_packets, counts.hw_bytes, counts.sw_packets, counts.sw_bytes,
+                     fallbacks(counts));
+}
+
+// "SLOT DIRECTION hw_packets hw_bytes sw_packets sw_bytes exact reason=n..."
+int show(const std::string& bpffs, const std::string& what) {
+  const auto reader = espgate::maps::Reader::open(bpffs);
+  if (!reader) return fail(reader.error());
+  if (what == "show")
+    for (const auto& row : reader->sas())
+      fmt::print("{} {} {} {}\n", row.slot, to_string(row.sa.direction), row.exact ? "exact" : "inexact",
+                 text(row.counts));
+  if (what == "totals")
+    for (const auto& row : reader->totals())
+      fmt::print("{}/{} in {} out {}\n", row.conn, row.child, text(row.folded[0]), text(row.folded[1]));
+  if (what == "classes")
+    for (const auto& row : reader->classes())
+      fmt::print("{} {} {} {} {}\n", row.device, espgate::maps::class_name(row.class_),
+                 espgate::maps::verdict_name(row.verdict), row.packets, row.bytes);
+  if (what == "flows")
+    for (const auto& row : reader->flows())
+      fmt::print("{} {} {} {} hw {} {} sw {} {}\n", row.key.direction == ESPGATE_IN ? "in" : "out", row.src.text(),
+                 row.dst.text(), row.key.proto, row.value.hw_packets, row.value.hw_bytes, row.value.sw_packets,
+                 row.value.sw_bytes);
+  return 0;
+}
+
+int inspect(const std::string& bpffs, const std::string& what) {
+  if (what == "programs") {
+    const auto programs = espgate::loader::programs(bpffs);
+    if (!programs) return fail(programs.error());
+    for (const auto& one : *programs)
+      fmt::print("{} {} [{}] {} instructions, {} runs, {} ns\n", one.name, one.type, one.attach, one.instructions,
+                 one.run_count, one.run_ns);
+    return 0;
+  }
+  const auto maps = espgate::loader::map_infos(bpffs);
+  if (!maps) return fail(maps.error());
+  for (const auto& one : *maps)
+    fmt::print("{} {} {}/{} {} octets\n", one.name, one.type, one.entries, one.max_entries, one.octets);
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const std::vector<std::string> words(argv + 1, argv + argc);
+  if (words.size() < 2) return 1;
+  const std::string& bpffs = words[0];
+  const std::string& verb = words[1];
+  if (verb == "programs" || verb == "maps") return inspect(bpffs, verb);
+  if (verb == "show" || verb == "totals" || verb == "classes" || verb == "flows") return show(bpffs, verb);
+  // The exact hooks stay as `open` made them, unless it was told otherwise.
+  const auto existing = espgate::maps::Reader::open(bpffs);
+  const bool inexact = existing && !existing->meta().exact_in && !existing->meta().exact_out;
+  Loader loader = load(bpffs, verb == "open" ? words.size() < 3 : !inexact);
+  if (verb == "open") {
+    for (const std::string& sentence : loader.capabilities().missing) fmt::print("missing: {}\n", sentence);
+    fmt::print("exact {} {} reused {}\n", loader.capabilities().exact_in, loader.capabilities().exact_out,
+               loader.capabilities().reused);
+  } else if (verb == "device") {
+    const auto done = loader.attach_device(words.at(2));
+    if (!done) return fail(done.error());
+    for (const std::string& sentence : done->missing) fmt::print("missing: {}\n", sentence);
+  } else if (verb == "assign") {
+    const auto done =
+        loader.assign(static_cast<std::uint32_t>(std::stoul(words.at(2))), record({words.begin() + 3, words.end()}));
+    if (!done) return fail(done.error());
+  } else if (verb == "release") {
+    const auto done = loader.release(static_cast<std::uint32_t>(std::stoul(words.at(2))));
+    if (!done) return fail(done.error());
+  } else if (verb == "remove") {
+    const auto done = loader.remove_all();
+    if (!done) return fail(done.error());
+  } else {
+    return 1;
+  }
+  return 0;
+}
