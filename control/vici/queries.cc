@@ -183,8 +183,8 @@ void add_queries(Server& server, Daemon& daemon) {
   ask("get-authorities", [] { return Message().list("authorities", {}); });
   ask("get-pools", [] { return Message(); });
   ask("get-algorithms", algorithms);
-  // Nothing of these exists here yet: no event, just the end of the list.
-  for (const auto* name : {"list-certs", "list-authorities"}) ask(name, [] { return Message(); });
+  // Nothing of these is known here yet: no event, just the end of the list.
+  for (const auto* name : {"list-certs", "list-authorities", "list-policies"}) ask(name, [] { return Message(); });
   server.on("list-sas", [&daemon](const Message& request, const Answer& reply) { list_sas(daemon, request, reply); });
   server.on("list-conns",
             [&daemon](const Message& request, const Answer& reply) { list_conns(daemon, request, reply); });

@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "control/vici/commands.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/unit/vici/fake_daemon.h"
+
+namespace espgate::control::vici {
+namespace {
+
+class Commands : public ::testing::Test {
+ protected:
+  Commands() {
+    add_commands(server, daemon);
+    session = server.open({});
+  }
+
+  // The response; events that came before it are in `events`.
+  Message ask(const std::string& command, const Message& message = {}, const std::string& event = "") {
+    if (!event.empty()) session->receive(*encode_frame({PacketType::register_event, event, {}}));
+    session->receive(*encode_frame({PacketType::request, command, message}));
+    Framer framer;
+    EXPECT_TRUE(framer.feed(session->pending()));
+    session->sent(session->pending().size());
+    events.clear();
+    Message response;
+    while (const auto octets = framer.next()) {
+      auto packet = *decode_packet(*octets);
+      EXPECT_NE(packet.type, PacketType::unknown_command) << command;
+      EXPECT_NE(packet.type, PacketType::event_unknown) << event;
+      if (packet.type == PacketType::event) events.push_back(packet.message);
+      if (packet.type == PacketType::response) response = packet.message;
+    }
+    return response;
+  }
+
+  testing::FakeDaemon daemon;
+  Server server;
+  std::shared_ptr<Session> session;
+  std::vector<Message> events;
+};
+
+TEST_F(Commands, ListSas) {
+  ChildCounters counters;
+  counters.in = {3, 300, 2, 200, 4, true};
+  counters.reqid = 77;
+  daemon.child_counters = counters;
+  (void)ask("list-sas", {}, "list-sa");
+  ASSERT_EQ(events.size(), 1U);
+  const auto* sa = events[0].find("site-a");
+  ASSERT_NE(sa, nullptr);
+  const std::pair<const char*, const char*> expected[] = {
+      {"uniqueid", "7"},
+      {"version", "2"},
+      {"state", "ESTABLISHED"},
+      {"local-host", "192.0.2.1"},
+      {"local-port", "500"},
+      {"local-id", "gw.example.org"},
+      {"remote-host", "198.51.100.1"},
+      {"remote-port", "4500"},
+      {"remote-id", "peer.example.org"},
+      {"initiator", "yes"},
+      {"initiator-spi", "1122334455667788"},
+      {"responder-spi", "99aabbccddeeff00"},
+      {"encr-alg", "AES_GCM_16"},
+      {"established", "100"},
+      {"child-sas.net-12.name", "net"},
+      {"child-sas.net-12.uniqueid", "12"},
+      {"child-sas.net-12.reqid", "77"},
+      {"child-sas.net-12.state", "INSTALLED"},
+      {"child-sas.net-12.mode", "TUNNEL"},
+      {"child-sas.net-12.protocol", "ESP"},
+      {"child-sas.net-12.spi-in", "c0ffee01"},
+      {"child-sas.net-12.spi-out", "c0ffee02"},
+      {"child-sas.net-12.encr-keysize", "128"},
+      {"child-sas.net-12.bytes-in", "500"},
+      {"child-sas.net-12.packets-in", "5"},
+      {"child-sas.net-12.use-in", "4"},
+      {"child-sas.net-12.packets-out", "0"},
+      {"child-sas.net-12.install-time", "60"},
+      {"child-sas.net-12.offload.wanted", "auto"},
+      {"child-sas.net-12.offload.in.actual", "crypto"},
+      {"child-sas.net-12.offload.in.hw-packets", "3"},
+      {"child-sas.net-12.offload.out.reason-code", "driver-refused"}};
+  for (const auto& [key, value] : expected) EXPECT_EQ(sa->text(key), value) << key;
+  EXPECT_FALSE(sa->get("child-sas.net-12.use-out"));
+  EXPECT_EQ(*sa->items("child-sas.net-12.local-ts"), std::vector<std::string>{"10.1.0.0/16"});
+}
+
+TEST_F(Commands, ChildSasIsThereEvenIfEmpty) {
+  daemon.ikes[0].children.clear();
+  (void)ask("list-sas", {}, "list-sa");
+  ASSERT_EQ(events.size(), 1U);
+  EXPECT_NE(events[0].find("site-a")->find("child-sas"), nullptr);
+}
+
+TEST_F(Commands, ListSasFilters) {
+  const auto count = [&](const char* key, const char* value) {
+    (void)ask("list-sas", Message().set(key, value), "list-sa");
+    return events.size();
+  };
+  EXPECT_EQ(count("ike", "site-a"), 1U);
+  EXPECT_EQ(count("ike", "site-b"), 0U);
+  EXPECT_EQ(count("ike-id", "7"), 1U);
+  EXPECT_EQ(count("ike-id", "8"), 0U);
+  EXPECT_EQ(count("child", "net"), 1U);
+  EXPECT_EQ(count("child", "no"), 0U);
+  EXPECT_EQ(count("child-id", "12"), 1U);
+}
+
+TEST_F(Commands, ListConns) {
+  (void)ask("list-conns", {}, "list-conn");
+  ASSERT_EQ(events.size(), 1U);
+  const auto* conn = events[0].find("site-a");
+  ASSERT_NE(conn, nullptr);
+  EXPECT_EQ(*conn->items("local_addrs"), std::vector<std::string>{"192.0.2.1"});
+  EXPECT_EQ(conn->text("version"), "IKEv2");
+  EXPECT_EQ(conn->text("local-1.class"), "pre-shared key");
+  EXPECT_EQ(conn->text("local-1.id"), "gw.example.org");
+  EXPECT_EQ(conn->text("children.net.mode"), "TUNNEL");
+  EXPECT_EQ(*conn->items("children.net.local-ts"), (std::vector<std::string>{"10.1.0.0/16", "dynamic[tcp/80]"}));
+  EXPECT_EQ(*ask("get-conns").items("conns"), std::vector<std::string>{"site-a"});
+  EXPECT_EQ(*ask("get-shared").items("keys"), std::vector<std::string>{"ike-a"});
+}
+
+TEST_F(Commands, InitiateLogsThenAnswers) {
+  const auto done =
+      ask("initiate", Message().set("child", "net").set("ike", "site-a").set("timeout", "5000"), "control-log");
+  EXPECT_EQ(done.text("success"), "yes");
+  EXPECT_EQ(daemon.initiated.conn, "site-a");
+  EXPECT_EQ(daemon.initiated.timeout, std::chrono::milliseconds(5000));
+  ASSERT_EQ(events.size(), 1U);  // level 2 was not asked for
+  EXPECT_EQ(events[0].text("group"), "IKE");
+  EXPECT_EQ(ask("initiate").text("success"), "no");
+}
+
+TEST_F(Commands, InitiateFailsOrTimesOut) {
+  daemon.outcome.failure =
+      ike::Failure{ike::Reason::no_proposal, "IKE_AUTH", "no common proposal", "NO_PROPOSAL_CHOSEN"};
+  const auto failed = ask("initiate", Message().set("child", "net"));
+  EXPECT_EQ(failed.text("success"), "no");
+  EXPECT_EQ(failed.text("errmsg"), "IKE_AUTH: no common proposal (peer: NO_PROPOSAL_CHOSEN)");
+  EXPECT_EQ(failed.text("code"), "no-proposal");
+  daemon.outcome = {std::nullopt, true, 0};
+  EXPECT_EQ(ask("initiate", Message().set("child", "net").set("timeout", "10")).text("success"), "no");
+  EXPECT_EQ(ask("initiate", Message().set("child", "net").set("timeout", "-1")).text("success"), "yes");
+  EXPECT_FALSE(daemon.initiated.timeout->count() > 0);
+}
+
+TEST_F(Commands, TerminateNamesWhatItMatched) {
+  daemon.outcome.matched = 2;
+  const auto done = ask("terminate", Message().set("ike-id", "7").set("force", "yes"));
+  EXPECT_EQ(done.text("success"), "yes");
+  EXPECT_EQ(done.text("matches"), "2");
+  EXPECT_EQ(daemon.terminated.ike, base::IkeId{7});
+  EXPECT_TRUE(daemon.terminated.force);
+  daemon.outcome.matched = 0;
+  EXPECT_EQ(ask("terminate", Message().set("ike", "x")).text("errmsg"), "no matching SAs to terminate found");
+  EXPECT_EQ(ask("terminate").text("success"), "no");
+  EXPECT_EQ(ask("terminate", Message().set("child-id", "x")).text("success"), "no");
+}
+
+TEST_F(Commands, Reload) {
+  EXPECT_EQ(ask("reload-settings").text("success"), "yes");
+  EXPECT_FALSE(daemon.reloaded_dry);
+  daemon.reload_report.error({"f", 1, 2}, "wrong");
+  const auto out = ask("espgate-reload", Message().set("dry-run", "yes"));
+  EXPECT_TRUE(daemon.reloaded_dry);
+  EXPECT_EQ(out.text("success"), "no");
+  EXPECT_EQ(*out.items("errors"), std::vector<std::string>{"f:1:2: wrong"});
+}
+
+TEST_F(Commands, OwnOnesStreamOrAnswerWhole) {
+  const auto conns = ask("espgate-conns");
+  EXPECT_EQ(conns.text("version"), "1");
+  const auto* status = conns.find("conns")->find("site-a/net");
+  ASSERT_NE(status, nullptr);
+  EXPECT_EQ(status->text("origin"), "/etc/espgate/espgate.conf:1:15");
+  EXPECT_EQ(status->text("attempts"), "3");
+  EXPECT_EQ(status->text("next-try-at"), "1700000010");
+  EXPECT_EQ(status->text("last-error.code"), "no-proposal");
+  EXPECT_EQ(status->text("last-error.peer-notify"), "NO_PROPOSAL_CHOSEN");
+
+  const auto children = ask("espgate-children");
+  const auto* child = children.find("children")->find("net-12");
+  ASSERT_NE(child, nullptr);
+  EXPECT_EQ(child->text("suite"), "aes128gcm16");
+  EXPECT_EQ(child->text("established-at"), "1699999940");
+  EXPECT_EQ(child->text("in.device"), "nic0");
+  EXPECT_EQ(child->text("local"), "192.0.2.1");
+
+  const auto streamed = ask("espgate-children", {}, "espgate-child");
+  EXPECT_EQ(streamed.find("children"), nullptr);
+  ASSERT_EQ(events.size(), 1U);
+  EXPECT_NE(events[0].find("children")->find("net-12"), nullptr);
+}
+
+TEST_F(Commands, WhatIsRefusedSaysWhy) {
+  for (const auto* command : {"load-conn", "unload-conn", "load-shared", "load-cert", "clear-creds", "rekey"}) {
+    const auto out = ask(command);
+    EXPECT_EQ(out.text("success"), "no") << command;
+    EXPECT_FALSE(out.text("errmsg").empty()) << command;
+  }
+}
+
+TEST_F(Commands, VersionAndStats) {
+  EXPECT_EQ(ask("version").text("daemon"), "espgated");
+  EXPECT_EQ(ask("version").text("version"), "0.1.0");
+  const auto stats = ask("stats");
+  EXPECT_EQ(stats.text("ikesas.total"), "1");
+  EXPECT_EQ(stats.text("uptime.running"), "16 minutes");
+}
+
+}  // namespace
+}  // namespace espgate::control::vici
