@@ -34,6 +34,12 @@ kernel_pick() {
     awk '{ sub(/^linux-headers-/, "", $1); print $1 }' | sort -V | tail -n 1
 }
 
+# kernel_image_packages RELEASE VERSION: the image, and since 7.x the packages of that version that it is divided into.
+kernel_image_packages() {
+  echo "linux-image-$2"
+  private_apt "$1" none apt-cache depends "linux-image-$2" | awk '$1 == "Depends:" && /linux-(base|binary|modules)-[0-9]/ { print $2 }'
+}
+
 # kernel_extract VMLINUZ VMLINUX: what a bzImage carries, whichever compression it was made with.
 kernel_extract() {
   python3 - "$1" "$2" <<'PY'
@@ -55,7 +61,7 @@ PY
 # kernel_relocate DIR VERSION: the headers' makefiles name /usr/src; let them name DIR.
 kernel_relocate() {
   local headers=$1/usr/src/linux-headers-$2
-  sed -i "s| /usr/src/| $1/usr/src/|" "$headers/Makefile"
+  sed -i "s|\([ =]\)/usr/src/|\1$1/usr/src/|" "$headers/Makefile"
   # The headers ask for the compiler that Debian built with; any that builds is good enough for a lab.
   local compiler
   compiler=$(sed -n 's/^CC *=.*(CROSS_COMPILE)//p' "$headers/.kernelvariables")
@@ -63,7 +69,7 @@ kernel_relocate() {
 }
 
 kernel_fetch() {
-  local name=$1 release version base work
+  local name=$1 release version base work packages vmlinuz
   base=$(cache_dir)/kernels
   [ ! -e "$base/$name/complete" ] || return 0
   release=$(kernel_release "$name") || return 1
@@ -75,11 +81,12 @@ kernel_fetch() {
     work=$base/$version
     rm -rf "$work"
     mkdir -p "$work"
-    private_unpack "$release" "$work/layer" "linux-image-$version" || return 1
+    mapfile -t packages < <(kernel_image_packages "$release" "$version")
+    private_unpack "$release" "$work/layer" "${packages[@]}" || return 1
     merge_usr "$work/layer"
-    kernel_extract "$work/layer/boot/vmlinuz-$version" "$work/vmlinux" || return 1
-    mv "$work/layer/boot/config-$version" "$work/layer/boot/System.map-$version" "$work/"
-    rm -rf "$work/layer/boot" "$work/layer/usr/share"
+    vmlinuz=$(find "$work/layer" -type f -name 'vmlinuz*' | head -n 1)
+    kernel_extract "${vmlinuz:-vmlinuz of $version}" "$work/vmlinux" || return 1
+    rm -rf "$vmlinuz" "$work/layer/boot" "$work/layer/usr/share"
     rm -f "$work/layer/usr/lib/modules/$version/"{build,source}
     private_unpack "$release" "$work/build" "linux-headers-$version" "linux-headers-${version%-amd64}-common" \
       "linux-kbuild-${version%-amd64}" || return 1
