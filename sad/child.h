@@ -38,6 +38,7 @@ struct Child {
 
   ChildState state = ChildState::trying_software;
   Half in, out;
+  bool trial_in_kernel = false;              // in place of `out`
   std::optional<ike::RequestId> unanswered;  // the InstallChild that waits
   bool removing = false;
   std::optional<std::pair<Reason, std::string>> refusal;  // why it is being undone

@@ -76,12 +76,18 @@ void Children::try_crypto(Child& child) {
   ask(child, Role::get_in, xfrm::GetSa{in});
   ask(child, Role::add_trial, xfrm::AddSa{trial_of(child, offload)});
   ask(child, Role::get_trial, xfrm::GetSa{out});
-  ask(child, Role::del_trial, xfrm::DelSa{out});
+}
+
+// Only now, since it was seen to be ours: an SA of somebody else may have the same destination and SPI.
+void Children::end_trial(Child& child) {
+  if (child.trial_in_kernel) ask(child, Role::del_trial, xfrm::DelSa{sa_id(child, Direction::out)});
+  child.trial_in_kernel = false;
 }
 
 void Children::commit(Child& child) {
   child.state = ChildState::committing;
   const xfrm::Offload offload{xfrm::OffloadKind::crypto, child.context.ifindex};
+  end_trial(child);
   ask(child, Role::add_out, xfrm::AddSa{sa_spec(child, Direction::out, offload)});
   ask(child, Role::get_out, xfrm::GetSa{sa_id(child, Direction::out)});
 }
@@ -89,6 +95,7 @@ void Children::commit(Child& child) {
 // Inbound a key may be added again: it only decrypts. An outbound SA that is there stays as it is.
 void Children::try_software(Child& child) {
   child.state = ChildState::trying_software;
+  end_trial(child);
   if (child.in.in_kernel) ask(child, Role::del_in, xfrm::DelSa{sa_id(child, Direction::in)});
   ask(child, Role::add_in, xfrm::AddSa{sa_spec(child, Direction::in, {})});
   ask(child, Role::get_in, xfrm::GetSa{sa_id(child, Direction::in)});
@@ -113,6 +120,7 @@ void Children::undo(Child& child) {
   child.state = ChildState::undoing;
   child.spec.keys = {};
   spd_.release_all({Owner::Kind::child, child.spec.id.value});
+  end_trial(child);
   if (child.out.in_kernel) ask(child, Role::del_out, xfrm::DelSa{sa_id(child, Direction::out)});
   if (child.in.in_kernel) ask(child, Role::del_in, xfrm::DelSa{sa_id(child, Direction::in)});
   if (child.awaited == 0) after_undo(child);
@@ -165,6 +173,7 @@ void Children::after_trial(Child& child) {
   const Verdict in = verdict(child, Role::add_in, Role::get_in, true);
   const Verdict out = verdict(child, Role::add_trial, Role::get_trial, true);
   child.in.in_kernel = in.added;
+  child.trial_in_kernel = out.added;
   child.results.clear();
   if (child.removing) return undo(child);
   if (in.reason != Reason::none || out.reason != Reason::none) return fall_back(child, in, out);

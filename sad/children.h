@@ -34,6 +34,7 @@ class Children {
   using Verdicts = std::pair<Verdict, Verdict>;  // in, out
   // Steps: each sends its requests; advance() goes on when all results are there.
   void try_crypto(Child& child);
+  void end_trial(Child& child);
   void commit(Child& child);
   void try_software(Child& child);
   void put_policies(Child& child);

@@ -25,7 +25,7 @@ Spd::Claimed Spd::claim(const Owner& owner, const xfrm::PolicySpec& policy, cons
   if (found == entries_.end()) {
     const auto index = indices_.take();
     if (!index) return Claimed::no_room;
-    found = entries_.emplace(policy.id, Entry{*index, {}, {}, named}).first;
+    found = entries_.emplace(policy.id, Entry{*index, {}, {}, {}}).first;
   }
   Entry& entry = found->second;
   std::erase_if(entry.claims, [&](const Claim& claim) { return claim.owner == owner; });
@@ -37,11 +37,9 @@ Spd::Claimed Spd::claim(const Owner& owner, const xfrm::PolicySpec& policy, cons
 
 void Spd::put(Entry& entry, std::optional<base::ChildId> child) {
   const Claim& effective = entry.claims.back();
-  const bool recorded = entry.installed && entry.installed->priority == effective.policy.priority;
-  entry.named = effective.named;
-  if (!recorded) {
-    work_.emit(WritePolicy{entry.index, record_for(effective.policy, effective.named)});
-  }
+  const auto record = record_for(effective.policy, effective.named);
+  if (entry.recorded != record) work_.emit(WritePolicy{entry.index, record});
+  entry.recorded = record;
   entry.installed = effective.policy;
   work_.ask(xfrm::PutPolicy{effective.policy}, ForPolicyPut{effective.policy.id, child, effective.named});
 }
@@ -105,27 +103,15 @@ void Spd::adopt(std::optional<std::uint32_t> index, const xfrm::PolicyId& id, co
   }
   const auto slot = index ? index : indices_.take();
   if (!slot) return;
-  if (!index) {
-    work_.emit(WritePolicy{*slot, record_for(*in_kernel, named)});
-  }
-  entries_.emplace(id, Entry{*slot, {{Owner{}, *in_kernel, named}}, in_kernel, named});
-}
-
-std::vector<Owner> Spd::owners() const {
-  std::vector<Owner> out;
-  for (const auto& [id, entry] : entries_) {
-    for (const auto& claim : entry.claims) out.push_back(claim.owner);
-  }
-  std::ranges::sort(out);
-  const auto twice = std::ranges::unique(out);
-  out.erase(twice.begin(), twice.end());
-  return out;
+  const auto record = record_for(*in_kernel, named);
+  if (!index) work_.emit(WritePolicy{*slot, record});
+  entries_.emplace(id, Entry{*slot, {{Owner{}, *in_kernel, named}}, in_kernel, record});
 }
 
 std::map<std::uint32_t, maps::PolicyRecord> Spd::records() const {
   std::map<std::uint32_t, maps::PolicyRecord> out;
   for (const auto& [id, entry] : entries_) {
-    if (entry.installed) out[entry.index] = record_for(*entry.installed, entry.named);
+    if (entry.recorded) out[entry.index] = *entry.recorded;
   }
   return out;
 }

@@ -39,7 +39,6 @@ class Spd {
   void adopt(std::optional<std::uint32_t> index, const xfrm::PolicyId& id, const Named& named,
              const std::optional<xfrm::PolicySpec>& in_kernel);
 
-  [[nodiscard]] std::vector<Owner> owners() const;
   [[nodiscard]] std::map<std::uint32_t, maps::PolicyRecord> records() const;
 
  private:
@@ -52,7 +51,7 @@ class Spd {
     std::uint32_t index = 0;
     std::vector<Claim> claims;                  // the last one is in effect
     std::optional<xfrm::PolicySpec> installed;  // as last asked for
-    Named named;
+    std::optional<maps::PolicyRecord> recorded;
   };
   void put(Entry& entry, std::optional<base::ChildId> child);
 

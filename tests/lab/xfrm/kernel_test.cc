@@ -43,7 +43,7 @@ SaSpec sa(Direction direction, const base::EspSuite& suite, bool v6, base::SaMod
 
 std::vector<base::EspSuite> suites() {
   std::vector<base::EspSuite> out;
-  for (const std::uint16_t bits : {128, 192, 256}) {
+  for (const auto bits : {std::uint16_t{128}, std::uint16_t{192}, std::uint16_t{256}}) {
     for (const bool esn : {false, true}) {
       out.push_back({EspCipher::aes_gcm_16, bits, EspAuth::none, esn});
       for (auto auth : {EspAuth::hmac_sha2_256_128, EspAuth::hmac_sha2_384_192, EspAuth::hmac_sha2_512_256}) {

@@ -43,7 +43,7 @@ INSTANTIATE_TEST_SUITE_P(Forms, TunnelTest,
                          testing::Values(Form{"Gcm4in4", kGcm, false, false}, Form{"Cbc4in4", kCbc, false, false},
                                          Form{"GcmEsn6in6", kGcmEsn, true, true}, Form{"Gcm6in4", kGcm, true, false},
                                          Form{"Gcm4in6", kGcm, false, true}),
-                         [](const auto& info) { return std::string(info.param.name); });
+                         [](const auto& form) { return std::string(form.param.name); });
 
 TEST(SilentTest, VethTakesTheOffloadAndRunsItInSoftware) {
   if (const auto why = lab::why_no_esp(); !why.empty()) GTEST_SKIP() << why;
