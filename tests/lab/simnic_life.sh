@@ -83,6 +83,12 @@ life_namespace_gone() {
 }
 
 # Unloaded with SAs held and a flow under way, then loaded again: the kernel's complaints are looked for at the end.
+# At least 500 packets since `measure`.
+life_flows() {
+  simnic_read end1 simnic0
+  [ $((end1[hw_tx_packets] - start1[hw_tx_packets])) -gt 500 ]
+}
+
 life_unload() {
   local server load
   cell "unloaded under load with live SAs, loaded again"
@@ -90,14 +96,14 @@ life_unload() {
   # Not by ns(): a function's process is a shell around the program, and the program has to go.
   nsenter --net=/run/netns/two -- timeout 60 iperf3 -s -1 -B 10.2.0.1 >/dev/null 2>&1 &
   server=$!
-  sleep 0.5
+  # Port 5201, state LISTEN.
+  net_wait 20 grep -q ':1451 .* 0A ' "/proc/${ns_pid[two]}/net/tcp" || wrong "no iperf3 server"
   nsenter --net=/run/netns/one -- timeout 60 iperf3 -c 10.2.0.1 -B 10.1.0.1 -t 50 >/dev/null 2>&1 &
   load=$!
-  sleep 1.5
   measure
-  sleep 0.5
+  net_wait 20 life_flows
   measured
-  must "under load" "${one[hw_tx_packets]}" -gt 100
+  must "under load" "${one[hw_tx_packets]}" -gt 500
   must_do rmmod simnic
   kill $load $server
   wait $load $server 2>/dev/null
@@ -105,8 +111,12 @@ life_unload() {
   [ ! -e "$simnic_debugfs" ] || wrong "debugfs left"
   must_do simnic_load 2
   must_do net_two_hosts one simnic0 two simnic1
+  # The flow's ends would go on retransmitting into the next cells.
+  ns one ss -K dst 10.2.0.1 >/dev/null
+  ns two ss -K dst 10.1.0.1 >/dev/null
   hosts hw hw 6 tunnel aes256gcm16 esn
   traffic 6 tunnel ping=3x56
+  errors_expected
   end_cell
 }
 

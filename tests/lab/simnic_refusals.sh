@@ -104,7 +104,7 @@ refusals_slots() {
     simnic_sas simnic0
     must "held" "$REPLY" -eq "$3"
     other=$([ "$1" = out ] && echo "10.0.0.2" || echo "10.0.0.1")
-    must_do ip -n one xfrm state delete dst $other proto esp spi $((0x3002))
+    must_do ip -n one xfrm state delete dst "$other" proto esp spi $((0x3002))
     many 1 "$1" 9 || wrong "the freed slot is not free: $(cat "$work/many")"
     fact "$(tail -n 1 "$work/many")"
     end_cell
@@ -145,9 +145,11 @@ part_refusals() {
 # netdevsim: another driver's answers to the same questions. It says it takes AES-256, which it does not know.
 part_foreign() {
   local device
-  modprobe netdevsim && echo "7 1" >/sys/bus/netdevsim/new_device || { cell netdevsim; wrong "not there"; end_cell; return; }
-  udevadm settle 2>/dev/null
-  device=$(ls /sys/bus/netdevsim/devices/netdevsim7/net | head -n 1)
+  cell "netdevsim is there"
+  must_do modprobe netdevsim
+  echo "7 1" >/sys/bus/netdevsim/new_device || wrong "no device"
+  for device in /sys/bus/netdevsim/devices/netdevsim7/net/*; do device=${device##*/}; done
+  end_cell
   ip link set dev "$device" netns one
   ip -n one link set dev "$device" up
   for suite in aes128gcm16 aes256gcm16; do

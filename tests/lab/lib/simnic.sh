@@ -1,5 +1,6 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
+# shellcheck disable=SC2034,SC2154,SC2004,SC2015 # arrays filled by reference
 # The emulated NIC's counters and knobs for lab scenarios. Sourced. See tests/simnic/README.md. Devices go by the name they
 # were created with, in whichever namespace they are.
 

@@ -1,5 +1,6 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
+# shellcheck disable=SC2034,SC2154,SC2004,SC2015 # arrays filled by reference
 # SAs and policies by `ip xfrm` for lab scenarios, and their counters. Sourced; needs net.sh and iproute2 >= 6.10.
 
 # xfrm_key OCTETS SEED: REPLY is a key, the same for the same SEED (a number). For tests only.
