@@ -106,8 +106,8 @@ TEST(EncodeSa, GcmInboundTunnel) {
   std::memcpy(&icv_bits, aead.data() + 68, 4);
   EXPECT_EQ(key_bits, 160U);
   EXPECT_EQ(icv_bits, 128U);
-  EXPECT_EQ(base::Bytes(aead.begin() + 72, aead.end()),
-            base::Bytes(key_of(20).view().begin(), key_of(20).view().end()));
+  const base::Secret key = key_of(20);
+  EXPECT_TRUE(std::ranges::equal(base::ByteView(aead).subspan(72), key.view()));
   const auto& replay = got.attributes.at(XFRMA_REPLAY_ESN_VAL);
   EXPECT_EQ(replay.size(), 24U + 16);
   EXPECT_EQ(replay[0], 4);                           // bmp_len, in words
