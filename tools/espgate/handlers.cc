@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tools/espgate/handlers.h"
+
+namespace espgate::tools {
+
+Outcome run(const Context& context) {
+  using control::command::Handler;
+  switch (context.invocation.command->handler) {
+    case Handler::sa_show:
+      return sa_show(context);
+    case Handler::ike_show:
+      return ike_show(context);
+    case Handler::conn_show:
+      return conn_show(context);
+    case Handler::conn_up:
+      return conn_up(context);
+    case Handler::conn_down:
+      return conn_down(context);
+    case Handler::policy_show:
+      return policy_show(context);
+    case Handler::offload_show:
+      return offload_show(context);
+    case Handler::stats_show:
+      return stats_show(context);
+    case Handler::prog_show:
+      return prog_show(context);
+    case Handler::map_show:
+      return map_show(context);
+    case Handler::flow_show:
+      return flow_show(context);
+    case Handler::export_prometheus:
+      return export_prometheus(context);
+  }
+  return std::unexpected(Failure{Exit::usage, "usage", "no such command"});
+}
+
+}  // namespace espgate::tools

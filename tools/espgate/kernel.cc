@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+// policy show, offload show: the pinned ledger beside what the kernel says.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <set>
+
+#include "control/report/views.h"
+#include "maps/reader.h"
+#include "tools/espgate/device_features.h"
+#include "tools/espgate/handlers.h"
+#include "xfrm/netlink.h"
+
+namespace espgate::tools {
+namespace {
+
+namespace report = control::report;
+
+xfrm::Layer layer_of(maps::PolicyKind kind) {
+  switch (kind) {
+    case maps::PolicyKind::child:
+      return xfrm::Layer::child;
+    case maps::PolicyKind::floor:
+      return xfrm::Layer::floor;
+    case maps::PolicyKind::bypass:
+      return xfrm::Layer::bypass;
+  }
+  return xfrm::Layer::foreign;
+}
+
+std::string_view layer_text(maps::PolicyKind kind) {
+  switch (kind) {
+    case maps::PolicyKind::child:
+      return "child";
+    case maps::PolicyKind::floor:
+      return "floor";
+    case maps::PolicyKind::bypass:
+      return "bypass";
+  }
+  return "";
+}
+
+xfrm::PolicyDirection direction_of(maps::PolicyDir dir) {
+  switch (dir) {
+    case maps::PolicyDir::in:
+      return xfrm::PolicyDirection::in;
+    case maps::PolicyDir::out:
+      return xfrm::PolicyDirection::out;
+    case maps::PolicyDir::fwd:
+      return xfrm::PolicyDirection::forward;
+  }
+  return xfrm::PolicyDirection::out;
+}
+
+xfrm::PolicyId id_of(const maps::PolicyRecord& record) {
+  xfrm::Selector selector{record.src,
+                          record.dst,
+                          record.proto,
+                          {record.src_port, record.src_port_mask},
+                          {record.dst_port, record.dst_port_mask}};
+  return {direction_of(record.dir), selector, layer_of(record.kind)};
+}
+
+// A policy with the kernel's word for it, if it has one and was asked.
+report::PolicyRow policy_row(const maps::PolicyRecord& record, const std::vector<xfrm::PolicySpec>* kernel) {
+  const xfrm::PolicyId id = id_of(record);
+  report::PolicyRow row;
+  row.conn = record.conn;
+  row.child = record.child;
+  row.direction = xfrm::to_string(id.direction);
+  row.selector = id.selector.text();
+  row.layer = layer_text(record.kind);
+  row.action = record.kind == maps::PolicyKind::floor ? "block" : "allow";
+  row.priority = record.priority;
+  if (kernel == nullptr || (record.netns != 0 && record.netns != maps::netns_cookie())) return row;
+  const auto found =
+      std::find_if(kernel->begin(), kernel->end(), [&](const xfrm::PolicySpec& each) { return each.id == id; });
+  row.in_kernel = found != kernel->end();
+  if (found == kernel->end()) return row;
+  row.action = found->action == xfrm::PolicyAction::block ? "block" : "allow";
+  if (found->esp) {
+    row.esp = std::string(base::to_string(found->esp->mode));
+    if (found->esp->mode == base::SaMode::tunnel) {
+      row.esp += fmt::format(" {} -> {}", found->esp->source.text(), found->esp->destination.text());
+    }
+  }
+  return row;
+}
+
+void add_ledger(const maps::Reader& reader, std::map<std::string, report::DeviceRow>& rows) {
+  for (const auto& row : reader.sas()) {
+    if (row.sa.device.empty()) continue;
+    report::DeviceRow& device = rows[row.sa.device];
+    device.device = row.sa.device;
+    if (row.sa.actual != base::OffloadActual::none) {
+      (row.sa.direction == base::Direction::in ? device.held_in : device.held_out) += 1;
+    } else if (row.sa.wanted != base::OffloadWanted::no) {
+      device.wanted_in_software += 1;
+    }
+    const std::string& code = row.sa.reason_code;
+    if (!code.empty() && std::find(device.reasons.begin(), device.reasons.end(), code) == device.reasons.end()) {
+      device.reasons.push_back(code);
+    }
+  }
+}
+
+}  // namespace
+
+Outcome policy_show(const Context& context) {
+  const auto reader = maps::Reader::open(context.options.bpffs);
+  if (!reader) return std::unexpected(maps_failure(reader.error(), context.options.bpffs));
+  std::optional<std::vector<xfrm::PolicySpec>> kernel;
+  if (auto opened = xfrm::NetlinkKernel::make_for_reading()) {
+    if (auto policies = opened->dump_policies()) {
+      kernel = std::move(*policies);
+    } else {
+      note(kernel_failure(policies.error()).text);
+    }
+  } else {
+    note(kernel_failure(opened.error()).text);
+  }
+  std::vector<report::PolicyRow> rows;
+  for (const auto& [index, record] : reader->policies())
+    rows.push_back(policy_row(record, kernel ? &*kernel : nullptr));
+  std::stable_sort(rows.begin(), rows.end(), [](const auto& a, const auto& b) {
+    return std::tie(a.conn, a.child, a.selector) < std::tie(b.conn, b.child, b.selector);
+  });
+  return context.options.json ? report::policy_json(rows, context.options.pretty)
+                              : report::policy_text(rows, context.options.color);
+}
+
+Outcome offload_show(const Context& context) {
+  std::map<std::string, report::DeviceRow> rows;
+  const auto reader = maps::Reader::open(context.options.bpffs);
+  if (reader) {
+    add_ledger(*reader, rows);
+  } else {
+    note(maps_failure(reader.error(), context.options.bpffs).text + "; devices are shown without their SAs");
+  }
+  const auto devices = device_features();
+  if (!devices) return std::unexpected(kernel_failure(devices.error()));
+  for (const auto& device : *devices) {
+    if (!device.esp_hw_offload && !rows.contains(device.device)) continue;  // of no interest here
+    report::DeviceRow& row = rows[device.device];
+    row.device = device.device;
+    row.driver = device.driver;
+    row.up = device.up;
+    row.esp_hw_offload = device.esp_hw_offload;
+    row.fixed = device.fixed;
+  }
+  std::vector<report::DeviceRow> shown;
+  for (auto& [name, row] : rows) shown.push_back(std::move(row));
+  return context.options.json ? report::device_json(shown, context.options.pretty)
+                              : report::device_text(shown, context.options.color);
+}
+
+}  // namespace espgate::tools
