@@ -91,7 +91,7 @@ check "binary output on both streams is equal" [ "$(sums)" = "$(md5sum <"$work/b
 
 # shellcheck disable=SC2016
 begin signal --timeout 120 -- sh -c 'kill -SEGV $$'
-begin timeout --timeout 2 -- sh -c 'echo begun; sleep 1000'
+begin timeout --timeout 20 -- sh -c 'echo begun; sleep 1000'
 wait
 check "a crash is 128 + its signal" status_is signal 139
 check "a timeout is 124" status_is timeout 124
