@@ -77,8 +77,8 @@ Reader::~Reader() = default;
 base::Result<Reader> Reader::open(const std::string& bpffs) {
   auto impl = std::make_unique<Impl>();
   std::optional<base::Error> failed;
-  auto open_map = [&](const char* name) {
-    LIBBPF_OPTS(bpf_obj_get_opts, options, .file_flags = BPF_F_RDONLY);
+  auto open_map = [&](const char* name, std::uint32_t flags = BPF_F_RDONLY) {
+    LIBBPF_OPTS(bpf_obj_get_opts, options, .file_flags = flags);
     base::Fd fd(failed ? -1 : bpf_obj_get_opts(map_pin(bpffs, name).c_str(), &options));
     if (!fd && !failed) failed = base::Error::last("open the pinned map " + map_pin(bpffs, name));
     return fd;
@@ -98,7 +98,8 @@ base::Result<Reader> Reader::open(const std::string& bpffs) {
   impl->classes = open_map("classes");
   impl->flows = open_map("flows");
   impl->devices = open_map("devices");
-  impl->counters = open_map("counters");
+  // Of a read-only descriptor the kernel refuses a shared mapping, even one for reading.
+  impl->counters = open_map("counters", 0);
   if (failed) return std::unexpected(*failed);
 
   impl->mapped = sizeof(espgate_cell) * impl->meta.cpus * impl->meta.max_slots;

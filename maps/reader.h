@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reads the pinned maps, with or without the daemon. Opens read-only; needs CAP_BPF (or root) as the kernel asks.
+// Reads the pinned maps, with or without the daemon. Writes nothing, but needs the right to (root): the kernel maps the
+// counters into memory of those only.
 #pragma once
 
 #include <array>

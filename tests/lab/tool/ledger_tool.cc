@@ -1,18 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 // Stands in for the daemon in lab scenarios whose SAs `ip xfrm` made: registers them in the ledger, shows what was
 // counted.
-//   espgate-ledger-test BPFFS open [notracing]                     loads, attaches the exact hooks, says what is
-//   missing espgate-ledger-test BPFFS device DEV                           (in the namespace of DEV)
-//   espgate-ledger-test BPFFS assign SLOT in|out SPI SRC DST tunnel|transport WANTED SUITE CHILD   (in the SA's
-//   namespace) espgate-ledger-test BPFFS release SLOT | remove espgate-ledger-test BPFFS show | totals | classes |
-//   flows | programs | maps
+//   espgate-ledger-test BPFFS show|totals|classes|flows|programs|maps
+//   espgate-ledger-test BPFFS serve|serve-inexact
+// serve holds the loader and reads commands, a line each, answered by "ok" or what was wrong:
+//   NETNS device DEV
+//   NETNS assign SLOT in|out SPI SRC DST tunnel|transport no|auto SUITE CHILD
+//   NETNS release SLOT
+//   NETNS remove
+#include <fcntl.h>
 #include <fmt/core.h>
+#include <sched.h>
 
+#include <cerrno>
+#include <cstdio>
 #include <cstdlib>
-#include <cstring>
+#include <iostream>
+#include <sstream>
 #include <string>
 #include <vector>
 
+#include "base/fd.h"
 #include "loader/inspect.h"
 #include "loader/loader.h"
 #include "maps/reader.h"
@@ -20,6 +28,8 @@
 namespace {
 
 using espgate::base::Error;
+using espgate::base::Fd;
+using espgate::base::Result;
 using espgate::loader::Loader;
 
 int fail(const Error& error) {
@@ -107,39 +117,54 @@ int inspect(const std::string& bpffs, const std::string& what) {
   return 0;
 }
 
+// One command: NETNS VERB ARGUMENT...
+Result<void> serve(Loader& loader, const std::vector<std::string>& words) {
+  const Fd there(::open(("/run/netns/" + words[0]).c_str(), O_RDONLY | O_CLOEXEC));
+  if (!there || ::setns(there.get(), CLONE_NEWNET) != 0) return std::unexpected(Error::last("enter " + words[0]));
+  const std::string& verb = words[1];
+  if (verb == "device") {
+    const auto done = loader.attach_device(words.at(2));
+    if (!done) return std::unexpected(done.error());
+    for (const std::string& sentence : done->missing) fmt::print("missing: {}\n", sentence);
+    return {};
+  }
+  if (verb == "assign") {
+    const auto done =
+        loader.assign(static_cast<std::uint32_t>(std::stoul(words.at(2))), record({words.begin() + 3, words.end()}));
+    if (!done) return std::unexpected(done.error());
+    return {};
+  }
+  if (verb == "release") return loader.release(static_cast<std::uint32_t>(std::stoul(words.at(2))));
+  if (verb == "remove") return loader.remove_all();
+  return std::unexpected(Error{"command " + verb, EINVAL, {}});
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
-  const std::vector<std::string> words(argv + 1, argv + argc);
-  if (words.size() < 2) return 1;
-  const std::string& bpffs = words[0];
-  const std::string& verb = words[1];
-  if (verb == "programs" || verb == "maps") return inspect(bpffs, verb);
-  if (verb == "show" || verb == "totals" || verb == "classes" || verb == "flows") return show(bpffs, verb);
-  // The exact hooks stay as `open` made them, unless it was told otherwise.
-  const auto existing = espgate::maps::Reader::open(bpffs);
-  const bool inexact = existing && !existing->meta().exact_in && !existing->meta().exact_out;
-  Loader loader = load(bpffs, verb == "open" ? words.size() < 3 : !inexact);
-  if (verb == "open") {
-    for (const std::string& sentence : loader.capabilities().missing) fmt::print("missing: {}\n", sentence);
-    fmt::print("exact {} {} reused {}\n", loader.capabilities().exact_in, loader.capabilities().exact_out,
-               loader.capabilities().reused);
-  } else if (verb == "device") {
-    const auto done = loader.attach_device(words.at(2));
-    if (!done) return fail(done.error());
-    for (const std::string& sentence : done->missing) fmt::print("missing: {}\n", sentence);
-  } else if (verb == "assign") {
-    const auto done =
-        loader.assign(static_cast<std::uint32_t>(std::stoul(words.at(2))), record({words.begin() + 3, words.end()}));
-    if (!done) return fail(done.error());
-  } else if (verb == "release") {
-    const auto done = loader.release(static_cast<std::uint32_t>(std::stoul(words.at(2))));
-    if (!done) return fail(done.error());
-  } else if (verb == "remove") {
-    const auto done = loader.remove_all();
-    if (!done) return fail(done.error());
-  } else {
+  if (argc != 3) {
+    fmt::print(stderr,
+               "usage: espgate-ledger-test BPFFS show|totals|classes|flows|programs|maps|serve|serve-inexact\n");
     return 1;
+  }
+  const std::string bpffs = argv[1], verb = argv[2];
+  if (verb == "programs" || verb == "maps") return inspect(bpffs, verb);
+  if (!verb.starts_with("serve")) return show(bpffs, verb);
+  Loader loader = load(bpffs, verb == "serve");
+  for (const std::string& sentence : loader.capabilities().missing) fmt::print("missing: {}\n", sentence);
+  fmt::print("ready exact {} {} reused {}\n", loader.capabilities().exact_in, loader.capabilities().exact_out,
+             loader.capabilities().reused);
+  std::fflush(stdout);
+  const Fd home(::open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC));
+  for (std::string line; std::getline(std::cin, line);) {
+    std::istringstream text(line);
+    std::vector<std::string> words;
+    for (std::string word; text >> word;) words.push_back(word);
+    const Result<void> done =
+        words.size() < 2 ? Result<void>(std::unexpected(Error{line, EINVAL, {}})) : serve(loader, words);
+    ::setns(home.get(), CLONE_NEWNET);
+    fmt::print("{}\n", done ? "ok" : done.error().text());
+    std::fflush(stdout);
   }
   return 0;
 }
