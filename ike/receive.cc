@@ -71,8 +71,6 @@ void dispatch_request(Context& ctx, IkeSa& sa, wire::ExchangeType exchange, cons
   } else if (sa.up()) {
     if (exchange == wire::ExchangeType::informational) return on_informational_request(ctx, sa, payloads);
     if (exchange == wire::ExchangeType::create_child_sa) return on_create_child_request(ctx, sa, payloads);
-  } else if (exchange == wire::ExchangeType::informational && sa.setup) {
-    return;  // the responder is up, our side not yet: it will ask again
   }
   ctx.event(Event::Kind::peer_refused, sa,
             Failure{Reason::unexpected, wire::name_of(exchange), "this exchange makes no sense now", {}});

@@ -71,6 +71,8 @@ void restart(Context& ctx, IkeSa& sa) {
 
 void on_invalid_ke(Context& ctx, IkeSa& sa, const wire::NotifyPayload& notify) {
   const auto wanted = wire::notify_u16(notify);
+  // A repeated answer to what we sent before: the answer to what we send now is still to come.
+  if (wanted && *wanted == *sa.setup->group && sa.setup->restarts > 0) return;
   if (!wanted || !offers_group(*sa.conn, *wanted) || *wanted == *sa.setup->group) {
     fail(ctx, sa, Reason::invalid_ke,
          fmt::format("the peer refuses our key exchange and asks for group {}, which {}", wanted.value_or(0),
@@ -86,6 +88,7 @@ void on_invalid_ke(Context& ctx, IkeSa& sa, const wire::NotifyPayload& notify) {
 bool on_notify(Context& ctx, IkeSa& sa, const wire::Payloads& payloads) {
   if (wire::find<wire::SaPayload>(payloads) != nullptr) return false;
   if (const auto* cookie = wire::find_notify(payloads, wire::NotifyType::cookie)) {
+    if (cookie->data == sa.setup->cookie) return true;  // the same once more
     sa.setup->cookie = cookie->data;
     restart(ctx, sa);
     return true;

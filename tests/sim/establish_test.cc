@@ -75,6 +75,15 @@ TEST_F(Pair, InvalidKePayloadIsFollowed) {
   EXPECT_EQ(b.count(Event::Kind::peer_refused), 0U) << "asking for another group is no failure";
 }
 
+TEST_F(Pair, InvalidKePayloadThatComesTwiceIsFollowedOnce) {
+  for_a.ike = "aes128gcm16-prfsha256-x25519-ecp256";
+  for_b.ike = "aes128gcm16-prfsha256-ecp256";
+  net.weather.duplicate = 100;
+  establish();
+  expect_agreement(a, b);
+  EXPECT_EQ(a.sent.size(), 3U);
+}
+
 TEST_F(Pair, InvalidKePayloadForAGroupNeverOfferedEndsIt) {
   load();
   net.filter = [&](ike::Datagram& datagram) {

@@ -109,6 +109,7 @@ class Pair : public ::testing::Test {
     return done != nullptr && done->failure ? *done->failure : ike::Failure{};
   }
   // Both ends hold the same children with each other's keys, and nothing is left over.
+ public:
   static void expect_agreement(const Host& left, const Host& right) {
     ASSERT_EQ(left.sad.size(), right.sad.size());
     for (const auto& [id, mine] : left.sad) {
@@ -131,6 +132,8 @@ class Pair : public ::testing::Test {
       EXPECT_FALSE(base::equal_constant_time(mine.keys.cipher_in.view(), mine.keys.cipher_out.view()));
     }
   }
+
+ protected:
   // No SA, no timer, no child anywhere, once everything has had the time to run out.
   void expect_nothing_left() {
     net.run(seconds(400));

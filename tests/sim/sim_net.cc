@@ -111,7 +111,13 @@ void Host::on_install(ike::InstallChild order) {
 // ------------------------------------------------------------------------------------------------------ Net
 
 void Net::put_behind_nat(const Host& inside, const std::string& outside) {
-  nats_.push_back({inside.address(), base::Address::parse(outside).value(), {}});
+  const auto address = base::Address::parse(outside).value();
+  for (auto& nat : nats_) {
+    if (nat.inside != inside.address()) continue;
+    nat.outside = address;
+    return;
+  }
+  nats_.push_back({inside.address(), address, {}});
 }
 
 milliseconds Net::travel() {

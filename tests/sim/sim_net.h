@@ -90,7 +90,8 @@ class Net {
   Weather weather;
   // Called for every datagram before it is on its way: may change it; false swallows it.
   std::function<bool(ike::Datagram&)> filter;
-  // All datagrams from `inside` leave from `outside` with another port, and answers find back.
+  // All datagrams from `inside` leave from `outside` with another port, and answers find back. Said again:
+  // the NAT gets another address.
   void put_behind_nat(const Host& inside, const std::string& outside);
 
   // Runs until nothing is left to happen or this much time has passed.
