@@ -22,18 +22,20 @@ void Report::sort() {
   for (const auto* list : {&errors, &warnings}) {
     for (const auto& problem : *list) file_order.try_emplace(problem.origin.file, file_order.size());
   }
-  const auto key = [&](const Problem& problem) {
-    return std::tuple(file_order.at(problem.origin.file), problem.origin.line, problem.origin.column);
-  };
   for (auto* list : {&errors, &warnings}) {
-    std::ranges::stable_sort(*list, {}, key);
-    // Equal problems need not be neighbours: one place may have several things wrong with it, each found twice.
+    // Place, then the order they were found in; std::stable_sort would do, but for clang's complaints of libstdc++.
+    std::vector<std::tuple<std::size_t, std::uint32_t, std::uint32_t, std::size_t>> order;
+    for (const auto& [origin, what] : *list) {
+      order.emplace_back(file_order.at(origin.file), origin.line, origin.column, order.size());
+    }
+    std::ranges::sort(order);
     std::vector<Problem> unique;
-    for (auto& problem : *list) {
-      const auto same_place = [&](const Problem& other) { return other.origin == problem.origin; };
-      auto from = unique.end();
-      while (from != unique.begin() && same_place(*(from - 1))) --from;
-      if (std::find(from, unique.end(), problem) == unique.end()) unique.push_back(std::move(problem));
+    for (const auto& [file, line, column, index] : order) {
+      auto& problem = (*list)[index];
+      // Equal problems need not be neighbours: one place may have several things wrong with it, each found twice.
+      const auto elsewhere = [&](const Problem& other) { return other.origin != problem.origin; };
+      const auto here = std::find_if(unique.rbegin(), unique.rend(), elsewhere);
+      if (std::find(unique.rbegin(), here, problem) == here) unique.push_back(std::move(problem));
     }
     *list = std::move(unique);
   }
