@@ -103,7 +103,8 @@ gso_cell() {
   if [ "$batches$how1" = nichw ]; then must "batches in the NIC" "${one[tx_esp_batches]}" -gt 0; else
     must "batches in the NIC" "${one[tx_esp_batches]}" -eq 0; fi
   all=$((all - all0)) merged=$((merged - merged0))
-  if [ "$gro" = on ]; then must "GRO seen (on the wire $all)" $((merged * 3)) -lt $((all * 2)); fi
+  # Packets that come one by one leave GRO nothing to merge.
+  if [ "$gro" = on ] && [ "$batches" != no ]; then must "GRO seen (on the wire $all)" $((merged * 3)) -lt $((all * 2)); fi
   fact "out GETSA $sent, GRO $all to $merged"
   no_errors
   end_cell
