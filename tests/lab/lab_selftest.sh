@@ -101,7 +101,7 @@ begin panic --timeout 120 --console "$work/console" -- sh -c 'echo c >/proc/sysr
 # Not by `begin`: the signal is meant for the lab itself.
 setsid "$tree/tools/lab" run -- sh -c 'echo begun; sleep 1000' >"$work/break.out" 2>"$work/break.err" </dev/null &
 pid=$!
-for _ in $(seq 600); do says break out begun && break; sleep 0.1; done
+for _ in $(seq 1800); do says break out begun && break; sleep 0.1; done
 check "output comes while the command runs" says break out begun
 kill -INT "$(pgrep -f -s "$pid" lab_boot.py || echo "$pid")"
 wait "$pid"
