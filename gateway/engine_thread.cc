@@ -11,6 +11,7 @@
 
 #include "gateway/clock.h"
 #include "gateway/log.h"
+#include "ike/crypto/rng.h"
 #include "ike/engine.h"
 
 namespace espgate::gateway {
@@ -127,7 +128,7 @@ class EngineThread::Loop {
   }
 
   EngineThread& owner_;
-  ike::SystemRng rng_;
+  ike::crypto::SystemRng rng_;
   ike::Engine engine_;
   asio::io_context io_{1};
   asio::steady_timer timer_;
