@@ -107,7 +107,8 @@ TEST_F(SaTest, IpXfrmSaysTheSame) {
   auto spec =
       sa(Direction::in, {EspCipher::aes_cbc, 256, EspAuth::hmac_sha2_256_128, true}, false, base::SaMode::tunnel);
   spec.encap = Encap{4500, 4500};
-  ASSERT_TRUE(run(kernel, AddSa{std::move(spec)})[0]);
+  const auto added = run(kernel, AddSa{std::move(spec)});
+  ASSERT_TRUE(added[0]) << added[0].error().text();
   const auto text = ns.output("ip xfrm state");
   for (const auto* word : {"src 192.0.2.1 dst 192.0.2.2", "spi 0xc0ffee01", "mode tunnel", "auth-trunc hmac(sha256)",
                            "128", "enc cbc(aes)", "espinudp sport 4500", "esn", "replay_window 128"}) {
