@@ -2,6 +2,7 @@
 #include "ike/task/child_install.h"
 
 #include <fmt/core.h>
+#include <algorithm>
 
 #include <utility>
 
@@ -94,6 +95,12 @@ void installed(Context& ctx, IkeSa& sa, Child& child, ChildInstalled result) {
   run_queue(ctx, sa);
 }
 
+// How long the kernel may take. A responder's peer waits for the reply and sends its request again after some seconds;
+// an initiator keeps nobody waiting.
+base::Duration patience(const Config& config, bool initiator) {
+  return initiator ? std::max(config.install_timeout, config.half_open_timeout) : config.install_timeout;
+}
+
 }  // namespace
 
 std::expected<base::ChildId, std::string> install(Context& ctx, IkeSa& sa, const Agreed& agreed, const Nonces& nonces,
@@ -114,7 +121,7 @@ std::expected<base::ChildId, std::string> install(Context& ctx, IkeSa& sa, const
   child.initiator = order.initiator;
   child.initiates = std::move(order.initiates);
   child.install = ctx.new_install(sa, child.id);
-  child.install_deadline = ctx.now + ctx.config->install_timeout;
+  child.install_deadline = ctx.now + patience(*ctx.config, order.initiator);
   ctx.emit(InstallChild{child.install, spec_of(sa, child, std::move(*keys))});
   ctx.touch(sa);
   const auto id = child.id;
@@ -148,7 +155,7 @@ void on_install_due(Context& ctx, IkeSa& sa) {
     if (it == sa.children.end()) continue;
     ctx.forget_install(it->second.install);
     ctx.emit(RemoveChild{id, Reason::install_timeout});
-    const auto seconds = std::chrono::duration<double>(ctx.config->install_timeout).count();
+    const auto seconds = std::chrono::duration<double>(patience(*ctx.config, it->second.initiator)).count();
     give_up(ctx, sa, id,
             Failure{Reason::install_timeout,
                     "install",
