@@ -195,22 +195,11 @@ static __always_inline int classify_ipv6(struct view* view) {
   return classify_transport(view);
 }
 
-/* `protocol`: the Ethernet type (host order) of what begins at view->at. */
+/* `protocol`: the Ethernet type (host order) of what begins at view->at, VLAN tags included. */
 static __always_inline int classify(struct view* view, __u16 protocol) {
-  if (protocol == ETH_P_IP) return classify_ipv4(view);
-  if (protocol == ETH_P_IPV6) return classify_ipv6(view);
-  return ESPGATE_CLASS_PLAIN;
-}
-
-/* The Ethernet header and VLAN tags of a packet that begins with them. */
-static __always_inline int classify_frame(struct view* view) {
-  __be16* type = peek(view, 12, 2);
-  __u16 protocol;
+  __be16* type;
   int i;
 
-  if (!type) return ESPGATE_CLASS_MALFORMED;
-  protocol = bpf_ntohs(*type);
-  view->at = 14;
 #pragma unroll
   for (i = 0; i < MAX_VLANS; i++) {
     if (protocol != ETH_P_8021Q && protocol != ETH_P_8021AD) break;
@@ -219,7 +208,18 @@ static __always_inline int classify_frame(struct view* view) {
     protocol = bpf_ntohs(*type);
     view->at += 4;
   }
-  return classify(view, protocol);
+  if (protocol == ETH_P_IP) return classify_ipv4(view);
+  if (protocol == ETH_P_IPV6) return classify_ipv6(view);
+  return ESPGATE_CLASS_PLAIN;
+}
+
+/* A packet that begins with its Ethernet header. */
+static __always_inline int classify_frame(struct view* view) {
+  __be16* type = peek(view, 12, 2);
+
+  if (!type) return ESPGATE_CLASS_MALFORMED;
+  view->at = 14;
+  return classify(view, bpf_ntohs(*type));
 }
 
 static __always_inline void count_class(__u32 ifindex, int class, int verdict, __u64 packets, __u64 octets) {

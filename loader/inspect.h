@@ -13,7 +13,7 @@ namespace espgate::loader {
 struct ProgramInfo {
   std::uint32_t id = 0;
   std::string name;                         // as in the source: "shield", "tc_egress", ...
-  std::string type;                         // "xdp", "tc", "tracing", "raw_tracepoint"
+  std::string type;                         // "xdp", "tc", "tracing"
   std::string attach;                       // "simnic0 native", "simnic0 egress", "xfrm_replay_recheck", ...
   std::string device;                       // empty: of no device
   std::uint32_t instructions = 0;           // translated

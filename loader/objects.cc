@@ -104,6 +104,17 @@ std::optional<std::string> refusal(const std::string& program, const KernelConst
   return fmt::format("{} ({})", strerrordesc_np(-status), base::errno_name(-status));
 }
 
+// Empties the directory of pins. It stays itself, since the lock is on it.
+void unpin_all(const std::string& directory) {
+  std::error_code error;
+  std::vector<std::filesystem::path> links, others;
+  for (const auto& entry : std::filesystem::directory_iterator(directory, error))
+    (entry.path().filename().string().starts_with(maps::link_prefix) ? links : others).push_back(entry.path());
+  // Links first: no program must run on maps that are about to be forgotten.
+  for (const auto& pins : {links, others})
+    for (const auto& pin : pins) std::filesystem::remove(pin, error);
+}
+
 int fd_of(const bpf_program* program) { return bpf_program__autoload(program) ? bpf_program__fd(program) : -1; }
 
 }  // namespace
@@ -157,8 +168,7 @@ base::Result<Objects> Objects::load(const Options& options, Capabilities& capabi
       capabilities.missing.push_back(
           fmt::format("the maps pinned in {} have another layout (version {}): removed, counters begin anew",
                       maps::pin_directory(options.bpffs), pinned->abi_version));
-    if (auto removed = remove_pins(options.bpffs); !removed) return std::unexpected(removed.error());
-    std::filesystem::create_directory(maps::pin_directory(options.bpffs));
+    unpin_all(maps::pin_directory(options.bpffs));  // also what a crash left half made
   }
   if (capabilities.reused) {
     if (pinned->max_slots != sizes.slots)
@@ -221,11 +231,7 @@ base::Result<Objects> Objects::load(const Options& options, Capabilities& capabi
 base::Result<void> remove_pins(const std::string& bpffs) {
   const std::string directory = maps::pin_directory(bpffs);
   std::error_code error;
-  // Links first: no program must run on maps that are about to be forgotten.
-  for (const bool links : {true, false})
-    for (const auto& entry : std::filesystem::directory_iterator(directory, error))
-      if (entry.path().filename().string().starts_with(maps::link_prefix) == links)
-        std::filesystem::remove(entry.path(), error);
+  unpin_all(directory);
   std::filesystem::remove(directory, error);
   if (error && error != std::errc::no_such_file_or_directory)
     return std::unexpected(base::Error{"remove the pins in " + directory, error.value(), {}});
