@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstdarg>
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <set>
 #include <utility>
@@ -90,8 +91,8 @@ using SkeletonPtr = std::unique_ptr<espgate_bpf, decltype(&espgate_bpf__destroy)
 
 SkeletonPtr open_skeleton() { return {espgate_bpf__open(), espgate_bpf__destroy}; }
 
-// Why the kernel does not take this one program; nullopt if it does. Maps of its own, as small as they come.
-std::optional<std::string> refusal(const std::string& program, const KernelConstants& constants) {
+// Tries it with maps of its own, as small as they come.
+std::optional<std::string> try_alone(const std::string& program, const KernelConstants& constants) {
   const SkeletonPtr skeleton = open_skeleton();
   if (!skeleton) return last_words;
   const Sizes sizes{1, 1, static_cast<std::uint32_t>(libbpf_num_possible_cpus()), 16};
@@ -102,6 +103,13 @@ std::optional<std::string> refusal(const std::string& program, const KernelConst
   const int status = espgate_bpf__load(skeleton.get());
   if (status == 0) return std::nullopt;
   return fmt::format("{} ({})", strerrordesc_np(-status), base::errno_name(-status));
+}
+
+// Why the kernel does not take this one program; nullopt if it does. The kernel does not change its mind while we run.
+std::optional<std::string> refusal(const std::string& program, const KernelConstants& constants) {
+  static std::map<std::string, std::optional<std::string>> known;
+  const auto at = known.find(program);
+  return at != known.end() ? at->second : known.emplace(program, try_alone(program, constants)).first->second;
 }
 
 // Empties the directory of pins. It stays itself, since the lock is on it.
