@@ -44,6 +44,7 @@ base::Result<void> Daemon::start() {
   if (auto restored = kernel_.restore(gateway::now()); !restored) return restored;
 
   EngineThread::Options engine_options;
+  engine_options.half_open_limit = config_.gateway.half_open_limit;
   engine_options.wake_main = [this] { asio::post(io_, [this] { take_engine_output(); }); };
   engine_ = std::make_unique<EngineThread>(std::move(engine_options), std::move(sockets_));
   started_at_ = epoch_now();

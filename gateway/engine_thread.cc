@@ -5,6 +5,7 @@
 #include <asio/posix/stream_descriptor.hpp>
 #include <asio/post.hpp>
 #include <asio/steady_timer.hpp>
+#include <limits>
 #include <list>
 #include <thread>
 #include <utility>
@@ -48,6 +49,8 @@ class EngineThread::Loop {
   static ike::Engine::Options engine_options(const EngineThread& owner) {
     ike::Engine::Options options;
     options.index = owner.options_.index;
+    const auto limit = owner.options_.half_open_limit;
+    options.half_open_limit = limit != 0 ? limit : std::numeric_limits<std::size_t>::max();
     return options;
   }
 

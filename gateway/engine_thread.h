@@ -23,6 +23,7 @@ class EngineThread {
   struct Options {
     std::uint32_t index = 0;
     std::size_t queue_limit = 65536;
+    std::size_t half_open_limit = 0;  // 0: none
     std::function<void()> wake_main;  // called on the engine's thread when its output queue stops being empty
   };
 

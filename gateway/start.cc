@@ -79,9 +79,7 @@ std::expected<Daemon::Parts, StartFailure> gather(const Options& options) {
   if (!loaded.config) return fail(problems + options.config + " is not usable; nothing was started", 1);
   for (const auto& warning : loaded.report.warnings) log_warn(warning.text());
   parts.config = std::move(*loaded.config);
-  if (options.workers.value_or(parts.config.gateway.workers) > 1) {
-    log_warn("workers: this version runs one IKE engine, whatever is asked for");
-  }
+  if (options.workers.value_or(1) > 1) log_warn("--workers: one engine runs, whatever is asked for");
 
   // Cheap and telling first: a port that is taken says that another daemon is at work.
   auto sockets = open_sockets(false);
@@ -100,9 +98,6 @@ std::expected<Daemon::Parts, StartFailure> gather(const Options& options) {
   auto routes = xfrm::RouteTable::make();
   if (!routes) return fail(routes.error().text());
   parts.routes.emplace(std::move(*routes));
-  if (parts.config.gateway.install_routes) {
-    log_info("routes: this version installs none; see that traffic for remote_ts has a route by way of the peer");
-  }
   return parts;
 }
 

@@ -14,7 +14,12 @@ class Check:
         return self.left == self.right
 
     def line(self):
-        return f"  {'ok  ' if self.holds else 'FAIL'} {self.what}: {self.left} {'=' if self.holds else '!='} {self.right}"
+        mark, sign = ("ok  ", "=") if self.holds else ("FAIL", "!=")
+        return f"  {mark} {self.what}: {_words(self.left)} {sign} {_words(self.right)}"
+
+
+def _words(value):
+    return f"{value['packets']} packets, {value['bytes']} octets" if isinstance(value, dict) else str(value)
 
 
 def _sum(side):
