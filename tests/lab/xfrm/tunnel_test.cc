@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 
 #include "tests/lab/xfrm/end.h"
+#include "xfrm/route.h"
 
 namespace espgate::sad {
 namespace {
@@ -52,7 +53,8 @@ TEST(SilentTest, VethTakesTheOffloadAndRunsItInSoftware) {
   const Form form{"", kGcm, false, false};
   const InstallContext context{"wire", 0, 0};
   auto with_index = context;
-  with_index.ifindex = static_cast<std::uint32_t>(std::stoul(wire.left.output("cat /sys/class/net/wire/ifindex")));
+  wire.left.enter();
+  with_index.ifindex = *xfrm::ifindex_of("wire");
   ASSERT_FALSE(left.install(form, OffloadWanted::crypto, with_index));
   EXPECT_EQ(std::get<ike::ChildRefused>(left.answers.back().result).reason_code, "silent-software");
   EXPECT_EQ(left.ns.output("ip xfrm state; ip xfrm policy"), "");
