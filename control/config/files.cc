@@ -62,7 +62,7 @@ std::unique_ptr<SourceFile> Files::open(const std::filesystem::path& path, const
   // Not to hang on a FIFO; a regular file does not mind.
   const base::Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
   if (!fd) return refuse(std::strerror(errno));
-  struct stat about {};
+  struct stat about = {};
   if (::fstat(fd.get(), &about) != 0) return refuse(std::strerror(errno));
   if (!S_ISREG(about.st_mode)) return refuse("it is not a regular file");
   std::error_code failed;
