@@ -17,7 +17,7 @@ void send_request(Context& ctx, IkeSa& sa, wire::ExchangeType exchange, const wi
 void send_init_request(Context& ctx, IkeSa& sa, base::Bytes message);
 
 // Answers the peer's request `sa.expected_id` inside SK, keeps the octets for retransmissions, and moves on.
-// `local`, `remote`: where the request came from is where the response goes (RFC 7296 2.11).
+// It goes to the SA's addresses, which follow a peer behind a NAT (RFC 7296 2.11, 2.23).
 void send_response(Context& ctx, IkeSa& sa, wire::ExchangeType exchange, const wire::Payloads& payloads);
 
 // Starts the next queued operation if nothing stands in its way.
