@@ -26,6 +26,8 @@ import sys
 import tempfile
 import time
 
+from lab_clock import tsc_khz
+
 LOST = 125
 TIMEOUT = 124
 BOOT_SECONDS = 180  # from power on to the job's start, on a busy machine
@@ -94,7 +96,7 @@ def write_job(args, directory):
 def machine(args, directory, marker):
     """QEMU's command line without the streams. Emulation only: an accelerator that opens is no proof that it works."""
     append = (
-        f"console=ttyS0 loglevel=5 panic=-1 oops=panic mitigations=off no_timer_check tsc=nowatchdog "
+        f"console=ttyS0 loglevel=5 panic=-1 oops=panic mitigations=off no_timer_check {clock()} "
         f"lab.job={directory} lab.marker={marker}"
     )
     command = ["qemu-system-x86_64", "-accel", "tcg,thread=multi", "-machine", "q35", "-cpu", "max,la57=off", "-smp", "2"]
@@ -111,6 +113,11 @@ def machine(args, directory, marker):
     return command + ["-append", append]
 
 
+def clock():
+    rate = tsc_khz()
+    return f"tsc_early_khz={rate}" if rate else "tsc=unstable"
+
+
 def shared(tag, path, readonly):
     path = path.replace(",", ",,")
     return ["-virtfs", f"local,path={path},mount_tag={tag},id={tag},security_model=none,multidevs=remap" + ",readonly=on" * readonly]
@@ -120,7 +127,7 @@ class Stream:
     """Bytes of the job on their way to one of our descriptors, until the marker."""
 
     def __init__(self, end, target, marker):
-        self.end, self.target, self.marker = end, target, marker.encode() + b"\n"
+        self.end, self.target, self.marker = end, target, b"\x1e" + marker.encode() + b"\n"
         self.held, self.done = b"", False
 
     def feed(self, data):

@@ -118,9 +118,9 @@ run_job() {
   control=$(port control)
   marker=$(option marker)
   $bb mkfifo /run/lab/stdout /run/lab/stderr
-  { $bb cat /run/lab/stdout; echo "$marker"; } >"$out" &
+  { $bb cat /run/lab/stdout; $bb printf "\\036%s\\n" "$marker"; } >"$out" &
   out_pid=$!
-  { $bb cat /run/lab/stderr; echo "$marker"; } >"$err" &
+  { $bb cat /run/lab/stderr; $bb printf "\\036%s\\n" "$marker"; } >"$err" &
   err_pid=$!
   exec 3<>"$control"
   echo ready >&3
