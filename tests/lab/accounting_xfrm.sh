@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Are the per-SA counters exact? tools/lab run -- tests/lab/accounting_xfrm.sh [PART...]; on the host it starts the lab itself.
-# PARTS: matrix tcp mixed drop inexact (default: all). SAs by `ip xfrm` over the emulated NIC, registered by
+# PARTS: matrix tcp mixed drop inexact (default: all); ESPGATE_FAMILIES=6 for one family alone. SAs by `ip xfrm` over the emulated NIC, registered by
 # espgate-ledger-test; counts are compared with GETSA of both sides and the NIC's own. A row for each cell.
 set -u
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 tree=$(dirname "$(dirname "$here")")
-mountpoint -q /run/bpf 2>/dev/null || { cd "$tree" && exec tools/lab run --timeout 560 -- "$here/$(basename "$0")" "$@"; }
+mountpoint -q /run/bpf 2>/dev/null || { cd "$tree" && exec tools/lab run --timeout 900 -- "$here/$(basename "$0")" "$@"; }
 for part in lib/net lib/xfrm lib/simnic simnic_cell accounting_cell; do
   # shellcheck disable=SC1090
   . "$here/$part.sh"
