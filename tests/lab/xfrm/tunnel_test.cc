@@ -26,8 +26,10 @@ TEST_P(TunnelTest, BlockedThenCarriedThenBlockedThenGone) {
   ASSERT_TRUE(left.install(form, OffloadWanted::no, {})) << left.log;
   ASSERT_TRUE(right.install(form, OffloadWanted::no, {})) << right.log;
   EXPECT_TRUE(ping(wire.left, form.inner_v6, "-c20 -i0.02 -W3")) << left.ns.output("ip -s xfrm state");
-  for (const auto& state : *left.kernel.dump_sas()) EXPECT_GE(state.packets, 20U);
-  for (const auto& state : *right.kernel.dump_sas()) {
+  const auto left_sas = left.kernel.dump_sas().value();
+  for (const auto& state : left_sas) EXPECT_GE(state.packets, 20U);
+  const auto right_sas = right.kernel.dump_sas().value();
+  for (const auto& state : right_sas) {
     EXPECT_GE(state.packets, 20U);
     EXPECT_EQ(state.replay_errors + state.window_errors + state.integrity_errors, 0U);
   }
