@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "gateway/log.h"
+#include "gateway/vici_listener.h"
 #include "xfrm/netlink.h"
 #include "xfrm/null_kernel.h"
 
@@ -24,6 +25,10 @@ std::expected<std::unique_ptr<xfrm::Kernel>, StartFailure> open_kernel(const Opt
   if (!kernel) return fail(xfrm::explain(kernel.error()).text);
   if (!kernel->support().usable()) return fail(kernel->support().text);
   return std::make_unique<xfrm::NetlinkKernel>(std::move(*kernel));
+}
+
+StartFailure vici_taken(const Options& options) {
+  return {"another espgated answers on " + options.vici + "; stop it, or give this one --vici of its own", 2};
 }
 
 std::string explain_port(const base::Error& error, std::uint16_t port) {
@@ -85,6 +90,7 @@ std::expected<Daemon::Parts, StartFailure> gather(const Options& options) {
   auto sockets = open_sockets(false);
   if (!sockets) return std::unexpected(sockets.error());
   sockets->clear();
+  if (ViciListener::answered(options.vici)) return std::unexpected(vici_taken(options));
   auto kernel = open_kernel(options);
   if (!kernel) return std::unexpected(kernel.error());
   parts.kernel = std::move(*kernel);
@@ -102,9 +108,7 @@ std::expected<Daemon::Parts, StartFailure> gather(const Options& options) {
 }
 
 StartFailure explain_start(const base::Error& error, const Options& options) {
-  if (error.code == EADDRINUSE) {
-    return {"another espgated answers on " + options.vici + "; stop it, or give this one --vici of its own", 2};
-  }
+  if (error.code == EADDRINUSE) return vici_taken(options);
   return {error.text(), 2};
 }
 

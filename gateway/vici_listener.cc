@@ -11,6 +11,7 @@
 #include <asio/buffer.hpp>
 #include <asio/write.hpp>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <filesystem>
 #include <memory>
@@ -89,19 +90,25 @@ std::expected<std::string, base::Error> path_of(const std::string& uri) {
   return uri.substr(kScheme.size());
 }
 
-bool somebody_answers(const sockaddr_un& address) {
-  const base::Fd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  return fd && connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
-}
-
-base::Result<base::Fd> listen_at(const std::string& path) {
+base::Result<sockaddr_un> address_of(const std::string& path) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   if (path.size() >= sizeof address.sun_path) {
     return std::unexpected(base::Error{"open " + path, ENAMETOOLONG, ""});
   }
   std::memcpy(address.sun_path, path.c_str(), path.size());
-  if (somebody_answers(address))
+  return address;
+}
+
+bool somebody_answers(const sockaddr_un& address) {
+  const base::Fd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  return fd && connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+}
+
+base::Result<base::Fd> listen_at(const std::string& path) {
+  const auto address = address_of(path);
+  if (!address) return std::unexpected(address.error());
+  if (somebody_answers(*address))
     return std::unexpected(base::Error{"open " + path, EADDRINUSE, "somebody answers there"});
   std::error_code error;
   std::filesystem::create_directories(std::filesystem::path(path).parent_path(), error);
@@ -109,7 +116,7 @@ base::Result<base::Fd> listen_at(const std::string& path) {
   base::Fd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!fd) return std::unexpected(base::Error::last("open " + path));
   const mode_t before = umask(0117);
-  const int bound = bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
+  const int bound = bind(fd.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof *address);
   umask(before);
   if (bound != 0 || listen(fd.get(), SOMAXCONN) != 0) return std::unexpected(base::Error::last("listen on " + path));
   if (const group* espgate = getgrnam("espgate"); espgate != nullptr) {
@@ -132,13 +139,30 @@ base::Result<std::unique_ptr<ViciListener>> ViciListener::open(asio::io_context&
   return out;
 }
 
+bool ViciListener::answered(const std::string& uri) {
+  const auto path = path_of(uri);
+  if (!path) return false;
+  const auto address = address_of(*path);
+  return address && somebody_answers(*address);
+}
+
 ViciListener::~ViciListener() { ::unlink(path_.c_str()); }
 
 void ViciListener::accept() {
   acceptor_.async_accept([this](std::error_code error, Socket socket) {
     if (error == asio::error::operation_aborted) return;
-    if (!error) std::make_shared<Client>(std::move(socket))->start(server_);
+    if (error) return rest(error);
+    std::make_shared<Client>(std::move(socket))->start(server_);
     accept();
+  });
+}
+
+// Out of descriptors or memory the one who waits stays in the queue: to ask again at once would turn round and round.
+void ViciListener::rest(std::error_code error) {
+  log_warn("vici: cannot accept a client, trying again in a second: " + error.message());
+  rest_.expires_after(std::chrono::seconds(1));
+  rest_.async_wait([this](std::error_code aborted) {
+    if (!aborted) accept();
   });
 }
 

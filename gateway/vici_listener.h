@@ -4,8 +4,10 @@
 
 #include <asio/io_context.hpp>
 #include <asio/local/stream_protocol.hpp>
+#include <asio/steady_timer.hpp>
 #include <memory>
 #include <string>
+#include <system_error>
 
 #include "base/error.h"
 #include "control/vici/server.h"
@@ -18,6 +20,8 @@ class ViciListener {
   // replaced. EADDRINUSE: somebody answers there already.
   static base::Result<std::unique_ptr<ViciListener>> open(asio::io_context& io, const std::string& uri,
                                                           control::vici::Server& server);
+  // Whether somebody answers there. For a daemon that wants to know before it touches anything.
+  static bool answered(const std::string& uri);
   ~ViciListener();  // removes the socket
   ViciListener(const ViciListener&) = delete;
   ViciListener& operator=(const ViciListener&) = delete;
@@ -25,10 +29,12 @@ class ViciListener {
  private:
   class Client;
   ViciListener(asio::io_context& io, control::vici::Server& server, std::string path)
-      : acceptor_(io), server_(server), path_(std::move(path)) {}
+      : acceptor_(io), rest_(io), server_(server), path_(std::move(path)) {}
   void accept();
+  void rest(std::error_code error);
 
   asio::local::stream_protocol::acceptor acceptor_;
+  asio::steady_timer rest_;
   control::vici::Server& server_;
   std::string path_;
 };

@@ -22,6 +22,8 @@ class Gateway:
         self.directory.mkdir(parents=True, exist_ok=True)
         self.name = name
         self.arguments = list(arguments)
+        self.bpffs = BPFFS
+        self.patience = 30  # seconds until its socket answers
         self.config = self.directory / "espgate.conf"
         self.socket = self.directory / "vici"
         self.log_file = self.directory / "espgated.log"
@@ -35,7 +37,7 @@ class Gateway:
         if config is not None:
             self.write_config(config)
         self.process = ns_start(self.name, "espgated", "--config", self.config, "--vici", f"unix://{self.socket}",
-                                "--bpffs", BPFFS, *self.arguments, output=self.log_file)
+                                "--bpffs", self.bpffs, *self.arguments, output=self.log_file)
         if wait:
             self.wait_up()
         return self
@@ -45,14 +47,14 @@ class Gateway:
             if self.process.poll() is not None:
                 raise Failed(f"espgated ended with {self.process.returncode}:\n{self.log()}")
             return self.socket.exists() and self.cli("ike", "show", ok=False).returncode == 0
-        wait_for("espgated's control socket", up)
+        wait_for("espgated's control socket", up, self.patience)
 
     def log(self):
         return self.log_file.read_text(errors="replace") if self.log_file.exists() else ""
 
     def cli(self, *words, **how):
         """espgate in text mode."""
-        return ns(self.name, "espgate", "--vici", f"unix://{self.socket}", "--bpffs", BPFFS, *words, **how)
+        return ns(self.name, "espgate", "--vici", f"unix://{self.socket}", "--bpffs", self.bpffs, *words, **how)
 
     def json(self, *words, **how):
         return json.loads(self.cli("-j", *words, **how).stdout)

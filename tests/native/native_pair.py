@@ -1,0 +1,116 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Two espgated negotiate with each other over a veth, with `--kernel null`; `espgate` brings up, shows and takes down."""
+import json
+
+import schema
+from common import IDENTITY, LEFT, PATIENCE, RIGHT, expect, main, pair, wait_for
+
+SHOWN = {"ike show": "ike-show", "conn show": "conn-show", "sa show": "sa-show", "policy show": "policy-show",
+         "stats show": "stats-show", "prog show": "prog-show"}
+CHILDREN = ("net", "lab", "guest")
+
+
+def up(node, name, status=0):
+    done = node.cli("-j", "conn", "up", name, "--timeout", PATIENCE, ok=False, timeout=2 * PATIENCE)
+    expect(f"conn up {name}: exit status {status}", done.returncode == status, done.stdout, done.stderr, node.log())
+    answer = json.loads(done.stdout)
+    breaches = schema.breaches("error" if status else "done", answer)
+    expect("its answer fits the schema", not breaches, *breaches, done.stdout)
+    return answer
+
+
+def valid(node):
+    """What every `show` says, each checked against its schema."""
+    out = {}
+    for words, name in SHOWN.items():
+        out[words] = node.json(*words.split())
+        breaches = schema.breaches(name, out[words])
+        expect(f"{node.name}: `espgate -j {words}` fits docs/schema/{name}.json", not breaches, *breaches)
+    return out
+
+
+def up_and_down(directory):
+    left, right = pair(directory, bpffs=True)
+    up(left, "demo")
+    expect("again: exit status 0", up(left, "demo/net") is not None)
+    for node in (left, right):
+        shown = valid(node)
+        expect("one IKE SA", len(shown["ike show"]) == 1, shown["ike show"])
+        expect("it is up", [row["state"] for row in shown["conn show"]] == ["up"], shown["conn show"])
+        expect("one child SA", len(shown["sa show"]) == 1, shown["sa show"])
+    ours, theirs = (node.json("sa", "show")[0] for node in (left, right))
+    expect("one's in is the other's out", (ours["in"]["spi"], ours["out"]["spi"]) ==
+           (theirs["out"]["spi"], theirs["in"]["spi"]), ours, theirs)
+    expect("nothing is offloaded", ours["out"]["offload"]["actual"] == "none", ours)
+    expect("text, too", "demo" in left.cli("sa", "show").stdout)
+    done = left.cli("conn", "down", "demo", ok=False)
+    expect("conn down: exit status 0", done.returncode == 0, done)
+    for node in (left, right):
+        wait_for("both to be down", lambda node=node: not node.json("ike", "show") and not node.json("sa", "show"))
+        shown = valid(node)
+        expect("it is down, in peace", [row["state"] for row in shown["conn show"]] == ["down"], shown["conn show"])
+    up(right, "demo")  # the other way round
+    left.stop_cleanly()
+    wait_for("the right one to hear of it", lambda: not right.json("ike", "show"))
+    right.stop_cleanly()
+
+
+def children_at_once(directory):
+    """`conn up` of a connection asks for all its children before its IKE SA is there: one IKE SA, all of them in it."""
+    left, right = pair(directory, children=CHILDREN)
+    up(left, "demo")
+    for node in (left, right):
+        expect("all are up", {row["state"] for row in node.states().values()} == {"up"}, node.states(), node.log())
+        expect("in one IKE SA", len(node.json("ike", "show")) == 1, node.json("ike", "show"))
+        expect("each once", sorted(row["child"] for row in node.json("sa", "show")) == sorted(CHILDREN))
+    left.cli("conn", "down", "demo/lab")
+    for node in (left, right):
+        wait_for("one to be down", lambda node=node: node.states()["demo/lab"]["state"] == "down")
+        expect("the others stay", {row["child"] for row in node.json("sa", "show")} == {"net", "guest"})
+    for node in (left, right):
+        node.stop_cleanly()
+
+
+def from_both_ends(directory):
+    """start_action = start on both sides: they meet in the middle, and both are up."""
+    left, right = pair(directory, child={"start_action": "start"})
+    for node in (left, right):
+        wait_for("both to be up", lambda node=node: node.states()["demo/net"]["state"] == "up", PATIENCE)
+    for node in (left, right):
+        node.stop_cleanly()
+
+
+def wrong_secret(directory):
+    left, right = pair(directory, right={"secret": "another secret"})
+    for initiator, responder in ((left, right), (right, left)):
+        answer = up(initiator, "demo", status=2)
+        expect("it names step and notify", "IKE_AUTH" in answer["error"]["text"] and
+               "AUTHENTICATION_FAILED" in answer["error"]["text"], answer)
+        error = initiator.states()["demo/net"]["last_error"]
+        expect("conn show: step, notify, text", error["step"] == "IKE_AUTH" and error["text"] and
+               error["peer_notify"] == "AUTHENTICATION_FAILED", error)
+        expect("the responder says whom it refused", "auth-failed" in responder.log() and
+               IDENTITY[initiator.name] in responder.log(), responder.log())
+        for node in (initiator, responder):
+            expect("nothing is left", not node.json("ike", "show") and not node.json("sa", "show"))
+            expect("no secret in a log", "secret of the test" not in node.log() and "another secret" not in node.log())
+            valid(node)
+    for node in (left, right):
+        node.stop_cleanly()
+
+
+def nobody_there(directory):
+    """A peer that does not answer: `conn up` gives up when it was told to, and a clean stop does not wait for it."""
+    left, right = pair(directory)
+    right.stop_cleanly()
+    done = left.cli("conn", "up", "demo", "--timeout", 2, ok=False)
+    expect("exit status 2", done.returncode == 2, done)
+    expect("conn show says that it is trying", left.states()["demo/net"]["state"] in ("connecting", "down"))
+    done = left.cli("conn", "up", "demo/nonsense", ok=False)
+    expect("no such child: exit status 2 and its name", done.returncode == 2 and "nonsense" in done.stderr, done)
+    left.stop_cleanly()
+
+
+if __name__ == "__main__":
+    main(up_and_down, children_at_once, from_both_ends, wrong_secret, nobody_there)
