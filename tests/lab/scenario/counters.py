@@ -107,6 +107,8 @@ def esp_of(frame):
 def is_inner(frame):
     """Whether an Ethernet frame carries an address of the networks behind the gateways, in the clear."""
     kind = struct.unpack_from("!H", frame, 12)[0]
+    if kind == 0x86dd:
+        return frame[22] == 0xfd or frame[38] == 0xfd
     return kind == 0x0800 and (frame[26] == 10 or frame[30] == 10)
 
 

@@ -33,18 +33,19 @@ def _address(name, device, v4, v6):
     run("ip", "-n", name, "link", "set", device, "up")
 
 
-def _routes(name, device, gateway, far_outer, near, far):
+def _routes(name, device, gateway, far_outer, near, far, networks):
     lines = [f"route add {far_outer[family]} via {gateway[family]} dev {device}" for family in (4, 6)]
     # Behind every gateway stand several networks; their routes exist only so that the stack has an output to encrypt.
-    for child in range(1, NETWORKS + 1):
+    for child in range(1, networks + 1):
         lines += [f"address add {inner(near, child)}/32 dev lo", f"address add {inner(near, child, 6)}/128 dev lo nodad"]
         lines += [f"route add {network(far, child, family)} via {gateway[family]} dev {device} "
                   f"src {inner(near, child, family)}" for family in (4, 6)]
     run("ip", "-n", name, "-batch", "-", stdin="\n".join(lines) + "\n")
 
 
-def build(nic="simnic"):
-    """Makes namespaces, devices, addresses and routes. `nic`: "simnic", or "veth" for a gateway without offload."""
+def build(nic="simnic", networks=NETWORKS):
+    """Makes namespaces, devices, addresses and routes. `nic`: "simnic", or "veth" for a gateway without offload.
+    `networks`: how many stand behind each gateway."""
     lib("ns_add", GW, PEER, WIRE)
     if nic == "simnic":
         lib("simnic_load", 1)
@@ -57,8 +58,10 @@ def build(nic="simnic"):
     _address(WIRE, "simnic1", ROUTER_GW_SIDE[4], ROUTER_GW_SIDE[6])
     _address(WIRE, "veth-w", ROUTER_PEER_SIDE[4], ROUTER_PEER_SIDE[6])
     _address(PEER, "veth-p", PEER_ADDRESS[4], PEER_ADDRESS[6])
-    _routes(GW, "simnic0", ROUTER_GW_SIDE, {4: "192.0.2.0/24", 6: "2001:db8:200::/64"}, 1, 2)
-    _routes(PEER, "veth-p", ROUTER_PEER_SIDE, {4: "198.51.100.0/24", 6: "2001:db8:100::/64"}, 2, 1)
+    _routes(GW, "simnic0", ROUTER_GW_SIDE, {4: "192.0.2.0/24", 6: "2001:db8:200::/64"}, 1, 2,
+            networks)
+    _routes(PEER, "veth-p", ROUTER_PEER_SIDE, {4: "198.51.100.0/24", 6: "2001:db8:100::/64"}, 2, 1,
+            networks)
     for name in (GW, PEER):
         ns(name, "sysctl", "-qw", "net.ipv4.conf.all.rp_filter=0")
 

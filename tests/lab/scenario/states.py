@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`ip xfrm state` and `policy` of both sides, compared. Keys are compared and never printed."""
+import re
+from dataclasses import dataclass
+
+from . import counters
+from .shell import ns
+
+# What the kernel calls the suites: algorithm lines without keys, and key octets (GCM: with the salt).
+KERNEL_WORDS = {
+    "aes128gcm16": {"aead": ("rfc4106(gcm(aes))", 20, 128)},
+    "aes256gcm16": {"aead": ("rfc4106(gcm(aes))", 36, 128)},
+    "aes128-sha256": {"enc": ("cbc(aes)", 16, 0), "auth-trunc": ("hmac(sha256)", 32, 128)},
+    "aes256-sha256": {"enc": ("cbc(aes)", 32, 0), "auth-trunc": ("hmac(sha256)", 32, 128)},
+}
+
+
+@dataclass(frozen=True)
+class State:
+    src: str
+    dst: str
+    spi: str
+    mode: str
+    encap: bool
+    algorithms: tuple  # (kind, name, key, ICV bits)
+
+    def suite(self):
+        found = {kind: (name, len(key) // 2, icv) for kind, name, key, icv in self.algorithms}
+        return next((suite for suite, words in KERNEL_WORDS.items() if words == found), "unknown")
+
+
+def states(name):
+    """The ESP SAs of a namespace with their keys, larval ones left out."""
+    out = set()
+    for block in re.split(r"(?m)^(?=src )", ns(name, "ip", "xfrm", "state").stdout):
+        head = re.match(r"src (\S+) dst (\S+)\s+proto esp spi 0x([0-9a-f]{8}) reqid \S+ mode (\w+)", block)
+        if not head or head.group(3) == "00000000":
+            continue
+        algorithms = re.findall(r"(?m)^\s+(aead|enc|auth-trunc|auth) (\S+) 0x([0-9a-f]*)(?: (\d+))?", block)
+        out.add(State(*head.groups(), "encap type" in block,
+                      tuple(sorted((kind, words, key, int(icv or 0)) for kind, words, key, icv in algorithms))))
+    return out
+
+
+def esp_policies(name):
+    """How many policies of a namespace ask for ESP."""
+    return sum(1 for policy in counters.policies(name) if "tmpl" in policy)
+
+
+def other_policies(name):
+    return sum(1 for policy in counters.policies(name) if "tmpl" not in policy)
