@@ -4,6 +4,9 @@
 #include <gmock/gmock.h>
 
 #include <filesystem>
+#include <fstream>
+#include <set>
+#include <string>
 
 #include <net/if.h>
 
@@ -18,6 +21,19 @@ namespace espgate::test {
 namespace {
 
 using loader::Loader;
+
+// Ids of the BPF programs that descriptors of this process refer to.
+std::set<std::uint32_t> programs_held() {
+  std::set<std::uint32_t> out;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fdinfo")) {
+    std::ifstream text(entry.path());
+    std::string word;
+    std::uint32_t id = 0;
+    while (text >> word)
+      if (word == "prog_id:" && text >> id) out.insert(id);
+  }
+  return out;
+}
 
 maps::SaRecord record(std::uint32_t spi = 0x1234) {
   maps::SaRecord sa;
@@ -179,6 +195,9 @@ TEST_F(LoaderTest, DevicesAreRenewedOrForgottenAfterARestart) {
     const auto programs = loader::programs(bpffs).value();
     for (const auto& program : programs) kept = kept || program.id == before;
     EXPECT_TRUE(kept);
+    // No second copy of what runs stays in the kernel with us.
+    const auto held = programs_held();
+    for (const auto& program : programs) EXPECT_EQ(held.count(program.id), 1U) << program.name;
   }
   run("ip link del espg0");
   Loader loader = open();
