@@ -2,6 +2,7 @@
 #include "loader/pinned_link.h"
 
 #include <bpf/libbpf.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -45,11 +46,16 @@ std::optional<ProgramIdentity> identify(int program) {
   return out;
 }
 
+// Whether the link runs the hook's code over the same maps. If so the hook's descriptor becomes one of the running
+// program: the fresh copy, which nothing would ever run, leaves the kernel.
 bool runs_same(const bpf_link_info& info, const Hook& hook) {
   const base::Fd running(bpf_prog_get_fd_by_id(info.prog_id));
   if (!running) return false;
   const auto old = identify(running.get()), fresh = identify(hook.program);
-  return old && fresh && old->tag == fresh->tag && std::ranges::find(old->maps, hook.shared_map) != old->maps.end();
+  if (!old || !fresh || old->tag != fresh->tag || std::ranges::find(old->maps, hook.shared_map) == old->maps.end())
+    return false;
+  (void)::dup3(running.get(), hook.program, O_CLOEXEC);
+  return true;
 }
 
 }  // namespace

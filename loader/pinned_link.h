@@ -13,7 +13,7 @@ namespace espgate::loader {
 
 struct Hook {
   std::string pin;               // path of the link
-  int program = -1;              // fd, not owned
+  int program = -1;              // fd, not owned; may become one of an equal program that runs already
   bpf_attach_type type{};        // BPF_XDP, BPF_TCX_INGRESS, BPF_TRACE_FEXIT, ...
   int target = 0;                // ifindex; 0 for tracing
   std::uint32_t flags = 0;       // XDP_FLAGS_*
