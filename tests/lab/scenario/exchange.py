@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Traffic by one process that stays (a process costs a quarter of a second in an emulated machine). See simnic_traffic.py."""
+import subprocess
+import sys
+
+from . import hosts
+from .shell import ROOT, Failed
+
+
+class Exchange:
+    """Checked traffic between the inner addresses of gw and peer."""
+
+    def __enter__(self):
+        self.process = subprocess.Popen([sys.executable, f"{ROOT}/tests/lab/simnic_traffic.py", hosts.GW, hosts.PEER],
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        return self
+
+    def __exit__(self, *_):
+        self.process.stdin.close()
+        self.process.wait(timeout=60)
+
+    def begin(self, number, *what):
+        """Starts traffic of child `number`, e.g. "ping=20x64", "tcp=100000" (from gw), "both=100000"."""
+        print(hosts.inner(1, number), hosts.inner(2, number), *what, file=self.process.stdin, flush=True)
+
+    def end(self):
+        """Waits for it; Failed if anything was lost or altered."""
+        answer = self.process.stdout.readline().strip()
+        if answer != "ok":
+            raise Failed(f"traffic: {answer or 'its process ended'}")
+
+    def carry(self, number, *what):
+        self.begin(number, *what)
+        self.end()
