@@ -30,7 +30,7 @@ class Rows(Results):
 class Interop:
     def __init__(self, pair, results, exchange):
         self.pair, self.results, self.exchange = pair, results, exchange
-        self.carried = []  # (label, direction, spi, packets) to be found in the capture
+        self.carried = {}  # (label, direction, spi): packets to be found in the capture
 
     # ------------------------------------------------------------------------------------------------ pieces of cells
 
@@ -42,10 +42,9 @@ class Interop:
         done, said = self.pair.down(cell.role, cell.name)
         self.results.check(f"{cell.name}/goes down", "down", "down" if done else said)
         left = self.pair.wait_clean()
-        asking = states.esp_policies(hosts.GW), states.esp_policies(hosts.PEER)
+        gw, peer = states.policy_kinds(hosts.GW), states.policy_kinds(hosts.PEER)
         self.results.check(f"{cell.name}/nothing left", "SAs 0 0, ESP policies 0 0, peer's other policies 0",
-                           f"SAs {left[0]} {left[1]}, ESP policies {asking[0]} {asking[1]}, "
-                           f"peer's other policies {states.other_policies(hosts.PEER)}")
+                           f"SAs {left[0]} {left[1]}, ESP policies {gw[0]} {peer[0]}, peer's other policies {peer[1]}")
 
     def pings(self, cell, child, count=None, label="pings"):
         """Many of them by ping(8) from the initiator's side, 2 ms apart; few by the process that is there already."""
@@ -104,12 +103,15 @@ class Interop:
             broken = [check.line().strip() for check in checks if not check.holds]
             self.results.check(f"{label}/counters", f"{len(checks)} identities hold",
                                "; ".join(broken) or f"{len(checks)} identities hold")
-            for side in ("in", "out"):
-                total = int(row[side]["hw"]["packets"]) + int(row[side]["sw"]["packets"])
-                self.carried.append((label, side, row[side]["spi"], total))
-        ours = counters.kernel_sas(hosts.GW)
-        bad = {spi: sa for sas in (ours, peer) for spi, sa in sas.items() if sa["replay"] or sa["integrity"]}
-        self.results.check(f"{cell.name}/replay and integrity failures", 0, len(bad))
+            self.remember(label, row)
+        every = [*counters.kernel_sas(hosts.GW).values(), *peer.values()]
+        bad = [sa for sa in every if sa["replay"] or sa["integrity"]]
+        self.results.check(f"{cell.name}/SAs with replay or integrity failures", 0, len(bad))
+
+    def remember(self, label, row):
+        for side in ("in", "out"):
+            total = int(row[side]["hw"]["packets"]) + int(row[side]["sw"]["packets"])
+            self.carried[label, side, row[side]["spi"]] = total
 
     # --------------------------------------------------------------------------------------------------------- cells
 
@@ -142,6 +144,7 @@ class Interop:
         self.results.check(f"{cell.name}/left of the two", "2 2",
                            f"{len(states.states(hosts.GW))} {len(states.states(hosts.PEER))}")
         self.pings(cell, first, label="pings, first child afterwards")
+        self.remember(f"{cell.name}/{first.name}", self.pair.child(cell.name))
         self.down(cell)
 
     def liveness(self, cell):
@@ -172,6 +175,8 @@ class Interop:
             pass
         self.results.check(f"{cell.name}/the child's rekey is refused with NO_ADDITIONAL_SAS", True, refused())
         time.sleep(4)
+        print("\n".join(f"       charon: {line}" for line in self.pair.charon.log()[mark:].splitlines()
+                        if re.search("NO_ADD|rekeying|reauth|deleting IKE|established", line)), flush=True)
         wait_for("one child", lambda: len(states.states(hosts.GW)) == 2 and len(states.states(hosts.PEER)) == 2)
         self.agreement(cell)
         self.results.check(f"{cell.name}/IKE SAs afterwards", "1 1",
@@ -194,7 +199,7 @@ class Interop:
         self.pair.charon.ctl("--terminate", "--ike", cell.name, "--timeout", "10", ok=False)
         left = self.pair.wait_clean()
         self.results.check(f"{cell.name}/nothing left", "SAs 0 0, ESP policies 0",
-                           f"SAs {left[0]} {left[1]}, ESP policies {states.esp_policies(hosts.GW)}")
+                           f"SAs {left[0]} {left[1]}, ESP policies {states.policy_kinds(hosts.GW)[0]}")
 
     def notify(self, cell, mark):
         """Which notify went over the wire: (name, whether it is the right one)."""
@@ -233,7 +238,7 @@ class Interop:
     def wire(self, captures):
         """What the captures say of the whole run."""
         sequences = captures[0].sequences()
-        for label, side, spi, total in self.carried:
+        for (label, side, spi), total in self.carried.items():
             seen = sequences.get(spi, [])
             self.results.check(f"{label}/{side} on the wire", f"{total} packets, sequence numbers 1..{total}",
                                f"{len(seen)} packets, sequence numbers {seen[0] if seen else 0}..{seen[-1] if seen else 0}")

@@ -112,7 +112,7 @@ def _bad(role, conn):
 
     # Offered by nobody else: a responder takes any connection of these addresses that fits.
     good = replace(named("no-ike-proposal"), proposal="aes256-sha384-ecp384" if asked else "aes256-sha256-ecp384")
-    other = "aes256-sha512-ecp384" if asked else "aes256-sha384-ecp384"
+    other = "aes256-sha512-ecp384" if asked else "aes128-sha384-ecp384"
     yield BadCell(role, "no-ike-proposal", good, replace(good, proposal=other), "IKE_SA_INIT", "no-proposal",
                   "NO_PROPOSAL_CHOSEN", asked, {"initiator": "received proposals unacceptable", "responder": refused})
 

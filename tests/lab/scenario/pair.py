@@ -2,7 +2,7 @@
 """espgated at gw and charon at peer, driven by role: who initiates, who closes, and what is seen on both sides."""
 import re
 
-from . import counters, daemon, hosts, states
+from . import daemon, hosts, states
 from .connections import render
 from .shell import Failed, wait_for
 
@@ -54,18 +54,22 @@ class Pair:
 
     def status(self, conn, child="net"):
         """A row of `conn show`."""
-        rows = self.gateway.json("conn", "show", f"{conn}/{child}")
+        rows = self.gateway.json("conn", "show", "name", f"{conn}/{child}")
         return rows[0] if rows else {}
 
     def wait_clean(self, seconds=15.0):
         """Until neither namespace holds an ESP SA; returns how many are left in (gw, peer) at the end."""
-        def left():
-            return len(states.states(hosts.GW)), len(states.states(hosts.PEER))
+        left = None
+
+        def gone():
+            nonlocal left
+            left = len(states.states(hosts.GW)), len(states.states(hosts.PEER))
+            return left == (0, 0)
         try:
-            wait_for("the SAs to go", lambda: left() == (0, 0), seconds)
+            wait_for("the SAs to go", gone, seconds)
         except Failed:
             pass
-        return left()
+        return left
 
     def clear(self, conns):
         """After a cell that failed: closes whatever is left by force, so that the next one begins clean."""
@@ -75,11 +79,16 @@ class Pair:
         self.wait_clean()
 
     def errors(self):
-        """What the stacks of both sides have counted so far."""
-        return {name: counters.stack_errors(name) for name in (hosts.GW, hosts.PEER)}
+        """What the stacks of both sides have counted so far: xfrm_stat. Read without a process."""
+        pids = {hosts.GW: self.gateway.process.pid, hosts.PEER: int((self.charon.directory / "pid").read_text())}
+        out = {}
+        for name, pid in pids.items():
+            with open(f"/proc/{pid}/net/xfrm_stat", encoding="ascii") as lines:
+                out[name] = {key: int(value) for key, value in (line.split() for line in lines)}
+        return out
 
 
 def grown(before, after):
     """Counters that went up in between: {"gw XfrmInNoStates": 1}."""
-    return {f"{name} {key}": value - before[name].get(key, 0)
-            for name in after for key, value in after[name].items() if value != before[name].get(key, 0)}
+    return {f"{name} {key}": value - before[name][key]
+            for name in after for key, value in after[name].items() if value != before[name][key]}

@@ -42,10 +42,7 @@ def states(name):
     return out
 
 
-def esp_policies(name):
-    """How many policies of a namespace ask for ESP."""
-    return sum(1 for policy in counters.policies(name) if "tmpl" in policy)
-
-
-def other_policies(name):
-    return sum(1 for policy in counters.policies(name) if "tmpl" not in policy)
+def policy_kinds(name):
+    """How many policies of a namespace (ask for ESP, do not)."""
+    asking = ["tmpl" in policy for policy in counters.policies(name)]
+    return sum(asking), len(asking) - sum(asking)
