@@ -22,7 +22,7 @@ template <std::size_t N>
 void put_text(char (&to)[N], std::string_view text) {
   const std::size_t octets = std::min(text.size(), N - 1);
   std::memset(to, 0, N);
-  std::memcpy(to, text.data(), octets);
+  std::ranges::copy(text.substr(0, octets), to);
 }
 
 template <std::size_t N>
