@@ -113,7 +113,7 @@ def demo(directory):
     ours, theirs = configs(CHILDREN)
     charon = daemon.Charon(f"{directory}/peer").start(theirs)
     gateway = daemon.Gateway(f"{directory}/gw").start(ours)
-    capture = counters.Capture(f"{directory}/wire.pcap", expression="esp or udp port 500 or udp port 4500 or net 10.0.0.0/8")
+    capture = counters.Capture(f"{directory}/wire.pcap", device="simnic1", expression="esp or udp port 500 or udp port 4500 or net 10.0.0.0/8")
     try:
         with capture:
             for name in ("hw", "refused"):
@@ -150,7 +150,7 @@ def compare_strongswan(directory):
     ours, theirs = configs({"hw": child(1, GCM, "auto"), "refused": child(2, CBC, "yes")})
     gw = daemon.Charon(f"{directory}/gw-charon", hosts.GW).start(ours)
     peer = daemon.Charon(f"{directory}/peer-charon").start(theirs)
-    capture = counters.Capture(f"{directory}/compare.pcap", expression="net 10.0.0.0/8")
+    capture = counters.Capture(f"{directory}/compare.pcap", device="simnic1", expression="net 10.0.0.0/8")
     try:
         with capture:
             for name in ("hw", "refused"):

@@ -62,6 +62,12 @@ def build(nic="simnic", networks=NETWORKS):
             networks)
     _routes(PEER, "veth-p", ROUTER_PEER_SIDE, {4: "198.51.100.0/24", 6: "2001:db8:100::/64"}, 2, 1,
             networks)
+    # The router would carry the inner networks, too, so that what leaves in the clear arrives and is seen.
+    run("ip", "-n", WIRE, "-batch", "-", stdin=f"""route add 10.1.0.0/16 via {GW_ADDRESS[4]}
+route add 10.2.0.0/16 via {PEER_ADDRESS[4]}
+route add fd01::/16 via {GW_ADDRESS[6]}
+route add fd02::/16 via {PEER_ADDRESS[6]}
+""")
     for name in (GW, PEER):
         ns(name, "sysctl", "-qw", "net.ipv4.conf.all.rp_filter=0")
 
