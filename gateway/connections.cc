@@ -84,10 +84,16 @@ void Connections::on_event(base::Instant now, const ike::Event& event) {
       });
       break;
     case Kind::child_failed:
+      each(event.conn, event.child, [&](ChildStatus& status) {
+        if (event.failure) failed(now, status, *event.failure);
+      });
+      break;
     case Kind::ike_failed:
       each(event.conn, event.child, [&](ChildStatus& status) {
-        const bool concerned = event.kind == Kind::child_failed || status.state == ChildStatus::State::connecting;
-        if (concerned && event.failure) failed(now, status, *event.failure);
+        if (!event.failure || status.state == ChildStatus::State::up) return;
+        // A child that is down did not ask: the peer did. Its operator wants to know why, its next try stays as it is.
+        if (status.state == ChildStatus::State::connecting) return failed(now, status, *event.failure);
+        status.last_error = LastError{now, *event.failure};
       });
       break;
     case Kind::peer_refused:

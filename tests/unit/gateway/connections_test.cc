@@ -60,6 +60,21 @@ TEST(Connections, FailuresAreRetriedWithBackoffAndRemembered) {
   EXPECT_EQ(retry_delay(50), base::Duration(seconds(60)));
 }
 
+TEST(Connections, APeerThatFailedToConnectIsRememberedAndChangesNothingElse) {
+  Connections conns;
+  conns.load(at(0), config(ike::StartAction::none));
+  conns.on_event(at(1), event(Kind::ike_failed, 0, ike::Reason::auth_failed));
+  const auto& status = conns.children().at(kNet);
+  EXPECT_EQ(status.state, ChildStatus::State::down);
+  ASSERT_TRUE(status.last_error);
+  EXPECT_EQ(status.last_error->failure.code, ike::Reason::auth_failed);
+  EXPECT_FALSE(status.next_try_at);
+  conns.on_event(at(2), event(Kind::child_up, 1));
+  conns.on_event(at(3), event(Kind::ike_failed, 0, ike::Reason::timeout));
+  EXPECT_EQ(status.state, ChildStatus::State::up);
+  EXPECT_EQ(status.last_error->failure.code, ike::Reason::auth_failed);
+}
+
 TEST(Connections, UpWhileAnyGenerationLivesAndOperatorsDownStays) {
   Connections conns;
   conns.load(at(0), config(ike::StartAction::start));
