@@ -198,7 +198,7 @@ class Interop:
         self.results.check(f"{cell.name}/pings while down", 0, traffic.ping(hosts.GW, gw, peer, 2, interval=0.05, wait=1))
         self.pair.charon.ctl("--terminate", "--ike", cell.name, "--timeout", "10", ok=False)
         left = self.pair.wait_clean()
-        self.results.check(f"{cell.name}/nothing left", "SAs 0 0, ESP policies 0",
+        self.results.check(f"{cell.name}/nothing left by the failure", "SAs 0 0, ESP policies 0",
                            f"SAs {left[0]} {left[1]}, ESP policies {states.policy_kinds(hosts.GW)[0]}")
 
     def notify(self, cell, mark):
