@@ -28,7 +28,7 @@ def main():
     shown = ours[ours.index("$ espgate conn up demo/hw"):]
     readme = put(readme, "demo-output", shown)
     if theirs:
-        readme = put(readme, "compare-output", theirs[theirs.index("\n") + 1:])
+        readme = put(readme, "compare-output", theirs[theirs.index("\n") + 1:].partition("\nEvery count agrees")[0])
     README.write_text(readme, encoding="utf-8")
 
 

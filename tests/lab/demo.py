@@ -161,6 +161,7 @@ def compare_strongswan(directory):
             say(f"  pings through hw: {answered} of 20 answered; the NIC decrypted "
                 f"{counters.nic_counters()['hw_rx_packets']}")
             answered = traffic.ping(hosts.PEER, hosts.inner(2, 2), hosts.inner(1, 2), count=20, interval=0.05)
+            traffic.quiesce()
         say("$ swanctl --list-sas                          # on the gateway: no word of offload")
         say("\n".join(f"  {line}" for line in gw.ctl("--list-sas").stdout.splitlines()))
         say("What the gateway's log says of the refused child:")
