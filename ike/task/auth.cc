@@ -60,10 +60,11 @@ void established(Context& ctx, IkeSa& sa, bool initial_contact) {
 bool has_contact(Context& ctx, const IkeSa& sa) {
   for (const auto& [spi, other] : ctx.sas()) {
     if (other.get() == &sa || !other->up()) continue;
-    if (other->local_id == sa.local_id && sa.conn->remote.id.admits(other->remote_id) &&
-        other->remote.address == sa.remote.address) {
-      return true;
-    }
+    if (other->local_id != sa.local_id) continue;
+    // Who the peer is decides, wherever it is (2.4); while a pattern leaves that open, its address has to tell.
+    const auto& expected = sa.conn->remote.id;
+    if (other->remote_id == expected) return true;
+    if (expected.admits(other->remote_id) && other->remote.address == sa.remote.address) return true;
   }
   return false;
 }

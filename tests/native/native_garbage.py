@@ -84,6 +84,8 @@ def garbage(directory):
         bring_up(right, "proxied")
     expect("both exchanges were recorded, on both ports", len(recorded) >= 4 and {port for port, _ in recorded} ==
            {500, 4500}, [(port, len(data)) for port, data in recorded])
+    for node, conns in ((left, ["demo", "demo"]), (right, ["demo", "proxied"])):
+        expect(f"{node.name}: both SAs are up", sorted(conn for conn, *_ in spis(node)) == conns, spis(node), node.log())
     before = {node: (spis(node), node.rss_kb(), udp_counts(node)) for node in (left, right)}
     began = time.monotonic()
     stream = iter(Mutator(recorded, SEED))
