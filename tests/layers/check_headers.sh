@@ -23,7 +23,7 @@ check() {
   for compiler in g++ clang++-19; do
     command -v "$compiler" >/dev/null || { echo "$compiler is missing (tools/setup lint)"; return 1; }
     # shellcheck disable=SC2086
-    eval "$compiler -std=c++23 -Wall -Wextra -Werror -Wno-pragma-once-outside-header -Wno-deprecated-declarations $flags -x c++ -fsyntax-only '$header'" || {
+    eval "$compiler -std=c++23 -Wall -Wextra -Werror -Wno-deprecated-declarations $flags -x c++ -fsyntax-only -include '$header' /dev/null" || {
       echo "$header: does not compile on its own with $compiler"
       return 1
     }
