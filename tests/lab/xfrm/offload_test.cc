@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Offload as devices do it: the emulated NIC takes, refuses and fills up; what is read back is what was decided on.
 #include <gmock/gmock.h>
+#include <unistd.h>
 
 #include <fstream>
 
@@ -52,6 +53,11 @@ class SimnicTest : public testing::Test {
     for (std::string line; std::getline(file, line);) ++lines;
     return lines;
   }
+  // The kernel frees a deleted SA from a worker, some time later; until then the device still lists it.
+  static bool emptied() {
+    for (int waits = 0; waits < 100 && held() != 0; ++waits) ::usleep(100'000);
+    return held() == 0;
+  }
   static const ike::ChildInstalled& up(const End& end) {
     return std::get<ike::ChildInstalled>(end.answers.back().result);
   }
@@ -78,7 +84,7 @@ TEST_F(SimnicTest, CryptoIsTakenReadBackAndCarries) {
   EXPECT_TRUE(ping(wire.left, false, "-c50 -i0.02 -W3"));
   left.carry_out(left.sad.stop({}));
   right.carry_out(right.sad.stop({}));
-  EXPECT_EQ(held(), 0U);
+  EXPECT_TRUE(emptied());
   EXPECT_EQ(left.ns.output("ip xfrm state; ip xfrm policy"), "");
 }
 
@@ -89,7 +95,7 @@ TEST_F(SimnicTest, RefusedSuiteStrictLeavesNothingAndSaysWhy) {
   EXPECT_EQ(refusal.reason_code, "offload-refused");
   EXPECT_THAT(left.log, HasSubstr("\"Cannot offload authenticated xfrm states\" (EINVAL) for aes256-sha256"));
   EXPECT_EQ(left.ns.output("ip xfrm state; ip xfrm policy"), "");
-  EXPECT_EQ(held(), 0U);
+  EXPECT_TRUE(emptied());
 }
 
 TEST_F(SimnicTest, RefusedSuiteAutoRunsInSoftwareWithTheDriversWords) {
@@ -99,7 +105,7 @@ TEST_F(SimnicTest, RefusedSuiteAutoRunsInSoftwareWithTheDriversWords) {
   ASSERT_TRUE(right.install(cbc, OffloadWanted::no, {})) << right.log;
   EXPECT_EQ(up(left).in.reason_code, "offload-refused");
   EXPECT_THAT(up(left).out.reason, HasSubstr("Cannot offload authenticated xfrm states"));
-  EXPECT_EQ(held(), 0U);
+  EXPECT_TRUE(emptied());
   EXPECT_TRUE(ping(wire.left, false, "-c20 -i0.02 -W3"));
   left.carry_out(left.sad.stop({}));
   right.carry_out(right.sad.stop({}));
