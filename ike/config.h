@@ -27,6 +27,12 @@ struct TsConfig {
   base::TrafficSelector ts;
 };
 
+// Soft and hard limit of one kind, and how much may be taken off the soft one at random; 0: no limit.
+struct Lifetime {
+  std::uint64_t rekey = 0, life = 0, jitter = 0;
+  bool operator==(const Lifetime&) const = default;
+};
+
 struct ChildConfig {
   std::string name;
   std::vector<Proposal> esp_proposals;  // in order of preference
@@ -34,6 +40,8 @@ struct ChildConfig {
   base::SaMode mode = base::SaMode::tunnel;
   base::OffloadWanted offload = base::OffloadWanted::no;
   StartAction start_action = StartAction::none;
+  Lifetime time;  // seconds
+  Lifetime bytes, packets;
 };
 
 struct AuthConfig {
@@ -51,6 +59,7 @@ struct ConnConfig {
   bool encap = false;              // force UDP encapsulation
   base::Duration dpd_delay{0};     // 0: no liveness checks of our own
   std::uint32_t keying_tries = 1;  // 0: for ever
+  Lifetime time;                   // seconds; `life`: rekey_time and over_time
 };
 
 struct SharedSecret {

@@ -106,8 +106,11 @@ void on_auth_request(Context& ctx, IkeSa& sa, const wire::Payloads& payloads) {
   established(ctx, sa, wire::find_notify(payloads, wire::NotifyType::initial_contact) != nullptr);
   const auto setup = std::move(sa.setup);
   wire::Payloads before{own, wire::AuthPayload{wire::kAuthSharedKey, std::move(*data)}};
-  answer_child_request(ctx, sa, wire::ExchangeType::ike_auth, payloads, std::move(before),
-                       Nonces{setup->nonce_i, setup->nonce_r}, {});
+  answer_child_request(ctx, sa, payloads,
+                       ChildReply{.exchange = wire::ExchangeType::ike_auth,
+                                  .before = std::move(before),
+                                  .nonces = {setup->nonce_i, setup->nonce_r},
+                                  .with = {}});
 }
 
 }  // namespace espgate::ike
