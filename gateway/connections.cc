@@ -75,12 +75,26 @@ void Connections::on_event(base::Instant now, const ike::Event& event) {
         if (!status.live.empty()) return;
         status.state = ChildStatus::State::down;
         if (!event.failure) return;
-        // Closed by request of either side is no error; a peer that vanished is, and is tried again.
-        if (event.failure->code == ike::Reason::timeout) {
+        // Closed by request of either side is no error; a peer that vanished, or could not be rekeyed with, is one, and
+        // is tried again.
+        const auto code = event.failure->code;
+        if (code == ike::Reason::timeout || code == ike::Reason::expired) {
           failed(now, status, *event.failure);
         } else {
           status.last_error = LastError{now, *event.failure};
         }
+      });
+      break;
+    case Kind::child_rekeyed:
+      each(event.conn, event.child, [&](ChildStatus& status) {
+        status.live.erase(event.former_child);
+        status.live.insert(event.child_id);
+        status.last_error.reset();
+      });
+      break;
+    case Kind::rekey_failed:
+      each(event.conn, event.child, [&](ChildStatus& status) {
+        if (event.failure) status.last_error = LastError{now, *event.failure};
       });
       break;
     case Kind::child_failed:
@@ -104,6 +118,7 @@ void Connections::on_event(base::Instant now, const ike::Event& event) {
     case Kind::ike_connecting:
     case Kind::ike_up:
     case Kind::ike_down:
+    case Kind::ike_rekeyed:
     case Kind::dropped:
       break;
   }

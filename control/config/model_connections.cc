@@ -104,6 +104,7 @@ class ConnectionBuilder {
     out_->encap = from_.flag("encap", false);
     out_->dpd_delay = from_.duration("dpd_delay", std::chrono::seconds(0));
     out_->keying_tries = from_.integer("keyingtries", 1, 0, 1'000'000);
+    read_lifetimes(from_, *out_);
     out_->local = authentication("local");
     out_->remote = authentication("remote");
     children(origin);
@@ -177,6 +178,7 @@ class ConnectionBuilder {
     const auto* offload = from.get("hw_offload");
     out.offload = offload ? read_offload(offload->text) : config_.gateway.hw_offload;
     out.start_action = start_action(from);
+    read_lifetimes(from, out, report_);
     plan(out, from);
     return out;
   }
