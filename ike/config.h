@@ -34,6 +34,8 @@ struct ChildConfig {
   base::SaMode mode = base::SaMode::tunnel;
   base::OffloadWanted offload = base::OffloadWanted::no;
   StartAction start_action = StartAction::none;
+  StartAction close_action = StartAction::none;  // when the peer deleted the child
+  StartAction dpd_action = StartAction::none;    // when the peer does not answer any more
 };
 
 struct AuthConfig {
