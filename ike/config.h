@@ -53,8 +53,8 @@ struct AuthConfig {
   Identity id;  // local: any -> the tunnel end's address; remote: a pattern the peer's ID must match
   // The rest is for pubkey.
   SignaturePolicy signatures;
-  std::vector<Credential> credentials;          // local: what we can show, in order of preference
-  std::vector<crypto::Certificate> certs;       // remote: the only ones that are taken, if there are any
+  std::vector<Credential> credentials;              // local: what we can show, in order of preference
+  std::vector<crypto::Certificate> certs;           // remote: the only ones that are taken, if there are any
   std::shared_ptr<const crypto::TrustStore> trust;  // remote: where chains must lead; it knows `certs`, too
   crypto::Revocation revocation = crypto::Revocation::relaxed;
 };

@@ -255,7 +255,8 @@ std::optional<Bytes> parse_dn(std::string_view text) {
     if (equals == std::string::npos || ++count > kMaxAttributes) return std::nullopt;
     const auto key = trimmed(std::string_view(part).substr(0, equals));
     const auto value = trimmed(std::string_view(part).substr(equals + 1));
-    const auto* known = std::ranges::find_if(kNames, [&](const Name& name) { return same_ignoring_case(name.text, key); });
+    const auto* known =
+        std::ranges::find_if(kNames, [&](const Name& name) { return same_ignoring_case(name.text, key); });
     if (known == kNames.end() || value.empty() || value.size() > 1024) return std::nullopt;
     const auto one = rdn(known->oid, value);
     out.insert(out.end(), one.begin(), one.end());

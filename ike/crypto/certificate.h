@@ -40,7 +40,8 @@ class Certificate {
   [[nodiscard]] KeyHash key_hash() const;
   [[nodiscard]] bool ca() const;           // basicConstraints says so
   [[nodiscard]] bool self_issued() const;  // subject and issuer are the same
-  [[nodiscard]] bool may_sign() const;     // keyUsage is absent or has digitalSignature or nonRepudiation (RFC 4945 5.1.3.2)
+  [[nodiscard]] bool may_sign()
+      const;  // keyUsage is absent or has digitalSignature or nonRepudiation (RFC 4945 5.1.3.2)
   [[nodiscard]] std::int64_t not_before() const;  // seconds since the epoch
   [[nodiscard]] std::int64_t not_after() const;
 

@@ -99,17 +99,15 @@ std::optional<HashId> hash_of(const X509_ALGOR* algorithm) {
 Crypto<Scheme> parse_pss(const X509_ALGOR* algorithm) {
   const auto* sequence = sequence_of(algorithm);
   if (sequence == nullptr) return fail(CryptoError::bad_parameters);
-  const PssParams params(
-      static_cast<RSA_PSS_PARAMS*>(ASN1_item_unpack(sequence, ASN1_ITEM_rptr(RSA_PSS_PARAMS))));
+  const PssParams params(static_cast<RSA_PSS_PARAMS*>(ASN1_item_unpack(sequence, ASN1_ITEM_rptr(RSA_PSS_PARAMS))));
   if (params == nullptr) return fail(CryptoError::bad_parameters);
   const auto hash = hash_of(params->hashAlgorithm);
   if (!hash || params->maskGenAlgorithm == nullptr || nid_of(params->maskGenAlgorithm) != NID_mgf1) {
     return fail(CryptoError::bad_parameters);
   }
   const auto* inner = sequence_of(params->maskGenAlgorithm);
-  const Algorithm mask(inner != nullptr
-                           ? static_cast<X509_ALGOR*>(ASN1_item_unpack(inner, ASN1_ITEM_rptr(X509_ALGOR)))
-                           : nullptr);
+  const Algorithm mask(inner != nullptr ? static_cast<X509_ALGOR*>(ASN1_item_unpack(inner, ASN1_ITEM_rptr(X509_ALGOR)))
+                                        : nullptr);
   if (mask == nullptr || hash_of(mask.get()) != hash) return fail(CryptoError::bad_parameters);
   const bool salt_fits = params->saltLength != nullptr && ASN1_INTEGER_get(params->saltLength) == octets_of(*hash);
   const bool trailer_fits = params->trailerField == nullptr || ASN1_INTEGER_get(params->trailerField) == 1;
@@ -144,8 +142,7 @@ base::Bytes pss_identifier(HashId hash) {
     return first;
   };
   const unsigned last = hash == sha2_256 ? 1 : hash == sha2_384 ? 2 : 3;  // id-sha256, -384, -512
-  const auto digest =
-      wrap(0x30, octets({0x06, 9, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, last, 0x05, 0x00}));
+  const auto digest = wrap(0x30, octets({0x06, 9, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, last, 0x05, 0x00}));
   const auto mgf = wrap(0x30, join(octets({0x06, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x08}), digest));
   auto params = join(wrap(0xa0, digest), wrap(0xa1, mgf));
   params = join(std::move(params), octets({0xa2, 3, 0x02, 1, static_cast<unsigned>(octets_of(hash))}));

@@ -42,8 +42,7 @@ std::optional<Failure> check_psk(const Context& ctx, const IkeSa& sa, const wire
                                  const wire::AuthPayload& auth) {
   const auto* secret = choose_secret(*ctx.config, sa.local_id, theirs.identity);
   if (secret == nullptr) {
-    return Failure{
-        Reason::no_secret, kStep, "no shared secret is configured for " + who(sa, theirs.identity), {}};
+    return Failure{Reason::no_secret, kStep, "no shared secret is configured for " + who(sa, theirs.identity), {}};
   }
   const auto expected = psk_proof(sa, theirs.initiator, secret->key.view(), theirs);
   if (expected && base::equal_constant_time(*expected, auth.data)) return std::nullopt;

@@ -112,7 +112,8 @@ std::optional<Signature> read_signature(const wire::AuthPayload& auth, KeyKind k
   if (auth.method == wire::kAuthRsa) {
     using enum HashId;
     Signature out{{}, auth.data};
-    for (const auto hash : {sha2_256, sha2_512, sha2_384, sha1}) out.schemes.push_back({SignatureKind::rsa_pkcs1, hash});
+    for (const auto hash : {sha2_256, sha2_512, sha2_384, sha1})
+      out.schemes.push_back({SignatureKind::rsa_pkcs1, hash});
     return out;
   }
   const auto* fixed = std::ranges::find(kFixed, auth.method, &FixedEcdsa::method);
@@ -127,8 +128,8 @@ std::optional<Failure> verify_auth(const IkeSa& sa, const crypto::PublicKey& key
   const auto wrong = [&](std::string text) { return Failure{Reason::auth_failed, kStep, std::move(text), {}}; };
   auto signature = read_signature(auth, key.kind());
   if (!signature) {
-    return wrong(fmt::format("the peer's signature (method {}) is malformed or of a kind that is not taken",
-                             auth.method));
+    return wrong(
+        fmt::format("the peer's signature (method {}) is malformed or of a kind that is not taken", auth.method));
   }
   const auto& policy = sa.conn->remote.signatures;
   std::erase_if(signature->schemes, [&](const Scheme& scheme) { return !policy.admits(scheme); });
@@ -140,8 +141,8 @@ std::optional<Failure> verify_auth(const IkeSa& sa, const crypto::PublicKey& key
     return crypto::verify(key, scheme, octets, signature->data).has_value();
   });
   if (good) return std::nullopt;
-  return wrong(fmt::format("the signature of '{}' ({}) is wrong", theirs.identity.text(),
-                           signature->schemes.front().text()));
+  return wrong(
+      fmt::format("the signature of '{}' ({}) is wrong", theirs.identity.text(), signature->schemes.front().text()));
 }
 
 }  // namespace

@@ -112,7 +112,8 @@ std::expected<std::vector<Certificate>, std::string> shown_certs(const wire::Pay
   for (const auto& payload : payloads) {
     const auto* cert = std::get_if<wire::CertPayload>(&payload);
     if (cert == nullptr || cert->encoding != wire::kCertX509) continue;
-    if (out.size() == kMostCerts) return std::unexpected(fmt::format("the peer sent more than {} certificates", kMostCerts));
+    if (out.size() == kMostCerts)
+      return std::unexpected(fmt::format("the peer sent more than {} certificates", kMostCerts));
     auto parsed = Certificate::from_der(cert->data);
     if (!parsed) return std::unexpected("the peer sent a certificate that is none, or is too long");
     out.push_back(std::move(*parsed));
@@ -121,8 +122,7 @@ std::expected<std::vector<Certificate>, std::string> shown_certs(const wire::Pay
   for (const auto& known : remote.certs) {
     if (known.proves(identity)) return std::vector{known};
   }
-  return std::unexpected(
-      fmt::format("the peer sent no certificate, and none is configured for '{}'", identity.text()));
+  return std::unexpected(fmt::format("the peer sent no certificate, and none is configured for '{}'", identity.text()));
 }
 
 std::expected<void, std::string> trusts(const AuthConfig& remote, std::span<const Certificate> shown, std::int64_t at) {

@@ -18,9 +18,9 @@
 
 namespace espgate::ike::wire {
 
-using Payload = std::variant<SaPayload, KePayload, NoncePayload, IdPayload, AuthPayload, NotifyPayload, DeletePayload,
-                             TsPayload, CertPayload, CertRequestPayload, VendorIdPayload, EncryptedPayload,
-                             OpaquePayload>;
+using Payload =
+    std::variant<SaPayload, KePayload, NoncePayload, IdPayload, AuthPayload, NotifyPayload, DeletePayload, TsPayload,
+                 CertPayload, CertRequestPayload, VendorIdPayload, EncryptedPayload, OpaquePayload>;
 using Payloads = std::vector<Payload>;
 
 struct Message {

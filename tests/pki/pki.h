@@ -35,9 +35,9 @@ struct Wish {
   bool ca = false;
   std::string key_usage{};  // "digitalSignature", ...; empty: no such extension
   std::string crl_uri{};
-  std::string digest = "SHA256";                   // of the issuer's signature; ignored for Ed25519
-  std::int64_t from = 0, until = 2'000'000'000;    // seconds since the epoch
-  std::int64_t serial = 0;                         // 0: the next one
+  std::string digest = "SHA256";                 // of the issuer's signature; ignored for Ed25519
+  std::int64_t from = 0, until = 2'000'000'000;  // seconds since the epoch
+  std::int64_t serial = 0;                       // 0: the next one
 };
 
 // A certificate and its key.

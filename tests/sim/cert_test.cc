@@ -10,17 +10,19 @@
 namespace espgate::sim {
 namespace {
 
-using ::testing::HasSubstr;
 using ike::AuthMethod;
 using ike::Event;
 using ike::Reason;
+using ::testing::HasSubstr;
 
 class Certs : public Pair {
  protected:
   pki::Entity root = pki::self_signed({.subject = "O=espgate, CN=root", .ca = true}, pki::ec("P-256", 1));
   pki::Entity middle = pki::issue(root, {.subject = "O=espgate, CN=middle", .ca = true}, pki::ec("P-256", 2));
-  pki::Entity of_a = pki::issue(middle, {.subject = "O=espgate, CN=a", .names = {"DNS:a.example.org"}}, pki::ec("P-256", 3));
-  pki::Entity of_b = pki::issue(root, {.subject = "O=espgate, CN=b", .names = {"IP:198.51.100.2"}}, pki::ec("P-256", 4));
+  pki::Entity of_a =
+      pki::issue(middle, {.subject = "O=espgate, CN=a", .names = {"DNS:a.example.org"}}, pki::ec("P-256", 3));
+  pki::Entity of_b =
+      pki::issue(root, {.subject = "O=espgate, CN=b", .names = {"IP:198.51.100.2"}}, pki::ec("P-256", 4));
   std::vector<ike::crypto::RevocationList> lists;
 
   ike::Credential credential(const pki::Entity& entity) const {

@@ -63,7 +63,8 @@ TEST_F(Authorities, CertificatesAreReadWhole) {
   const auto both = Certificate::from_file(base::as_bytes(pki::pem(leaf.cert) + pki::pem(middle.cert)));
   ASSERT_TRUE(both);
   EXPECT_EQ(both->size(), 2U);
-  EXPECT_FALSE(Certificate::from_file(base::as_bytes("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")));
+  EXPECT_FALSE(
+      Certificate::from_file(base::as_bytes("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")));
   EXPECT_FALSE(Certificate::from_file(base::as_bytes("")));
 }
 
@@ -107,7 +108,8 @@ TEST_F(Authorities, TimesAndStrengthMatter) {
   EXPECT_EQ(tiny.cert.key().error(), CryptoError::weak_key);
   const auto old = pki::issue(middle, {.subject = "CN=old", .digest = "SHA1"}, pki::ed25519(4));
   EXPECT_THAT(judge(*store, old.cert, {middle.cert}), HasSubstr("too weak"));
-  const auto late = TrustStore::make({pki::self_signed({.subject = "CN=late", .ca = true, .until = 5}, pki::ed25519(5)).cert}, {});
+  const auto late =
+      TrustStore::make({pki::self_signed({.subject = "CN=late", .ca = true, .until = 5}, pki::ed25519(5)).cert}, {});
   EXPECT_NE(judge(*late, late->anchors()[0], {}), "good") << "a trusted certificate expires, too";
 }
 

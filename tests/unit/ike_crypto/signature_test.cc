@@ -56,22 +56,21 @@ TEST_P(EveryScheme, HasAnIdentifierThatIsReadBack) {
   for (std::size_t i = 0; i < der.size(); ++i) EXPECT_FALSE(parse_algorithm(base::ByteView(der).first(i))) << i;
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    All, EveryScheme,
-    ::testing::Values(Case{"rsa256", [] { return pki::rsa(); }, {rsa_pkcs1, sha2_256}},
-                      Case{"rsa384", [] { return pki::rsa(); }, {rsa_pkcs1, sha2_384}},
-                      Case{"rsa512", [] { return pki::rsa(); }, {rsa_pkcs1, sha2_512}},
-                      Case{"rsa1", [] { return pki::rsa(); }, {rsa_pkcs1, sha1}},
-                      Case{"pss256", [] { return pki::rsa(); }, {rsa_pss, sha2_256}},
-                      Case{"pss384", [] { return pki::rsa(); }, {rsa_pss, sha2_384}},
-                      Case{"pss512", [] { return pki::rsa(); }, {rsa_pss, sha2_512}},
-                      Case{"p256", [] { return pki::ec("P-256"); }, {ecdsa, sha2_256}},
-                      Case{"p384", [] { return pki::ec("P-384"); }, {ecdsa, sha2_384}},
-                      Case{"p521", [] { return pki::ec("P-521"); }, {ecdsa, sha2_512}},
-                      Case{"p256sha512", [] { return pki::ec("P-256"); }, {ecdsa, sha2_512}},
-                      Case{"ed25519", [] { return pki::ed25519(); }, {ed25519, identity}},
-                      Case{"ed448", [] { return pki::ed448(); }, {ed448, identity}}),
-    [](const auto& one) { return one.param.name; });
+INSTANTIATE_TEST_SUITE_P(All, EveryScheme,
+                         ::testing::Values(Case{"rsa256", [] { return pki::rsa(); }, {rsa_pkcs1, sha2_256}},
+                                           Case{"rsa384", [] { return pki::rsa(); }, {rsa_pkcs1, sha2_384}},
+                                           Case{"rsa512", [] { return pki::rsa(); }, {rsa_pkcs1, sha2_512}},
+                                           Case{"rsa1", [] { return pki::rsa(); }, {rsa_pkcs1, sha1}},
+                                           Case{"pss256", [] { return pki::rsa(); }, {rsa_pss, sha2_256}},
+                                           Case{"pss384", [] { return pki::rsa(); }, {rsa_pss, sha2_384}},
+                                           Case{"pss512", [] { return pki::rsa(); }, {rsa_pss, sha2_512}},
+                                           Case{"p256", [] { return pki::ec("P-256"); }, {ecdsa, sha2_256}},
+                                           Case{"p384", [] { return pki::ec("P-384"); }, {ecdsa, sha2_384}},
+                                           Case{"p521", [] { return pki::ec("P-521"); }, {ecdsa, sha2_512}},
+                                           Case{"p256sha512", [] { return pki::ec("P-256"); }, {ecdsa, sha2_512}},
+                                           Case{"ed25519", [] { return pki::ed25519(); }, {ed25519, identity}},
+                                           Case{"ed448", [] { return pki::ed448(); }, {ed448, identity}}),
+                         [](const auto& one) { return one.param.name; });
 
 // The octets that RFC 7427 A prints.
 TEST(AlgorithmIdentifier, IsThatOfTheRfc) {
@@ -81,9 +80,10 @@ TEST(AlgorithmIdentifier, IsThatOfTheRfc) {
   EXPECT_EQ(base::to_hex(algorithm_identifier({ecdsa, sha2_512})), "300a06082a8648ce3d040304");
   EXPECT_EQ(base::to_hex(algorithm_identifier({ed25519, identity})), "300506032b6570");
   // A.4.3, "RSASSA-PSS with SHA-256"
-  EXPECT_EQ(base::to_hex(algorithm_identifier({rsa_pss, sha2_256})),
-            "304106092a864886f70d01010a3034a00f300d06096086480165030402010500a11c301a06092a864886f70d010108300d060960864801"
-            "65030402010500a203020120");
+  EXPECT_EQ(
+      base::to_hex(algorithm_identifier({rsa_pss, sha2_256})),
+      "304106092a864886f70d01010a3034a00f300d06096086480165030402010500a11c301a06092a864886f70d010108300d060960864801"
+      "65030402010500a203020120");
 }
 
 TEST(AlgorithmIdentifier, ParametersMayBeLeftOut) {
@@ -204,8 +204,8 @@ TEST(Verify, SignaturesOfAWrongSizeAreRefused) {
 }
 
 TEST(Ecdsa, RawFormAndBack) {
-  for (const auto& [curve, half, hash] : {std::tuple{"P-256", 32U, sha2_256}, std::tuple{"P-384", 48U, sha2_384},
-                                          std::tuple{"P-521", 66U, sha2_512}}) {
+  for (const auto& [curve, half, hash] :
+       {std::tuple{"P-256", 32U, sha2_256}, std::tuple{"P-384", 48U, sha2_384}, std::tuple{"P-521", 66U, sha2_512}}) {
     const auto key = pki::ec(curve);
     const auto theirs = pki::public_key(key);
     const auto der = *sign(*pki::private_key(key), {ecdsa, hash}, kMessage);

@@ -166,7 +166,8 @@ TEST(SignaturePolicies, AreParsed) {
   EXPECT_EQ(policy("rsa-3072-sha256-sha512").rsa_bits, 3072);
   EXPECT_EQ(policy("rsa-3072-sha256-ecdsa-384-sha384").ecdsa_bits, 384);
   EXPECT_EQ(policy("ike:ed25519").schemes, (std::vector<crypto::Scheme>{{ed25519, HashId::identity}}));
-  for (const auto* bad : {"", "pubkey-", "sha256", "pubkey-md5", "rsa-", "-rsa", "256-rsa", "ecdsa-pss", "eap", "bliss"}) {
+  for (const auto* bad :
+       {"", "pubkey-", "sha256", "pubkey-md5", "rsa-", "-rsa", "256-rsa", "ecdsa-pss", "eap", "bliss"}) {
     EXPECT_FALSE(parse_signature_policy(bad)) << bad;
   }
 }

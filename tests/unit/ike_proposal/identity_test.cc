@@ -39,8 +39,7 @@ TEST(Identity, ParsesAndShows) {
 
 TEST(Identity, Refuses) {
   for (const auto* text :
-       {"", "@", "@#", "@#6b6", "@#xy", "C=", "XX=y", "C=CH, nothing", "dn:", "ipv4:gw", "ipv6:192.0.2.1",
-        "fqdn:"}) {
+       {"", "@", "@#", "@#6b6", "@#xy", "C=", "XX=y", "C=CH, nothing", "dn:", "ipv4:gw", "ipv6:192.0.2.1", "fqdn:"}) {
     EXPECT_FALSE(Identity::parse(text)) << text;
   }
 }
@@ -96,7 +95,9 @@ TEST(Identity, SubnetsAndRangesArePatterns) {
 
 TEST(DistinguishedName, ParsesAndShows) {
   EXPECT_EQ(id("C=CH, O=Example, CN=gw.example.org").type, IdType::dn);
-  EXPECT_EQ(base::to_hex(id("C=CH, CN=x").data), "3019310b3009060355040613024348310a300806035504031301" "78");
+  EXPECT_EQ(base::to_hex(id("C=CH, CN=x").data),
+            "3019310b3009060355040613024348310a300806035504031301"
+            "78");
   EXPECT_EQ(id("C=CH, O=Example, CN=gw").text(), "C=CH, O=Example, CN=gw");
   EXPECT_EQ(id("/C=CH/O=Example/CN=gw").data, id("C=CH, O=Example, CN=gw").data);
   EXPECT_EQ(id("O=a\\, b, E=me@example.org").text(), "O=a\\, b, E=me@example.org");
