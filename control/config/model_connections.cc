@@ -89,8 +89,8 @@ std::vector<base::TrafficSelector> resolved(const std::vector<ike::TsConfig>& co
 
 class ConnectionBuilder {
  public:
-  ConnectionBuilder(const Section& section, Configuration& config, Report& report)
-      : section_(section), config_(config), report_(report), from_(section, report) {}
+  ConnectionBuilder(const Section& section, Configuration& config, Credentials& credentials, Report& report)
+      : section_(section), config_(config), credentials_(credentials), report_(report), from_(section, report) {}
 
   std::shared_ptr<ike::ConnConfig> build() {
     out_ = std::make_shared<ike::ConnConfig>();
@@ -104,8 +104,13 @@ class ConnectionBuilder {
     out_->encap = from_.flag("encap", false);
     out_->dpd_delay = from_.duration("dpd_delay", std::chrono::seconds(0));
     out_->keying_tries = from_.integer("keyingtries", 1, 0, 1'000'000);
-    out_->local = authentication("local");
-    out_->remote = authentication("remote");
+    out_->local = build_authentication(section_, true, credentials_, report_);
+    out_->remote = build_authentication(section_, false, credentials_, report_);
+    out_->send_certreq = from_.flag("send_certreq", true);
+    const auto send_cert = from_.text("send_cert", "ifasked");
+    out_->send_cert = send_cert == "always"  ? ike::SendCert::always
+                      : send_cert == "never" ? ike::SendCert::never
+                                             : ike::SendCert::if_asked;
     children(origin);
     config_.origins.push_back(std::move(origin));
     return out_;
@@ -117,41 +122,6 @@ class ConnectionBuilder {
     out_->remote_addrs = read_addresses(from_, "remote_addrs", report_);
     out_->local_port = static_cast<std::uint16_t>(from_.integer("local_port", 500, 1, 65535));
     out_->remote_port = static_cast<std::uint16_t>(from_.integer("remote_port", 500, 1, 65535));
-  }
-
-  ike::AuthConfig authentication(std::string_view side) {
-    ike::AuthConfig out;
-    const Section* round = nullptr;
-    for (const auto& sub : section_.sections) {
-      if (!sub->name.starts_with(side)) continue;
-      if (round) report_.error(sub->at, fmt::format("a second {} round is not supported yet, expected one", side));
-      if (!round) round = sub.get();
-    }
-    if (!round) {
-      report_.error(section_.at,
-                    fmt::format("connection {} does not say how {} authenticates, expected {} {{ auth = psk }}",
-                                section_.name, side == "local" ? "this side" : "the peer", side));
-      return out;
-    }
-    const SectionReader from(*round, report_);
-    const auto* auth = from.get("auth");
-    if (!auth) {
-      report_.error(
-          round->at,
-          fmt::format("{} has no auth, and the default pubkey is not supported yet, expected auth = psk", round->name));
-    } else if (auth->text != "psk") {
-      report_.error(auth->value_at, fmt::format("auth = {} is not supported yet, expected psk", auth->text));
-    }
-    if (const auto* id = from.get("id"); id && !id->text.empty()) {
-      if (auto parsed = ike::Identity::parse(id->text)) {
-        out.id = std::move(*parsed);
-      } else {
-        report_.error(id->value_at, fmt::format("{} is no identity that is supported, expected an address, a name, an "
-                                                "email address or keyid:",
-                                                id->text));
-      }
-    }
-    return out;
   }
 
   void children(ConnOrigin& origin) {
@@ -230,6 +200,7 @@ class ConnectionBuilder {
 
   const Section& section_;
   Configuration& config_;
+  Credentials& credentials_;
   Report& report_;
   SectionReader from_;
   std::shared_ptr<ike::ConnConfig> out_;
@@ -237,9 +208,12 @@ class ConnectionBuilder {
 
 }  // namespace
 
-void build_connections(const Section* section, Configuration& config, ike::Config& ike, Report& report) {
+void build_connections(const Section* section, Configuration& config, ike::Config& ike, Credentials& credentials,
+                       Report& report) {
   if (!section) return;
-  for (const auto& sub : section->sections) ike.conns.push_back(ConnectionBuilder(*sub, config, report).build());
+  for (const auto& sub : section->sections) {
+    ike.conns.push_back(ConnectionBuilder(*sub, config, credentials, report).build());
+  }
 }
 
 }  // namespace espgate::control

@@ -134,7 +134,9 @@ void add_refused(Server& server) {
     refuse(server, name, file);
   }
   for (const auto* name : {"load-cert", "load-key", "unload-key", "load-token", "flush-certs"}) {
-    refuse(server, name, "certificates are not supported yet");
+    refuse(server, name,
+           "espgated reads certificates and keys from files beside its configuration: put them there, "
+           "then `espgate conn reload`");
   }
   for (const auto* name : {"rekey", "redirect"}) refuse(server, name, std::string(name) + " is not supported yet");
   for (const auto* name : {"install", "uninstall"}) {
