@@ -79,8 +79,10 @@ void Connections::on_event(base::Instant now, const ike::Event& event) {
         if (!status.live.empty()) return;
         status.state = ChildStatus::State::down;
         if (!event.failure) return;
-        // Closed by request of either side is no error; a peer that vanished is, and is tried again.
-        const bool silent = event.failure->code == ike::Reason::timeout;
+        // Closed by request of either side is no error; a peer that vanished, or could not be rekeyed with, is one, and
+        // is tried again.
+        const bool silent =
+            event.failure->code == ike::Reason::timeout || event.failure->code == ike::Reason::expired;
         const bool closed = event.failure->code == ike::Reason::peer_deleted;
         if (silent && status.keep_up) return failed(now, status, *event.failure);
         status.last_error = LastError{now, *event.failure};
@@ -90,6 +92,18 @@ void Connections::on_event(base::Instant now, const ike::Event& event) {
           status.keep_up = true;
           status.next_try_at = now;
         }
+      });
+      break;
+    case Kind::child_rekeyed:
+      each(event.conn, event.child, [&](ChildStatus& status) {
+        status.live.erase(event.former_child);
+        status.live.insert(event.child_id);
+        status.last_error.reset();
+      });
+      break;
+    case Kind::rekey_failed:
+      each(event.conn, event.child, [&](ChildStatus& status) {
+        if (event.failure) status.last_error = LastError{now, *event.failure};
       });
       break;
     case Kind::child_failed:
@@ -113,6 +127,7 @@ void Connections::on_event(base::Instant now, const ike::Event& event) {
     case Kind::ike_connecting:
     case Kind::ike_up:
     case Kind::ike_down:
+    case Kind::ike_rekeyed:
     case Kind::dropped:
       break;
   }

@@ -34,6 +34,9 @@ enum class Reason : std::uint8_t {
   out_of_window,    // unexpected message id
   half_open_limit,  // too many IKE SAs whose peers are not authenticated yet
   unexpected,       // an exchange that makes no sense in this state
+  busy,             // another exchange about the same SA is under way; it is tried again
+  rekeyed,          // a newer generation took its place
+  expired,          // its hard lifetime is over
 };
 
 // "auth-failed", "no-proposal", ...

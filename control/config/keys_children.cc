@@ -8,7 +8,6 @@ namespace {
 using enum KeyType;
 using enum KeyStatus;
 
-constexpr auto no_rekey = "rekeying is not supported yet, this limit has no effect";
 constexpr auto no_if_id = "XFRM interfaces are not supported yet";
 constexpr auto no_marks = "marks are not supported yet: without them other traffic would match";
 constexpr auto no_labels = "security labels are not supported";
@@ -26,15 +25,15 @@ constexpr Key table[] = {
     {"connections.<conn>.children.<child>.sha256_96", boolean, "no", "SHA-256 cut to 96 bits, as old kernels did", refused, "the cut to 96 bits breaks RFC 4868", "", "", off},
     {"connections.<conn>.children.<child>.local_ts", selectors, "dynamic", "local traffic selectors: prefix, range or dynamic, each with an optional [proto/port]"},
     {"connections.<conn>.children.<child>.remote_ts", selectors, "dynamic", "remote traffic selectors, written alike"},
-    {"connections.<conn>.children.<child>.rekey_time", duration, "1h", "rekey after this time", ignored, no_rekey, "", "s", zero},
-    {"connections.<conn>.children.<child>.life_time", duration, "", "close after this time (default: rekey_time and a tenth)", ignored, no_rekey, "", "s", zero},
-    {"connections.<conn>.children.<child>.rand_time", duration, "", "take a random part of this off rekey_time", ignored, no_rekey, "", "s", zero},
-    {"connections.<conn>.children.<child>.rekey_bytes", size, "0", "rekey after so many octets", ignored, no_rekey, "", "octets", zero},
-    {"connections.<conn>.children.<child>.life_bytes", size, "", "close after so many octets", ignored, no_rekey, "", "octets", zero},
-    {"connections.<conn>.children.<child>.rand_bytes", size, "", "take a random part of this off rekey_bytes", ignored, no_rekey, "", "octets", zero},
-    {"connections.<conn>.children.<child>.rekey_packets", integer, "0", "rekey after so many packets", ignored, no_rekey, "", "packets", zero},
-    {"connections.<conn>.children.<child>.life_packets", integer, "", "close after so many packets", ignored, no_rekey, "", "packets", zero},
-    {"connections.<conn>.children.<child>.rand_packets", integer, "", "take a random part of this off rekey_packets", ignored, no_rekey, "", "packets", zero},
+    {"connections.<conn>.children.<child>.rekey_time", duration, "1h", "rekey after this time", honoured, "", "", "s"},
+    {"connections.<conn>.children.<child>.life_time", duration, "", "close after this time; default: rekey_time and a tenth", honoured, "", "", "s"},
+    {"connections.<conn>.children.<child>.rand_time", duration, "", "take a random part of this off rekey_time; default: what lies between the two", honoured, "", "", "s"},
+    {"connections.<conn>.children.<child>.rekey_bytes", size, "0", "rekey after so many octets", honoured, "", "", "octets"},
+    {"connections.<conn>.children.<child>.life_bytes", size, "", "close after so many octets; default: rekey_bytes and a tenth", honoured, "", "", "octets"},
+    {"connections.<conn>.children.<child>.rand_bytes", size, "", "take a random part of this off rekey_bytes", honoured, "", "", "octets"},
+    {"connections.<conn>.children.<child>.rekey_packets", integer, "0", "rekey after so many packets", honoured, "", "", "packets"},
+    {"connections.<conn>.children.<child>.life_packets", integer, "", "close after so many packets; default: rekey_packets and a tenth", honoured, "", "", "packets"},
+    {"connections.<conn>.children.<child>.rand_packets", integer, "", "take a random part of this off rekey_packets", honoured, "", "", "packets"},
     {"connections.<conn>.children.<child>.updown", text, "", "script to run when the child comes up or goes down", ignored, "no script is run"},
     {"connections.<conn>.children.<child>.hostaccess", boolean, "no", "a word for that script", ignored, "no script is run", "", "", off},
     {"connections.<conn>.children.<child>.mode", choice, "tunnel", "tunnel or transport", honoured, "", "tunnel transport transport_proxy beet pass drop"},

@@ -104,6 +104,7 @@ class ConnectionBuilder {
     out_->encap = from_.flag("encap", false);
     out_->dpd_delay = from_.duration("dpd_delay", std::chrono::seconds(0));
     out_->keying_tries = from_.integer("keyingtries", 1, 0, 1'000'000);
+    read_lifetimes(from_, *out_);
     out_->local = build_authentication(section_, true, credentials_, report_);
     out_->remote = build_authentication(section_, false, credentials_, report_);
     out_->send_certreq = from_.flag("send_certreq", true);
@@ -149,6 +150,7 @@ class ConnectionBuilder {
     out.start_action = action(from, "start_action");
     out.close_action = action(from, "close_action");
     out.dpd_action = action(from, "dpd_action");
+    read_lifetimes(from, out, report_);
     plan(out, from);
     return out;
   }
