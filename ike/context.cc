@@ -18,11 +18,16 @@ bool Bucket::take(base::Instant now) {
 }
 
 Context::Context(EngineOptions opts, Rng& random)
-    : options(opts),
+    : options(std::move(opts)),
       rng(random),
       config(std::make_shared<const Config>()),
-      events(opts.noise_per_second),
-      answers(opts.noise_per_second) {}
+      events(options.noise_per_second),
+      answers(options.noise_per_second) {}
+
+std::int64_t Context::epoch_seconds() const {
+  if (options.wall_clock) return options.wall_clock(now);
+  return std::chrono::duration_cast<std::chrono::seconds>(now.time_since_epoch()).count();
+}
 
 // ---------------------------------------------------------------------- actions
 

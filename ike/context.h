@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -24,6 +25,8 @@ struct EngineOptions {
   std::uint32_t noise_per_second = 20;                      // events about strangers' datagrams, and answers to them
   base::Duration linger = std::chrono::seconds(30);         // how long a closed SA repeats its last response
   base::Duration shutdown_grace = std::chrono::seconds(3);  // how long Shutdown waits for answers
+  // Seconds since the epoch at an instant, for the validity of certificates; none: the instant's own count.
+  std::function<std::int64_t(base::Instant)> wall_clock;
 };
 
 // So many per second, no more: against log floods and reflection.
@@ -48,6 +51,8 @@ class Context {
   base::Instant now;
   bool shutting_down = false;
   Bucket events, answers;
+
+  [[nodiscard]] std::int64_t epoch_seconds() const;
 
   // ------------------------------------------------------------------ actions
   void emit(Action action) { out_.push_back(std::move(action)); }

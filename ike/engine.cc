@@ -14,7 +14,7 @@
 
 namespace espgate::ike {
 
-Engine::Engine(Options options, Rng& rng) : context_(std::make_unique<Context>(options, rng)) {}
+Engine::Engine(Options options, Rng& rng) : context_(std::make_unique<Context>(std::move(options), rng)) {}
 Engine::Engine(Engine&&) noexcept = default;
 Engine& Engine::operator=(Engine&&) noexcept = default;
 Engine::~Engine() = default;

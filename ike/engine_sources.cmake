@@ -10,7 +10,10 @@ set(IKE_ENGINE_SOURCES
   ts_select.cc
   task/auth.cc
   task/auth_initiator.cc
+  task/auth_proof.cc
   task/auth_responder.cc
+  task/auth_signature.cc
+  task/certs.cc
   task/child_create.cc
   task/child_install.cc
   task/child_negotiate.cc

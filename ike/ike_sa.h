@@ -32,6 +32,7 @@
 #include "ike/config.h"
 #include "ike/crypto/key_exchange.h"
 #include "ike/crypto/keys.h"
+#include "ike/crypto/signature.h"
 #include "ike/crypto/sk_cipher.h"
 #include "ike/crypto/suite.h"
 #include "ike/proposal.h"
@@ -42,6 +43,13 @@ namespace espgate::ike {
 
 enum class State : std::uint8_t { init_sent, init_replied, auth_sent, established, deleting, rekeyed, closed };
 
+// How the peer wants us to sign.
+struct PeerSignatures {
+  std::optional<std::vector<crypto::HashId>> hashes;  // none: it does not know RFC 7427
+  bool cert_asked = false;                            // a CERTREQ came
+  std::vector<crypto::KeyHash> authorities;           // of the CAs it asked for
+};
+
 // What IKE_SA_INIT leaves for IKE_AUTH; gone once the SA is established.
 struct Setup {
   base::Bytes request, response;  // the two messages as sent, for AUTH
@@ -51,6 +59,7 @@ struct Setup {
   std::optional<std::uint16_t> group;     // initiator: the group the peer asked for
   std::optional<crypto::KeyExchange> ke;  // initiator: until the answer
   Proposal chosen;                        // the IKE proposal, one transform of a type
+  PeerSignatures signatures;              // what the peer said of certificates and hashes
 };
 
 // Exchanges of ours: waiting in IkeSa::queue, or under way in Outgoing.

@@ -11,6 +11,8 @@ std::string_view code(Reason reason) {
       return "no-config";
     case Reason::no_secret:
       return "no-secret";
+    case Reason::bad_certificate:
+      return "bad-certificate";
     case Reason::no_proposal:
       return "no-proposal";
     case Reason::ts_unacceptable:

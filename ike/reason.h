@@ -10,7 +10,8 @@ namespace espgate::ike {
 enum class Reason : std::uint8_t {
   auth_failed,           // the peer's AUTH payload is wrong, or it says ours is
   no_config,             // no connection for these addresses or identities
-  no_secret,             // no shared secret for these identities
+  no_secret,             // no shared secret or private key for these identities
+  bad_certificate,       // the peer's certificate is missing, broken, not trusted, or not for its identity
   no_proposal,           // no common proposal
   ts_unacceptable,       // no common traffic selectors
   invalid_ke,            // key exchange failed or its group was refused twice

@@ -39,7 +39,7 @@ constexpr Key table[] = {
     {"connections.<conn>.children.<child>.mode", choice, "tunnel", "tunnel or transport", honoured, "", "tunnel transport transport_proxy beet pass drop"},
     {"connections.<conn>.children.<child>.policies", boolean, "yes", "install policies", refused, "policies are always installed: they keep covered traffic from leaving in the clear", "", "", on},
     {"connections.<conn>.children.<child>.policies_fwd_out", boolean, "no", "forward policies for outbound traffic, too", ignored, "no such policies are installed", "", "", off},
-    {"connections.<conn>.children.<child>.dpd_action", choice, "clear", "what to do when the peer does not answer", ignored, "the child is closed, and nothing more is done yet", "clear trap start none restart hold", "", "clear none"},
+    {"connections.<conn>.children.<child>.dpd_action", choice, "clear", "when the peer does not answer: close (clear, none) or call it again (restart, start)", honoured, "", "clear trap start none restart hold"},
     {"connections.<conn>.children.<child>.ipcomp", boolean, "no", "IP compression", ignored, "IP compression is not supported", "", "", off},
     {"connections.<conn>.children.<child>.inactivity", duration, "0s", "close when idle for this time", ignored, "idle children are not closed yet", "", "s", zero},
     {"connections.<conn>.children.<child>.reqid", integer, "0", "a reqid of one's own choice", refused, "espgate chooses reqids itself: by them it knows what is its own", "", "", "0"},
@@ -61,7 +61,7 @@ constexpr Key table[] = {
     {"connections.<conn>.children.<child>.copy_ecn", boolean, "yes", "copy ECN bits", ignored, "they are always copied", "", "", on},
     {"connections.<conn>.children.<child>.copy_dscp", choice, "out", "copy DSCP to the outer header, from it, both, neither", ignored, "it is copied outwards", "out in yes no", "", "out"},
     {"connections.<conn>.children.<child>.start_action", choice, "none", "at load: nothing, initiate (start), or wait for traffic (trap)", honoured, "", "none start trap trap|start route add"},
-    {"connections.<conn>.children.<child>.close_action", choice, "none", "when the peer closes the child", ignored, "nothing is done yet when the peer closes a child", "none start trap trap|start clear route add", "", "none clear add"},
+    {"connections.<conn>.children.<child>.close_action", choice, "none", "when the peer closes the child: nothing (none, clear) or call it again (start)", honoured, "", "none start trap trap|start clear route add"},
     {"connections.<conn>.children.<child>.when_down", choice, "block", "what happens to covered traffic while the child is not up", honoured, "", "block pass"},
 };
 // clang-format on

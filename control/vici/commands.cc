@@ -160,7 +160,9 @@ void add_refused(Server& server) {
     refuse(server, name, file);
   }
   for (const auto* name : {"load-cert", "load-key", "unload-key", "load-token", "flush-certs"}) {
-    refuse(server, name, "certificates are not supported yet");
+    refuse(server, name,
+           "espgated reads certificates and keys from files beside its configuration: put them there, "
+           "then `espgate conn reload`");
   }
   refuse(server, "redirect", "redirect is not supported yet");
   for (const auto* name : {"install", "uninstall"}) {

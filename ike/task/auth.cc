@@ -5,24 +5,10 @@
 
 #include <vector>
 
-#include "ike/crypto/auth.h"
 #include "ike/task/lifetime.h"
 #include "ike/task/teardown.h"
 
 namespace espgate::ike {
-
-std::optional<base::Bytes> proof(const IkeSa& sa, bool of_initiator, base::ByteView secret, const wire::IdPayload& id) {
-  auto prf = crypto::Prf::make(sa.suite.prf);
-  if (!prf) return std::nullopt;
-  const auto octets = id.signed_octets();
-  const auto& setup = *sa.setup;
-  const crypto::SignedOctets what{of_initiator ? setup.request : setup.response,
-                                  of_initiator ? setup.nonce_r : setup.nonce_i,
-                                  of_initiator ? sa.keys.pi.view() : sa.keys.pr.view(), octets};
-  auto made = crypto::psk_auth(*prf, secret, what);
-  if (!made) return std::nullopt;
-  return std::move(*made);
-}
 
 namespace {
 

@@ -6,6 +6,7 @@
 
 #include "ike/select.h"
 #include "ike/task/auth.h"
+#include "ike/task/certs.h"
 #include "ike/task/exchange.h"
 #include "ike/task/init.h"
 #include "ike/task/nat_detection.h"
@@ -40,6 +41,10 @@ bool make_key_exchange(Context& ctx, IkeSa& sa) {
   }
   setup.ke.emplace(std::move(*made));
   return true;
+}
+
+bool uses_signatures(const ConnConfig& conn) {
+  return conn.local.method == AuthMethod::pubkey || conn.remote.method == AuthMethod::pubkey;
 }
 
 void restart(Context& ctx, IkeSa& sa) {
@@ -137,6 +142,7 @@ void start_init(Context& ctx, IkeSa& sa) {
   for (auto& notify : nat_notifies(sa.spi_i, {}, sa.local, sa.remote, sa.conn->encap)) {
     payloads.push_back(std::move(notify));
   }
+  if (uses_signatures(*sa.conn)) payloads.emplace_back(hash_notify());
   wire::Header header;
   header.spi_i = sa.spi_i;
   header.exchange = wire::ExchangeType::ike_sa_init;
@@ -167,6 +173,7 @@ void on_init_response(Context& ctx, IkeSa& sa, const Datagram& datagram) {
   sa.outgoing.reset();
   sa.last_heard = ctx.now;
   follow_nat(ctx, sa, payloads);
+  take_wishes(sa.setup->signatures, payloads);
   start_auth(ctx, sa);
 }
 
