@@ -69,7 +69,18 @@ void follow(IkeSa& sa, const Datagram& datagram) {
   sa.natt = datagram.natt;
 }
 
+// The peer works on an SA of which we do not know yet whether it stays: it does.
+void take_over(Context& ctx, IkeSa& sa, const wire::Payloads& payloads) {
+  const auto* gone = wire::find<wire::DeletePayload>(payloads);
+  if (gone != nullptr && gone->protocol == Protocol::ike) return;
+  for (auto& [spi, other] : ctx.sas()) {
+    const auto* ours = other->doing<DoRekeyIke>();
+    if (ours != nullptr && ours->met && ours->met_spi == sa.our_spi()) return give_way(ctx, *other);
+  }
+}
+
 void dispatch_request(Context& ctx, IkeSa& sa, wire::ExchangeType exchange, const wire::Payloads& payloads) {
+  if (sa.spare) take_over(ctx, sa, payloads);
   if (sa.state == State::init_replied) {
     if (exchange == wire::ExchangeType::ike_auth) return on_auth_request(ctx, sa, payloads);
   } else if (sa.up() || sa.state == State::rekeyed) {

@@ -145,5 +145,43 @@ TEST_F(TwoChildren, InstallRefusedForTheSecondLeavesTheFirst) {
   expect_agreement(a, b);
 }
 
+TEST_F(TwoChildren, DeletedByTheResponderBeforeItsReplyArrives) {
+  establish();
+  int answers = 0;  // the first response of b is lost; a does not know the child when b's DELETE comes
+  net.filter = [&](ike::Datagram& datagram) {
+    const bool reply = datagram.local.address == b.address() && datagram.data[18] == 36;
+    return !reply || answers++ != 0;
+  };
+  a.initiate("site", "lab", b);
+  net.run(seconds(1));
+  ASSERT_EQ(b.sad.size(), 2U);
+  const auto id = b.terminate({{}, "site", "lab", {}, {}, false});
+  net.run(seconds(2));
+  EXPECT_EQ(b.result(id), nullptr) << "not deleted before the peer knew it";
+  net.run(seconds(30));
+  EXPECT_TRUE(b.succeeded(id));
+  EXPECT_EQ(a.sad.size(), 1U);
+  EXPECT_EQ(b.sad.size(), 1U);
+  expect_agreement(a, b);
+}
+
+TEST_F(TwoChildren, RekeyedByTheResponderBeforeItsReplyArrives) {
+  establish();
+  int answers = 0;
+  net.filter = [&](ike::Datagram& datagram) {
+    const bool reply =
+        datagram.local.address == b.address() && datagram.data[18] == 36 && (datagram.data[19] & 0x20) != 0;
+    return !reply || answers++ != 0;
+  };
+  a.initiate("site", "lab", b);
+  net.run(seconds(1));
+  b.rekey({{}, "site", "lab", {}, {}});
+  net.run(seconds(60));
+  EXPECT_EQ(a.sad.size(), 2U);
+  EXPECT_EQ(b.sad.size(), 2U);
+  EXPECT_EQ(a.count(Event::Kind::child_down), 0U);
+  expect_agreement(a, b);
+}
+
 }  // namespace
 }  // namespace espgate::sim

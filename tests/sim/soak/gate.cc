@@ -7,10 +7,17 @@
 
 namespace espgate::soak {
 
-Gate::Gate(Setting setting)
-    : setting_(std::move(setting)),
-      rng_(setting_.seed),
-      engine_({.index = setting_.engine, .noise_per_second = 1000000}, rng_) {
+namespace {
+
+ike::EngineOptions options_for(const Gate::Setting& setting) {
+  ike::EngineOptions out;
+  out.index = setting.engine;
+  return out;
+}
+
+}  // namespace
+
+Gate::Gate(Setting setting) : setting_(std::move(setting)), rng_(setting_.seed), engine_(options_for(setting_), rng_) {
   kernel.devices[kNic] = {};
   pump({}, sad_.on_plan({}, setting_.plan));
   take({}, engine_.on_command({}, ike::Load{setting_.config}));
@@ -48,6 +55,7 @@ void Gate::take(Instant now, std::vector<ike::Action> actions) {
 
 void Gate::take_event(Instant now, const ike::Event& event) {
   ++events_[event.kind];
+  if (told) told(event);
   const int step = event.kind == ike::Event::Kind::child_up ? 1 : event.kind == ike::Event::Kind::child_down ? -1 : 0;
   if (step == 0) return;
   up_ += step;

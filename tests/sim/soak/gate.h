@@ -42,7 +42,8 @@ class Gate {
   [[nodiscard]] std::optional<Instant> next_due() const;
 
   std::function<void(Instant, ike::Datagram)> send;
-  std::function<Duration()> kernel_delay;  // for each order to the kernel
+  std::function<Duration()> kernel_delay;       // for each order to the kernel
+  std::function<void(const ike::Event&)> told;  // if set: every event
 
   // ------------------------------------------------------------------ what can be seen of it
   xfrm::ModelKernel kernel;

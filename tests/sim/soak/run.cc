@@ -102,6 +102,7 @@ class Run {
       if (gate->kernel.outbound_keys_reused() != 0) result.why = "an outbound key was installed twice";
     }
     if (result.lost != 0 && result.why.empty()) result.why = "packets were lost by a rekey";
+    if (result.two_generations_s > 60 && result.why.empty()) result.why = "two generations lived too long";
     if (result.lost != 0 || !result.why.empty()) result.converged = false;
   }
 

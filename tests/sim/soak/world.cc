@@ -76,6 +76,13 @@ World::World(const RunOptions& options)
     Gate& to = gate == &a ? b : a;
     gate->send = [this, &to](Instant, ike::Datagram datagram) { carry(to, std::move(datagram)); };
     gate->kernel_delay = [this] { return milliseconds(below(calm_ ? 5 : 40)); };
+    if (options.trace) {
+      const char* name = gate == &a ? "a" : "b";
+      gate->told = [this, name](const ike::Event& event) {
+        trace(fmt::format("   {} event {} of child {}: {}{}", name, static_cast<int>(event.kind), event.child_id.value,
+                          event.detail, event.failure ? event.failure->text : std::string()));
+      };
+    }
     // A device that has a bad day now and then.
     gate->kernel.devices[kNic].answer = [this](const xfrm::SaSpec&) {
       xfrm::DeviceAnswer out;
