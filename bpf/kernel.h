@@ -15,6 +15,8 @@
 #define AF_INET 2
 #define AF_INET6 10
 
+#define NETDEV_TX_BUSY 0x10 /* linux/netdevice.h */
+
 /* net/xfrm.h: bits of xfrm_offload.flags; values of xfrm_dev_offload.dir and .type. */
 #define CRYPTO_DONE 0x2
 #define XFRM_GRO 0x20

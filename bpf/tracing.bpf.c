@@ -75,21 +75,21 @@ static __always_inline __u32 trailer_octets(struct sk_buff* skb, struct xfrm_sta
   return icv + 2 + pad;
 }
 
-/* xmit_one(), before the driver: XFRM_XMIT says that it is for the device to encrypt. */
-SEC("tp_btf/net_dev_start_xmit")
-int BPF_PROG(transmit_hit, struct sk_buff* skb, struct net_device* dev) {
+/* A packet at the driver that the device is to encrypt: the SA and what it amounts to; NULL for any other. */
+static __always_inline struct espgate_sa_value* hit_of(struct sk_buff* skb, struct net_device* dev,
+                                                       struct amount* amount) {
   struct sec_path* path = sec_path_of(skb);
   struct espgate_sa_value* sa;
   struct xfrm_state* x;
   __u32 before;
   bool tunnel;
 
-  if (!path || !is_offload(path) || !(path->ovec[0].flags & XFRM_XMIT)) return 0;
+  if (!path || !is_offload(path) || !(path->ovec[0].flags & XFRM_XMIT)) return NULL;
   x = last_state(path);
   /* A bond hands the packet on to its slave, which is the same packet again. */
-  if (!x || x->xso.dev != dev) return 0;
+  if (!x || x->xso.dev != dev) return NULL;
   sa = find_sa(x);
-  if (!sa || sa->direction != ESPGATE_OUT) return 0;
+  if (!sa || sa->direction != ESPGATE_OUT) return NULL;
   tunnel = x->props.mode == XFRM_MODE_TUNNEL;
   /* Everything up to the payload; header_len counts the outer IP header in tunnel mode, transport_header is behind it.
    */
@@ -97,6 +97,33 @@ int BPF_PROG(transmit_hit, struct sk_buff* skb, struct net_device* dev) {
   if (tunnel) before -= x->props.family == AF_INET6 ? 40 : 20;
   /* A batch that the device segments has no trailer yet. */
   if (!shared_info(skb)->gso_size) before += trailer_octets(skb, x);
-  if (skb->len >= before) count(sa, WAY_HW, wire_amount(skb, skb->len - before, tunnel), -1);
+  if (skb->len < before) return NULL;
+  *amount = wire_amount(skb, skb->len - before, tunnel);
+  return sa;
+}
+
+/* xmit_one(), before the driver: XFRM_XMIT says that it is for the device to encrypt. */
+SEC("tp_btf/net_dev_start_xmit")
+int BPF_PROG(transmit_hit, struct sk_buff* skb, struct net_device* dev) {
+  struct amount amount;
+  struct espgate_sa_value* sa = hit_of(skb, dev, &amount);
+
+  if (sa) count(sa, WAY_HW, amount, -1);
+  return 0;
+}
+
+/* xmit_one(), behind the driver: one that had no room left the packet as it was, and it comes again or is dropped. Of
+ * any other answer the packet may be gone and is not looked at. */
+SEC("tp_btf/net_dev_xmit")
+int BPF_PROG(transmit_busy, struct sk_buff* skb, int answer, struct net_device* dev) {
+  struct espgate_sa_value* sa;
+  struct amount amount;
+
+  if (answer != NETDEV_TX_BUSY) return 0;
+  sa = hit_of(skb, dev, &amount);
+  if (!sa) return 0;
+  amount.packets = -amount.packets;
+  amount.bytes = -amount.bytes;
+  count(sa, WAY_HW, amount, -1);
   return 0;
 }

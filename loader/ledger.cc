@@ -76,6 +76,7 @@ base::Result<void> Ledger::fold(std::uint32_t slot, const espgate_sa_entry& entr
   (void)bpf_map_lookup_elem(fds_.child_total, &entry.child_uid, &total);  // absent: the first SA of this child
   std::memcpy(total.conn, entry.conn, sizeof total.conn);
   std::memcpy(total.child, entry.child, sizeof total.child);
+  if (entry.device[0] != 0) std::memcpy(total.device, entry.device, sizeof total.device);
   espgate_folded& folded = total.folded[entry.direction & 1];
   folded.hw_packets += counts.hw_packets;
   folded.hw_bytes += counts.hw_bytes;

@@ -66,16 +66,17 @@ bool Loader::Impl::attach_tracing(const char* name, int program, bpf_attach_type
   return done.has_value();
 }
 
-// Both transmit hooks or none: with one alone, hits and software could not be told apart.
+// All transmit hooks or none: with one alone, hits and software could not be told apart.
 base::Result<void> Loader::Impl::attach_exact() {
   const ObjectFds& fds = objects->fds();
   capabilities.exact_in = attach_tracing("receive", fds.receive, BPF_TRACE_FEXIT);
-  capabilities.exact_out = fds.transmit >= 0 && fds.transmit_hit >= 0 &&
+  capabilities.exact_out = fds.transmit >= 0 && fds.transmit_hit >= 0 && fds.transmit_busy >= 0 &&
                            attach_tracing("transmit", fds.transmit, BPF_TRACE_FEXIT) &&
-                           attach_tracing("transmit_hit", fds.transmit_hit, BPF_TRACE_RAW_TP);
+                           attach_tracing("transmit_hit", fds.transmit_hit, BPF_TRACE_RAW_TP) &&
+                           attach_tracing("transmit_busy", fds.transmit_busy, BPF_TRACE_RAW_TP);
   if (!capabilities.exact_in) uninstall(pin("receive"));
   if (!capabilities.exact_out)
-    for (const char* hook : {"transmit", "transmit_hit"}) uninstall(pin(hook));
+    for (const char* hook : {"transmit", "transmit_hit", "transmit_busy"}) uninstall(pin(hook));
   capabilities.tcx = fds.tc_egress >= 0 && fds.tc_ingress >= 0;
   capabilities.xdp = fds.shield >= 0;
   if (!capabilities.exact_in || !capabilities.exact_out)

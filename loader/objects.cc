@@ -35,7 +35,7 @@ int listen(libbpf_print_level level, const char* format, va_list arguments) {
   return 0;
 }
 
-constexpr const char* tracing_programs[] = {"receive", "transmit", "transmit_hit"};
+constexpr const char* tracing_programs[] = {"receive", "transmit", "transmit_hit", "transmit_busy"};
 
 struct Sizes {
   std::uint32_t slots = 0, policies = 0, cpus = 0, flows = 0;
@@ -148,6 +148,7 @@ Objects::Objects(std::unique_ptr<Skeleton> skeleton) : skeleton_(std::move(skele
           fd_of(bpf.progs.receive),
           fd_of(bpf.progs.transmit),
           fd_of(bpf.progs.transmit_hit),
+          fd_of(bpf.progs.transmit_busy),
           0};
   bpf_map_info info{};
   std::uint32_t octets = sizeof info;

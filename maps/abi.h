@@ -14,7 +14,7 @@
 #define ESPGATE_ABI_SIZE(type, octets) _Static_assert(sizeof(struct type) == (octets), #type)
 #endif
 
-#define ESPGATE_ABI_VERSION 1
+#define ESPGATE_ABI_VERSION 2
 #define ESPGATE_DEFAULT_SLOTS 4096
 #define ESPGATE_DEFAULT_FLOWS 16384
 #define ESPGATE_MAX_DEVICES 256
@@ -183,8 +183,9 @@ struct espgate_child_total {
   struct espgate_folded folded[2]; /* by enum espgate_direction */
   char conn[ESPGATE_NAME_OCTETS];
   char child[ESPGATE_NAME_OCTETS];
+  char device[16]; /* that its SAs were last wanted on; empty: on none yet */
 };
-ESPGATE_ABI_SIZE(espgate_child_total, 352);
+ESPGATE_ABI_SIZE(espgate_child_total, 368);
 
 /* classes, per-CPU hash. */
 struct espgate_class_key {

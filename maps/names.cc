@@ -16,8 +16,8 @@ const char* name_of(const char* const (&names)[N], unsigned index) {
 }  // namespace
 
 const char* fallback_code(unsigned fallback) {
-  static constexpr const char* names[] = {"none_wanted",  "not_held",    "other_device",
-                                          "not_eligible", "feature_off", "not_decrypted"};
+  static constexpr const char* names[] = {"none-wanted",  "not-held",    "other-device",
+                                          "not-eligible", "feature-off", "not-decrypted"};
   return name_of(names, fallback);
 }
 

@@ -179,7 +179,7 @@ std::vector<ChildTotal> Reader::totals() const {
   std::vector<ChildTotal> out;
   for_each<std::uint64_t, espgate_child_total>(
       impl_->child_total.get(), impl_->meta.max_slots, [&](std::uint64_t uid, const espgate_child_total& total) {
-        ChildTotal row{base::ChildUid{uid}, text_of(total.conn), text_of(total.child), {}, {}};
+        ChildTotal row{base::ChildUid{uid}, text_of(total.conn), text_of(total.child), text_of(total.device), {}, {}};
         for (std::size_t direction = 0; direction < 2; ++direction) {
           row.folded[direction] = counts_of(total.folded[direction]);
           row.sas[direction] = total.folded[direction].sas;

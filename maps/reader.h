@@ -27,7 +27,7 @@ struct Counts {
   bool operator==(const Counts&) const = default;
 };
 
-// Code of a fallback reason, as labels and JSON show it: "not_held", ...; "unknown" outside of the enumeration.
+// Code of a fallback reason, as labels and JSON show it: "not-held", ...; "unknown" outside of the enumeration.
 const char* fallback_code(unsigned fallback);
 const char* class_name(unsigned class_);       // "ike", "natt-keepalive", ... as the interface names them
 const char* verdict_name(unsigned verdict);    // "pass", "drop", "tx", "redirect"
@@ -44,6 +44,7 @@ struct SaRow {
 struct ChildTotal {
   base::ChildUid uid;
   std::string conn, child;
+  std::string device;            // that its SAs were last wanted on; empty: on none yet
   std::array<Counts, 2> folded;  // by base::Direction: retired SAs only; add the live rows' counts
   std::array<std::uint64_t, 2> sas{};
   // The SA folded last: if it still is in sas(), its counts are in `folded` already. Generation 0: none.

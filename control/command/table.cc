@@ -19,6 +19,8 @@ constexpr std::array kSaShow{
 };
 constexpr std::array kConnShow{kName};
 constexpr std::array kConnUp{kWhich, kTimeout};
+constexpr std::array kConnDown{
+    kWhich, kTimeout, Argument{"--force", "", ValueKind::none, false, "do not wait for the peer's answer to DELETE"}};
 constexpr std::array kStatsShow{kDevice};
 constexpr std::array kFlowShow{
     Argument{"top", "N", ValueKind::count, false, "only the N flows with the most bytes"},
@@ -45,7 +47,7 @@ constexpr std::array kCommands{
     Command{"ike", "show", {}, "a row per IKE SA", Handler::ike_show},
     Command{"conn", "show", kConnShow, "state, origin, last error and next try of each connection", Handler::conn_show},
     Command{"conn", "up", kConnUp, "bring NAME up and wait for it; names the step that failed", Handler::conn_up},
-    Command{"conn", "down", kConnUp, "close NAME's SAs; its block policies stay", Handler::conn_down},
+    Command{"conn", "down", kConnDown, "close NAME's SAs; its block policies stay", Handler::conn_down},
     Command{"policy", "show", {}, "a row per policy", Handler::policy_show},
     Command{"offload", "show", {}, "a row per device", Handler::offload_show},
     Command{"stats", "show", kStatsShow, "counters of the XDP program by device", Handler::stats_show},

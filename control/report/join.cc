@@ -172,19 +172,16 @@ std::vector<ChildTotal> totals_of(const MapsView& maps) {
 // Software packets of SAs for which hardware was wanted, by device and reason.
 std::vector<FallbackCount> fallbacks_of(const MapsView& maps) {
   std::map<std::pair<std::string, unsigned>, std::uint64_t> sums;
-  std::map<base::ChildUid, std::string> device_of;
   const auto add = [&](const std::string& device, const maps::Counts& counts) {
     for (unsigned reason = ESPGATE_FB_NONE_WANTED + 1; reason < ESPGATE_FB_COUNT; ++reason) {
       if (counts.fallback[reason] > 0) sums[{device, reason}] += counts.fallback[reason];
     }
   };
   for (const auto& sa : maps.sas) {
-    if (!sa.sa.device.empty()) device_of[sa.sa.uid] = sa.sa.device;
     if (!folded_already(maps, sa)) add(sa.sa.device, sa.counts);
   }
   for (const auto& total : maps.totals) {
-    const auto device = device_of.find(total.uid);
-    for (const auto& folded : total.folded) add(device == device_of.end() ? "" : device->second, folded);
+    for (const auto& folded : total.folded) add(total.device, folded);
   }
   std::vector<FallbackCount> rows;
   for (const auto& [key, packets] : sums) rows.push_back({key.first, maps::fallback_code(key.second), packets});

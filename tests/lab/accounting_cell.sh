@@ -177,7 +177,7 @@ part_mixed() {
     accounted
     must "hw seen" "${counts[1.hw.packets]}" -gt 0
     must "sw seen" "${counts[1.sw.packets]}" -gt 0
-    must_say "reason" "${reasons[1]}" "not_decrypted=${counts[1.sw.packets]}"
+    must_say "reason" "${reasons[1]}" "not-decrypted=${counts[1.sw.packets]}"
     simnic_knob simnic1 fault none
     no_errors
     end_cell
@@ -191,7 +191,7 @@ part_mixed() {
     accounted
     must "hw seen" "${counts[0.hw.packets]}" -gt 0
     must "sw seen" "${counts[0.sw.packets]}" -gt 0
-    must_say "reason" "${reasons[0]}" "feature_off=${counts[0.sw.packets]}"
+    must_say "reason" "${reasons[0]}" "feature-off=${counts[0.sw.packets]}"
     no_errors
     end_cell
   done
@@ -215,6 +215,27 @@ part_drop() {
   must "own GETSA and in" "${counts[1.packets]}" -eq "${sad2[0x00001001.packets]}"
   fact "lost $lost of ${counts[0.packets]}"
   errors_expected
+  end_cell
+}
+
+# What the NIC hands back for want of room comes again, and is one packet all the same.
+part_busy() {
+  local again
+  begin_exact
+  cell "tunnel TCP, every 5th transmit handed back by the NIC"
+  setup hw hw 4 tunnel aes128gcm16
+  simnic_knob simnic0 fault tx_busy=5
+  traffic 4 tunnel tcp=500000
+  measured
+  counted
+  simnic_knob simnic0 fault none
+  again=${one[fault_tx_busy]:-0}
+  must "handed back" "$again" -gt 0
+  must "out and the peer's GETSA" "${counts[0.packets]}" -eq "${sad2[0x00001001.packets]}"
+  must "out hw and the NIC" "${counts[0.hw.packets]}" -eq "${one[hw_tx_packets]}"
+  must "all in hardware" "${counts[0.sw.packets]}" -eq 0
+  fact "$again handed back of ${counts[0.packets]}"
+  no_errors
   end_cell
 }
 

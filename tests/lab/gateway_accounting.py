@@ -18,6 +18,9 @@ from scenario.shell import Failed, ip_json, ns
 
 NUMBER = {"demo/hw": 1, "demo/sw": 2}
 CHILDREN = {"hw": child(1, GCM, "auto"), "sw": child(2, CBC, "auto")}
+# Packets that the NIC skips go through asynchronous software crypto, and a burst of those it decrypted overtakes them by
+# more than the default 128: the stack's own loss (XfrmInStateSeqError), which this scenario is not about.
+CHILDREN["hw"][0]["replay_window"] = 1024
 OCTETS = 1_000_000  # of TCP, each way
 PATHS = ("hw", "sw")
 

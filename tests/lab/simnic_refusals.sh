@@ -150,6 +150,7 @@ part_foreign() {
   echo "7 1" >/sys/bus/netdevsim/new_device || wrong "no device"
   for device in /sys/bus/netdevsim/devices/netdevsim7/net/*; do device=${device##*/}; done
   end_cell
+  ip -n one xfrm state flush # what the parts before have left
   ip link set dev "$device" netns one
   ip -n one link set dev "$device" up
   for suite in aes128gcm16 aes256gcm16; do

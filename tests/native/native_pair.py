@@ -112,5 +112,19 @@ def nobody_there(directory):
     left.stop_cleanly()
 
 
+def silent_peer(directory):
+    """A peer that died without a word: `conn down` says that it waits for it, and with --force it does not."""
+    left, right = pair(directory)
+    up(left, "demo")
+    right.process.kill()
+    right.process.wait()
+    done = left.cli("conn", "down", "demo", "--timeout", 1, ok=False)
+    expect("not down yet: exit status 2, and what to do", done.returncode == 2 and "--force" in done.stderr, done)
+    done = left.cli("conn", "down", "demo", "--force", ok=False)
+    expect("down by force", done.returncode == 0, done)
+    wait_for("it to be down", lambda: not left.json("ike", "show"))
+    left.stop_cleanly()
+
+
 if __name__ == "__main__":
-    main(up_and_down, children_at_once, from_both_ends, wrong_secret, nobody_there)
+    main(silent_peer, up_and_down, children_at_once, from_both_ends, wrong_secret, nobody_there)

@@ -144,6 +144,7 @@ static int simnic_fault_knob_store(struct simnic_dev *nic, char *text)
 	nic->fault.knob = fault;
 	atomic_set(&nic->fault.rx_seen, 0);
 	atomic_set(&nic->fault.tx_seen, 0);
+	atomic_set(&nic->fault.busy_seen, 0);
 	atomic_set(&nic->fault.icv_seen, 0);
 	return 0;
 }

@@ -15,6 +15,7 @@ static const char simnic_stat_names[SIMNIC_STATS][ETH_GSTRING_LEN] = {
 	[SIMNIC_HW_RX_ICV_FAIL] = "hw_rx_icv_fail",
 	[SIMNIC_FAULT_RX_SKIPPED] = "fault_rx_skipped",
 	[SIMNIC_FAULT_TX_DROPPED] = "fault_tx_dropped",
+	[SIMNIC_FAULT_TX_BUSY] = "fault_tx_busy",
 	[SIMNIC_FAULT_RX_DROPPED] = "fault_rx_dropped",
 	[SIMNIC_FAULT_ICV_CORRUPTED] = "fault_icv_corrupted",
 	[SIMNIC_TX_NO_SA] = "tx_no_sa",

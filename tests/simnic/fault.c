@@ -19,6 +19,7 @@ static int simnic_fault_word(struct simnic_fault *fault, const char *word)
 		return 0;
 	if (sscanf(word, "rx_skip=%u%c", &fault->rx_skip, &end) == 1 ||
 	    sscanf(word, "tx_drop=%u%c", &fault->tx_drop, &end) == 1 ||
+	    sscanf(word, "tx_busy=%u%c", &fault->tx_busy, &end) == 1 ||
 	    sscanf(word, "corrupt_icv=%u%c", &fault->corrupt_icv, &end) == 1)
 		return 0;
 	if (sscanf(word, "add_errno=%u,after=%u%c", &fault->add_errno, &fault->add_after, &end) == 2 ||
@@ -59,6 +60,8 @@ void simnic_fault_show(const struct simnic_fault *fault, struct seq_file *out)
 		seq_printf(out, "rx_skip=%u ", fault->rx_skip);
 	if (fault->tx_drop)
 		seq_printf(out, "tx_drop=%u ", fault->tx_drop);
+	if (fault->tx_busy)
+		seq_printf(out, "tx_busy=%u ", fault->tx_busy);
 	if (fault->corrupt_icv)
 		seq_printf(out, "corrupt_icv=%u ", fault->corrupt_icv);
 	if (fault->add_errno)

@@ -36,6 +36,7 @@ enum simnic_stat {
 	SIMNIC_HW_RX_ICV_FAIL,
 	SIMNIC_FAULT_RX_SKIPPED,
 	SIMNIC_FAULT_TX_DROPPED,
+	SIMNIC_FAULT_TX_BUSY,
 	SIMNIC_FAULT_RX_DROPPED,
 	SIMNIC_FAULT_ICV_CORRUPTED,
 	SIMNIC_TX_NO_SA,
@@ -56,6 +57,7 @@ enum simnic_mode { SIMNIC_MODE_CRYPTO = BIT(0) };
 struct simnic_fault {
 	u32 rx_skip;        /* every Nth ESP packet that could be decrypted is passed up as it is */
 	u32 tx_drop;        /* every Nth encrypted packet is lost after the stack has counted it */
+	u32 tx_busy;        /* every Nth packet to encrypt is handed back to the stack (NETDEV_TX_BUSY) */
 	u32 corrupt_icv;    /* every Nth encrypted packet leaves with a wrong ICV */
 	u32 add_errno;      /* state_add fails with this errno ... */
 	u32 add_after;      /* ... after this many more SAs were taken */
@@ -65,7 +67,7 @@ struct simnic_fault {
 
 struct simnic_fault_state {
 	struct simnic_fault knob;
-	atomic_t rx_seen, tx_seen, icv_seen;
+	atomic_t rx_seen, tx_seen, busy_seen, icv_seen;
 };
 
 struct simnic_sa {

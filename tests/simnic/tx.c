@@ -232,14 +232,20 @@ static void simnic_xmit_plain(struct simnic_dev *nic, struct sk_buff *skb)
 netdev_tx_t simnic_start_xmit(struct sk_buff *skb, struct net_device *dev)
 {
 	struct simnic_dev *nic = netdev_priv(dev);
+	netdev_tx_t answer = NETDEV_TX_OK;
 	struct xfrm_state *x;
 
-	skb_tx_timestamp(skb);
 	rcu_read_lock();
-	if (simnic_is_marked(skb, &x))
-		simnic_xmit_marked(nic, skb, x);
-	else
+	if (!simnic_is_marked(skb, &x)) {
+		skb_tx_timestamp(skb);
 		simnic_xmit_plain(nic, skb);
+	} else if (simnic_fault_due(&nic->fault.busy_seen, READ_ONCE(nic->fault.knob.tx_busy))) {
+		simnic_count(nic, SIMNIC_FAULT_TX_BUSY, 1);
+		answer = NETDEV_TX_BUSY;
+	} else {
+		skb_tx_timestamp(skb);
+		simnic_xmit_marked(nic, skb, x);
+	}
 	rcu_read_unlock();
-	return NETDEV_TX_OK;
+	return answer;
 }

@@ -135,12 +135,16 @@ Outcome conn_down(const Context& context) {
   const auto known = rows_of(*client, context, name);
   if (!known) return std::unexpected(known.error());
   const seconds patience(context.invocation.number("--timeout", kWait));
-  const auto answer = client->request("terminate", command_for(name, patience), patience + seconds(5));
+  auto command = command_for(name, patience);
+  if (context.invocation.has("--force")) command.set("force", "yes");
+  const auto answer = client->request("terminate", command, patience + seconds(5));
   if (!answer) return std::unexpected(daemon_failure(answer.error(), context.options.vici));
-  const bool nothing_there = answer->get("matches") == "0";
+  const std::string code = answer->text("code");
+  const bool nothing_there = code == "not-found";
   if (answer->get("success") != "yes" && !nothing_there) {
-    return std::unexpected(
-        Failure{Exit::refused, "refused", fmt::format("{} is not down: {}", text_of(name), answer->text("errmsg"))});
+    std::string text = fmt::format("{} is not down: {}", text_of(name), answer->text("errmsg"));
+    if (code == "timeout") text += "; a peer that is gone for good is not waited for with `conn down NAME --force`";
+    return std::unexpected(Failure{Exit::refused, code.empty() ? "refused" : code, std::move(text)});
   }
   return done_text(context, name, "down", text_of(name) + (nothing_there ? " was not up" : " is down"));
 }

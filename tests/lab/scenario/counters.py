@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The oracles: the NIC's own counters, GETSA on both sides, and sequence numbers on the wire."""
+import os
 import re
 import signal
 import struct
+import time
 
 from . import hosts
 from .shell import ns, ns_start, wait_for
@@ -63,16 +65,23 @@ class Capture:
 
     def __enter__(self):
         self.log = f"{self.path}.log"
-        self.process = ns_start(hosts.WIRE, "tcpdump", "-i", self.device, "-n", "-p", "-U", "-B", "65536", "-s", "96",
-                                "-w", self.path, self.expression, output=self.log)
+        self.process = ns_start(hosts.WIRE, "tcpdump", "-i", self.device, "-n", "-p", "-U", "--immediate-mode", "-B", "65536",
+                                "-s", "96", "-w", self.path, self.expression, output=self.log)
         wait_for("tcpdump", lambda: "listening on" in open(self.log, encoding="utf-8").read())
         return self
 
     def __exit__(self, *_):
+        self._written_out()
         self.process.send_signal(signal.SIGINT)
         self.process.wait(timeout=30)
         dropped = re.search(r"(\d+) packets dropped by kernel", open(self.log, encoding="utf-8").read())
         self.dropped = int(dropped.group(1)) if dropped else None
+
+    def _written_out(self):
+        """At SIGINT tcpdump drops what it has not read yet: wait until its file grows no more."""
+        size = -1
+        while size != (size := os.path.getsize(self.path)):
+            time.sleep(0.5)
 
     def sequences(self):
         """{spi: sorted sequence numbers} of the ESP packets captured."""

@@ -158,6 +158,7 @@ maps::ChildTotal folded(std::uint64_t packets) {
   total.folded[0].hw_packets = packets;
   total.folded[0].sw_packets = 1;
   total.folded[1].fallback[ESPGATE_FB_FEATURE_OFF] = 9;
+  total.device = "nic0";
   return total;
 }
 
@@ -191,6 +192,8 @@ TEST(Join, FallbacksByDeviceAndReasonWithoutThoseNobodyWantedInHardware) {
   EXPECT_EQ(report.fallbacks[0].device, "nic0");
   EXPECT_EQ(report.fallbacks[0].reason, maps::fallback_code(ESPGATE_FB_FEATURE_OFF));
   EXPECT_EQ(report.fallbacks[0].packets, 13U);
+  maps.sas.clear();  // a child that is down keeps its series
+  EXPECT_EQ(join(&maps, nullptr, std::nullopt).fallbacks.at(0).device, "nic0");
 }
 
 TEST(Join, ClassesAreSummedByDeviceNameClassAndVerdict) {

@@ -54,7 +54,7 @@ TEST(Prometheus, TheSeriesThatArePromised) {
            "espgate_child_offload_info{conn=\"site-b\",child=\"lan\",direction=\"in\",wanted=\"auto\",actual=\"none\","
            "dev=\"\",reason=\"offload-refused\"} 1\n",
            "espgate_device_offload_slots{dev=\"nic0\",state=\"used\"} 2\n",
-           "espgate_offload_fallbacks_total{dev=\"nic0\",reason=\"feature_off\"} 37\n",
+           "espgate_offload_fallbacks_total{dev=\"nic0\",reason=\"feature-off\"} 37\n",
            "espgate_class_packets_total{dev=\"nic0\",class=\"unknown-spi\",verdict=\"drop\"} 3\n",
            "espgate_ike_sas{state=\"established\"} 1\n",
            "espgate_ike_sas{state=\"connecting\"} 0\n",

@@ -89,7 +89,7 @@ inline Report report() {
   ChildTotal gone{"site-d", "past", base::ChildUid::of("site-d", "past"), {}, {}};
   gone.sw = {Count{5, 500}, Count{6, 600}};
   report.totals = {a, gone};
-  report.fallbacks = {{"nic0", "feature_off", 37}};
+  report.fallbacks = {{"nic0", "feature-off", 37}};
   report.classes = {{"nic0", "esp", "pass", {800, 1200000}}, {"nic0", "unknown-spi", "drop", {3, 300}}};
   return report;
 }
