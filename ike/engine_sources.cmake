@@ -3,9 +3,11 @@
 set(IKE_ENGINE_SOURCES
   commands.cc
   context.cc
+  cookies.cc
   engine.cc
   ike_sa.cc
   peer_select.cc
+  reassembly.cc
   receive.cc
   ts_select.cc
   task/auth.cc
@@ -18,6 +20,7 @@ set(IKE_ENGINE_SOURCES
   task/child_install.cc
   task/child_negotiate.cc
   task/exchange.cc
+  task/guard.cc
   task/informational.cc
   task/init_initiator.cc
   task/init_keys.cc

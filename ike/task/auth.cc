@@ -31,7 +31,7 @@ void forget_others(Context& ctx, const IkeSa& sa) {
 }  // namespace
 
 void established(Context& ctx, IkeSa& sa, bool initial_contact) {
-  if (sa.state == State::init_replied) ctx.left_half_open();
+  if (sa.state == State::init_replied) ctx.left_half_open(sa);
   sa.state = State::established;
   sa.established_at = sa.last_heard = ctx.now;
   if (initial_contact) forget_others(ctx, sa);

@@ -44,7 +44,7 @@ void remove_child(Context& ctx, IkeSa& sa, base::ChildId id, const Failure& why)
 
 void close(Context& ctx, IkeSa& sa, Failure why, Linger linger) {
   const bool was_up = sa.up();
-  if (sa.state == State::init_replied) ctx.left_half_open();
+  if (sa.state == State::init_replied) ctx.left_half_open(sa);
   while (!sa.children.empty()) remove_child(ctx, sa, sa.children.begin()->first, why);
   if (sa.outgoing) drop_operation(ctx, sa, sa.outgoing->what, why);
   for (auto& operation : sa.queue) drop_operation(ctx, sa, operation, why);
