@@ -126,7 +126,7 @@ struct IkeSa {
   bool fragments = false;                   // both sides know RFC 7383
   bool fragmenting = false;                 // and our config wants us to
   Reassembly request_parts, response_parts;
-  base::Bytes initial_request;              // responder: the IKE_SA_INIT request and who sent it, to know it again
+  base::Bytes initial_request;  // responder: the IKE_SA_INIT request and who sent it, to know it again
   base::Endpoint initial_remote;
   std::optional<HeldReply> held;
 

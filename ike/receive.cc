@@ -102,8 +102,7 @@ std::optional<wire::Parsed<wire::Payloads>> open_message(const IkeSa& sa, const 
                                                          base::Bytes& identity) {
   identity = datagram.data;
   if (header.next != wire::PayloadType::skf || !sa.fragments) return wire::open(datagram.data, *sa.cipher_in);
-  const auto most =
-      sa.state == State::init_replied ? Reassembly::kMostOctetsHalfOpen : Reassembly::kMostOctets;
+  const auto most = sa.state == State::init_replied ? Reassembly::kMostOctetsHalfOpen : Reassembly::kMostOctets;
   auto message = parts.take(header.message_id, datagram.data, *sa.cipher_in, most);
   if (!message) return std::unexpected(message.error());
   if (!*message) return std::nullopt;

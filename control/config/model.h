@@ -20,7 +20,8 @@ namespace espgate::control {
 
 enum class OnStop : std::uint8_t { close, keep };
 
-// The `gateway` section. Retransmission, fragmentation, cookies and half-open time are in ike::Config, where they are used.
+// The `gateway` section. Retransmission, fragmentation, cookies and half-open time are in ike::Config, where they are
+// used.
 struct GatewayOptions {
   std::vector<std::string> interfaces;  // empty: auto, the devices that hold local_addrs or route to remote_addrs
   base::OffloadWanted hw_offload = base::OffloadWanted::no;  // for children that do not say

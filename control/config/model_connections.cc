@@ -108,7 +108,7 @@ class ConnectionBuilder {
     out_->remote = build_authentication(section_, false, credentials_, report_);
     out_->send_certreq = from_.flag("send_certreq", true);
     const auto fragmentation = from_.text("fragmentation", "yes");
-    out_->fragmentation = fragmentation == "accept"               ? ike::Fragmentation::accept
+    out_->fragmentation = fragmentation == "accept"              ? ike::Fragmentation::accept
                           : read_boolean(fragmentation) == false ? ike::Fragmentation::no
                                                                  : ike::Fragmentation::yes;
     const auto send_cert = from_.text("send_cert", "ifasked");

@@ -24,15 +24,15 @@ void answer(Context& ctx, const Datagram& datagram, wire::Header header, wire::N
 }
 
 // True: no cookie is needed, or a good one is there.
-bool cookie_settled(Context& ctx, const Datagram& datagram, const wire::Header& header, const wire::Payloads& payloads) {
+bool cookie_settled(Context& ctx, const Datagram& datagram, const wire::Header& header,
+                    const wire::Payloads& payloads) {
   const auto threshold = ctx.config->cookie_threshold;
   if (threshold == 0 || ctx.half_open() < threshold) return true;
   const Cookies::Claim claim{wire::find<wire::NoncePayload>(payloads)->data, datagram.remote.address, header.spi_i};
   const auto* shown = wire::find_notify(payloads, wire::NotifyType::cookie);
   if (shown != nullptr && ctx.cookies.good(ctx.now, ctx.rng, claim, shown->data)) return true;
   ctx.count(shown != nullptr ? Reason::bad_cookie : Reason::cookie_wanted);
-  answer(ctx, datagram, header,
-         wire::notify(wire::NotifyType::cookie, ctx.cookies.make(ctx.now, ctx.rng, claim)));
+  answer(ctx, datagram, header, wire::notify(wire::NotifyType::cookie, ctx.cookies.make(ctx.now, ctx.rng, claim)));
   return false;
 }
 

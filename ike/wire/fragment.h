@@ -17,7 +17,7 @@ inline constexpr std::size_t kMaxFragments = 128;  // of one message
 
 // Where a fragment stands; read before anything is decrypted.
 struct FragmentHeader {
-  std::uint16_t number = 0, total = 0;  // 1 to total
+  std::uint16_t number = 0, total = 0;    // 1 to total
   PayloadType first = PayloadType::none;  // in fragment 1: the type of the first payload of the message
   std::size_t offset = 0;                 // of the IV, from the beginning of the datagram
 };

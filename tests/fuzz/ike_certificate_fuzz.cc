@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a peer sends to prove who it is. The first octet chooses: 0 a certificate, 1 a distinguished name, 2 an
-// AlgorithmIdentifier, 3 a CERT payload with what the engine makes of it, 4 a CERTREQ payload, 5 a revocation list, 6 an
-// ECDSA signature as r | s.
+// AlgorithmIdentifier, 3 a CERT payload with what the engine makes of it, 4 a CERTREQ payload, 5 a revocation list, 6
+// an ECDSA signature as r | s.
 #include <cstdint>
 #include <cstdlib>
 #include <vector>
@@ -29,8 +29,8 @@ void judge(const crypto::Certificate& cert) {
   (void)cert.not_after();
   // Nobody is trusted, so nobody may be believed; itself trusted, it must not harm us either.
   if (nobody->verify(cert, {}, 1'000'000'000, crypto::Revocation::relaxed)) std::abort();
-  (void)crypto::TrustStore::make({cert}, {})->verify(cert, std::vector{cert}, 1'000'000'000,
-                                                     crypto::Revocation::strict);
+  (void)crypto::TrustStore::make({cert}, {})
+      ->verify(cert, std::vector{cert}, 1'000'000'000, crypto::Revocation::strict);
 }
 
 void name(ByteView data) {

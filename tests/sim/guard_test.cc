@@ -160,7 +160,9 @@ TEST_F(Guard, AnInvalidIkeSpiThatAnyoneCanSendEndsNothing) {
   header.exchange = ike::wire::ExchangeType::informational;
   header.response = true;
   header.message_id = 2;
-  a.datagram({{a.address(), 500}, {b.address(), 500}, false,
+  a.datagram({{a.address(), 500},
+              {b.address(), 500},
+              false,
               ike::wire::write_message(header, {ike::wire::notify(NotifyType::invalid_ike_spi)})});
   net.run(seconds(5));
   EXPECT_EQ(a.list().size(), 1U);
@@ -170,10 +172,10 @@ TEST_F(Guard, AnInvalidIkeSpiThatAnyoneCanSendEndsNothing) {
 TEST_F(Guard, IkeV1IsOneLineAndNoState) {
   load();
   base::Bytes main_mode(28, 0);
-  main_mode[7] = 1;     // the initiator's cookie
-  main_mode[16] = 1;    // SA
+  main_mode[7] = 1;      // the initiator's cookie
+  main_mode[16] = 1;     // SA
   main_mode[17] = 0x10;  // version 1.0
-  main_mode[18] = 2;    // identity protection
+  main_mode[18] = 2;     // identity protection
   main_mode[27] = 28;
   for (int i = 0; i < 1000; ++i) b.datagram({{b.address(), 500}, {a.address(), 500}, false, main_mode});
   EXPECT_TRUE(b.sent.empty());

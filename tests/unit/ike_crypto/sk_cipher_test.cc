@@ -67,7 +67,8 @@ TEST(SkCipher, ChaCha20KnownAnswer) {
   EXPECT_EQ(text_of(cipher.open(message, aad.size()).value()), "0000000c000040010000000a00");
   message.back() ^= 1;
   EXPECT_EQ(cipher.open(message, aad.size()).error(), CryptoError::bad_integrity);
-  EXPECT_FALSE(SkCipher::make({kEncrChaCha20Poly1305, 128, kIntegNone, kPrfHmacSha256, kGroupX25519}, base::Bytes(20), {}));
+  EXPECT_FALSE(
+      SkCipher::make({kEncrChaCha20Poly1305, 128, kIntegNone, kPrfHmacSha256, kGroupX25519}, base::Bytes(20), {}));
 }
 
 // RFC 3602 4, case 1, under an HMAC of its own (RFC 4231 vouches for that in prf_test).
