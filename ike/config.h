@@ -33,6 +33,12 @@ struct TsConfig {
   base::TrafficSelector ts;
 };
 
+// Soft and hard limit of one kind, and how much may be taken off the soft one at random; 0: no limit.
+struct Lifetime {
+  std::uint64_t rekey = 0, life = 0, jitter = 0;
+  bool operator==(const Lifetime&) const = default;
+};
+
 struct ChildConfig {
   std::string name;
   std::vector<Proposal> esp_proposals;  // in order of preference
@@ -40,6 +46,10 @@ struct ChildConfig {
   base::SaMode mode = base::SaMode::tunnel;
   base::OffloadWanted offload = base::OffloadWanted::no;
   StartAction start_action = StartAction::none;
+  StartAction close_action = StartAction::none;  // when the peer deleted the child
+  StartAction dpd_action = StartAction::none;    // when the peer does not answer any more
+  Lifetime time;                                 // seconds
+  Lifetime bytes, packets;
 };
 
 // A certificate of ours with its key.
@@ -73,6 +83,7 @@ struct ConnConfig {
   Fragmentation fragmentation = Fragmentation::yes;
   SendCert send_cert = SendCert::if_asked;
   bool send_certreq = true;
+  Lifetime time;  // seconds; `life`: rekey_time and over_time
 };
 
 struct SharedSecret {

@@ -19,13 +19,21 @@ set(IKE_ENGINE_SOURCES
   task/child_create.cc
   task/child_install.cc
   task/child_negotiate.cc
+  task/collision.cc
   task/exchange.cc
+  task/generation.cc
   task/guard.cc
   task/informational.cc
+  task/inherit.cc
   task/init_initiator.cc
   task/init_keys.cc
   task/init_responder.cc
+  task/lifetime.cc
   task/nat_detection.cc
+  task/pfs.cc
   task/reasons.cc
+  task/rekey_child.cc
+  task/rekey_ike.cc
+  task/rekey_ike_responder.cc
   task/retransmit.cc
   task/teardown.cc)

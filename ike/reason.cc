@@ -61,6 +61,12 @@ std::string_view code(Reason reason) {
       return "bad-cookie";
     case Reason::unexpected:
       return "unexpected";
+    case Reason::busy:
+      return "busy";
+    case Reason::rekeyed:
+      return "rekeyed";
+    case Reason::expired:
+      return "expired";
   }
   return "unknown";
 }

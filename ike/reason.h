@@ -36,6 +36,9 @@ enum class Reason : std::uint8_t {
   cookie_wanted,    // many are half open: the peer was asked to prove its address first
   bad_cookie,       // a cookie that is not ours, or too old
   unexpected,       // an exchange that makes no sense in this state
+  busy,             // another exchange about the same SA is under way; it is tried again
+  rekeyed,          // a newer generation took its place
+  expired,          // its hard lifetime is over
 };
 
 // "auth-failed", "no-proposal", ...

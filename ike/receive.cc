@@ -6,12 +6,16 @@
 #include <algorithm>
 #include <utility>
 
+#include "ike/planted.h"
 #include "ike/task/auth.h"
 #include "ike/task/child_create.h"
 #include "ike/task/exchange.h"
+#include "ike/task/generation.h"
 #include "ike/task/guard.h"
 #include "ike/task/informational.h"
 #include "ike/task/init.h"
+#include "ike/task/rekey_child.h"
+#include "ike/task/rekey_ike.h"
 #include "ike/task/teardown.h"
 #include "ike/wire/fragment.h"
 #include "ike/wire/sealed.h"
@@ -70,13 +74,22 @@ void follow(IkeSa& sa, const Datagram& datagram) {
 void dispatch_request(Context& ctx, IkeSa& sa, wire::ExchangeType exchange, const wire::Payloads& payloads) {
   if (sa.state == State::init_replied) {
     if (exchange == wire::ExchangeType::ike_auth) return on_auth_request(ctx, sa, payloads);
-  } else if (sa.up()) {
+  } else if (sa.up() || sa.state == State::rekeyed) {
     if (exchange == wire::ExchangeType::informational) return on_informational_request(ctx, sa, payloads);
     if (exchange == wire::ExchangeType::create_child_sa) return on_create_child_request(ctx, sa, payloads);
   }
   ctx.event(Event::Kind::peer_refused, sa,
             Failure{Reason::unexpected, wire::name_of(exchange), "this exchange makes no sense now", {}});
   send_response(ctx, sa, exchange, {wire::notify(wire::NotifyType::invalid_syntax)});
+}
+
+// See ike/planted.h.
+void answer_anew(Context& ctx, IkeSa& sa, const Datagram& datagram, const wire::Header& header) {
+  if (sa.held || !sa.up() || !sa.cipher_in) return;
+  if (auto payloads = wire::open(datagram.data, *sa.cipher_in)) {
+    --sa.expected_id;
+    dispatch_request(ctx, sa, header.exchange, *payloads);
+  }
 }
 
 // The last response once more, to the octet.
@@ -113,6 +126,7 @@ std::optional<wire::Parsed<wire::Payloads>> open_message(const IkeSa& sa, const 
 void on_request(Context& ctx, IkeSa& sa, const Datagram& datagram, const wire::Header& header) {
   const bool fragment = sa.fragments && header.next == wire::PayloadType::skf;
   if (header.message_id + 1 == sa.expected_id && datagram.data == sa.last_request) {
+    if (planted(Planted::answered_anew, ctx.options.index)) return answer_anew(ctx, sa, datagram, header);
     return repeat_response(ctx, sa, datagram);
   }
   if (fragment && header.message_id + 1 == sa.expected_id) return on_old_fragment(ctx, sa, datagram);
@@ -141,6 +155,7 @@ void on_request(Context& ctx, IkeSa& sa, const Datagram& datagram, const wire::H
   sa.last_request = std::move(identity);
   ctx.touch(sa);
   if (!payloads) return on_bad_request(ctx, sa, header.exchange, payloads.error());
+  confirm(ctx, sa);
   dispatch_request(ctx, sa, header.exchange, *payloads);
 }
 
@@ -148,6 +163,14 @@ void dispatch_response(Context& ctx, IkeSa& sa, Operation what, const wire::Payl
   if (auto* auth = std::get_if<DoAuth>(&what)) return on_auth_response(ctx, sa, std::move(*auth), payloads);
   if (auto* create = std::get_if<DoCreateChild>(&what)) {
     on_create_child_response(ctx, sa, std::move(*create), payloads);
+    return run_queue(ctx, sa);
+  }
+  if (auto* child = std::get_if<DoRekeyChild>(&what)) {
+    on_rekey_child_response(ctx, sa, std::move(*child), payloads);
+    return run_queue(ctx, sa);
+  }
+  if (auto* ike = std::get_if<DoRekeyIke>(&what)) {
+    on_rekey_ike_response(ctx, sa, std::move(*ike), payloads);
     return run_queue(ctx, sa);
   }
   on_informational_response(ctx, sa, std::move(what), payloads);

@@ -12,7 +12,6 @@ constexpr auto no_policies = "certificate policies are not checked yet";
 constexpr auto no_raw_keys = "raw public keys are not supported yet, certificates are";
 constexpr auto no_tokens = "PKCS#11 tokens are not supported, files are";
 constexpr auto no_eap = "EAP and XAuth are not supported yet, auth = psk and pubkey are";
-constexpr auto no_rekey = "rekeying is not supported yet, this time has no effect";
 constexpr auto no_virtual_ips = "virtual IPs are not supported yet";
 constexpr auto ikev1_only = "it has a meaning in IKEv1 only, which is not supported";
 constexpr auto no_mediation = "mediation is not supported";
@@ -47,10 +46,10 @@ constexpr Key table[] = {
     {"connections.<conn>.ppk_required", boolean, "no", "whether that key must be used", refused, no_ppk, "", "", off},
     {"connections.<conn>.keyingtries", integer, "1", "sequences of retransmissions when a connection starts; 0: for ever"},
     {"connections.<conn>.unique", choice, "no", "what to do with several IKE SAs of one peer", ignored, "uniqueness is not enforced yet", "never no keep replace", "", "never"},
-    {"connections.<conn>.reauth_time", duration, "0s", "make the IKE SA anew after this time", ignored, "reauthentication is not supported yet", "", "s", zero},
-    {"connections.<conn>.rekey_time", duration, "4h", "rekey the IKE SA after this time", ignored, no_rekey, "", "s", zero},
-    {"connections.<conn>.over_time", duration, "", "close the IKE SA when it is this much late (default: a tenth)", ignored, no_rekey, "", "s", zero},
-    {"connections.<conn>.rand_time", duration, "", "take a random part of this off those times (default: over_time)", ignored, no_rekey, "", "s", zero},
+    {"connections.<conn>.reauth_time", duration, "0s", "make the IKE SA anew after this time", ignored, "reauthentication is not supported yet; without rekey_time the IKE SA is rekeyed at that time instead", "", "s", zero},
+    {"connections.<conn>.rekey_time", duration, "4h", "rekey the IKE SA after this time", honoured, "", "", "s"},
+    {"connections.<conn>.over_time", duration, "", "close the IKE SA when it is this much late; default: a tenth", honoured, "", "", "s"},
+    {"connections.<conn>.rand_time", duration, "", "take a random part of this off those times; default: over_time", honoured, "", "", "s"},
     {"connections.<conn>.pools", list, "", "pools to take the peer's virtual IP from", refused, no_virtual_ips},
     {"connections.<conn>.if_id_in", text, "0", "XFRM interface id of inbound policies and SAs", refused, no_if_id, "", "", "0"},
     {"connections.<conn>.if_id_out", text, "0", "XFRM interface id of outbound policies and SAs", refused, no_if_id, "", "", "0"},

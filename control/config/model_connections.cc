@@ -104,6 +104,7 @@ class ConnectionBuilder {
     out_->encap = from_.flag("encap", false);
     out_->dpd_delay = from_.duration("dpd_delay", std::chrono::seconds(0));
     out_->keying_tries = from_.integer("keyingtries", 1, 0, 1'000'000);
+    read_lifetimes(from_, *out_);
     out_->local = build_authentication(section_, true, credentials_, report_);
     out_->remote = build_authentication(section_, false, credentials_, report_);
     out_->send_certreq = from_.flag("send_certreq", true);
@@ -150,7 +151,10 @@ class ConnectionBuilder {
     out.mode = mode(from);
     const auto* offload = from.get("hw_offload");
     out.offload = offload ? read_offload(offload->text) : config_.gateway.hw_offload;
-    out.start_action = start_action(from);
+    out.start_action = action(from, "start_action");
+    out.close_action = action(from, "close_action");
+    out.dpd_action = action(from, "dpd_action");
+    read_lifetimes(from, out, report_);
     plan(out, from);
     return out;
   }
@@ -165,17 +169,23 @@ class ConnectionBuilder {
     return base::SaMode::transport;
   }
 
-  ike::StartAction start_action(const SectionReader& from) {
-    const auto* value = from.get("start_action");
-    if (!value || value->text == "none" || value->text == "add") return ike::StartAction::none;
+  ike::StartAction action(const SectionReader& from, const char* key) {
+    const auto* value = from.get(key);
+    if (!value || value->text == "none" || value->text == "add" || value->text == "clear")
+      return ike::StartAction::none;
     if (!has_single_address(out_->remote_addrs)) {
       report_.error(value->value_at,
-                    fmt::format("start_action = {} needs a peer to call, expected an address among the "
-                                "remote_addrs of {}",
+                    fmt::format("{} = {} needs a peer to call, expected an address among the remote_addrs of {}", key,
                                 value->text, section_.name));
     }
-    if (value->text == "trap" || value->text == "route") return ike::StartAction::trap;
-    if (value->text == "trap|start") report_.warning(value->value_at, "start_action = trap|start is taken as start");
+    if (value->text == "trap" || value->text == "route" || value->text == "hold") {
+      report_.warning(value->value_at, fmt::format("{} = {}: packets do not bring a child up yet; it stays down, and "
+                                                   "what it covers as when_down says, until it is asked for",
+                                                   key, value->text));
+      return ike::StartAction::trap;
+    }
+    if (value->text == "trap|start")
+      report_.warning(value->value_at, fmt::format("{} = trap|start is taken as start", key));
     return ike::StartAction::start;
   }
 

@@ -31,6 +31,10 @@ class SectionReader {
   Report& report_;
 };
 
+// rekey_, life_, rand_, over_: time, bytes, packets.
+void read_lifetimes(const SectionReader& from, ike::ChildConfig& child, Report& report);
+void read_lifetimes(const SectionReader& from, ike::ConnConfig& conn);
+
 // "yes" is "crypto", as strongSwan's.
 base::OffloadWanted read_offload(std::string_view text);
 

@@ -5,6 +5,7 @@
 
 #include <vector>
 
+#include "ike/task/lifetime.h"
 #include "ike/task/teardown.h"
 
 namespace espgate::ike {
@@ -34,6 +35,7 @@ void established(Context& ctx, IkeSa& sa, bool initial_contact) {
   if (sa.state == State::init_replied) ctx.left_half_open(sa);
   sa.state = State::established;
   sa.established_at = sa.last_heard = ctx.now;
+  start_lifetime(ctx, sa);
   if (initial_contact) forget_others(ctx, sa);
   ctx.event(Event::Kind::ike_up, sa, {},
             fmt::format("{} === {}, {}{}", sa.local_id.text(), sa.remote_id.text(), sa.suite.name(),

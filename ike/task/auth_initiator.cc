@@ -117,7 +117,7 @@ void on_auth_response(Context& ctx, IkeSa& sa, DoAuth auth, const wire::Payloads
   established(ctx, sa, wire::find_notify(payloads, wire::NotifyType::initial_contact) != nullptr);
   const auto setup = std::move(sa.setup);
   const Nonces nonces{setup->nonce_i, setup->nonce_r};
-  on_child_answer(ctx, sa, std::move(auth.offer), payloads, nonces, kStep);
+  on_first_child_answer(ctx, sa, std::move(auth.offer), payloads, nonces);
   run_queue(ctx, sa);
 }
 

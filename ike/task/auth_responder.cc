@@ -93,8 +93,11 @@ void on_auth_request(Context& ctx, IkeSa& sa, const wire::Payloads& payloads) {
   wire::Payloads before{own};
   for (auto& cert : made->certs) before.push_back(std::move(cert));
   before.emplace_back(std::move(made->auth));
-  answer_child_request(ctx, sa, wire::ExchangeType::ike_auth, payloads, std::move(before),
-                       Nonces{setup->nonce_i, setup->nonce_r}, {});
+  answer_child_request(ctx, sa, payloads,
+                       ChildReply{.exchange = wire::ExchangeType::ike_auth,
+                                  .before = std::move(before),
+                                  .nonces = {setup->nonce_i, setup->nonce_r},
+                                  .with = {}});
 }
 
 }  // namespace espgate::ike

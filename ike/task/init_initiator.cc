@@ -24,28 +24,10 @@ void fail(Context& ctx, IkeSa& sa, Reason code, std::string text, std::string pe
   close(ctx, sa, Failure{code, kStep, std::move(text), std::move(peer_notify)}, Linger::no);
 }
 
-bool offers_group(const ConnConfig& conn, std::uint16_t group) {
-  return std::ranges::any_of(conn.proposals, [&](const Proposal& proposal) {
-    return std::ranges::any_of(proposal.transforms, [&](const Transform& transform) {
-      return transform.type == TransformType::group && transform.id == group;
-    });
-  });
-}
-
-// The group whose public value we send on speculation: the first that we offer.
-std::optional<std::uint16_t> first_group(const ConnConfig& conn) {
-  for (const auto& proposal : conn.proposals) {
-    for (const auto& transform : proposal.transforms) {
-      if (transform.type == TransformType::group) return transform.id;
-    }
-  }
-  return std::nullopt;
-}
-
 // The key exchange that goes with the current group; false (and the SA closed) if there is none.
 bool make_key_exchange(Context& ctx, IkeSa& sa) {
   auto& setup = *sa.setup;
-  if (!setup.group) setup.group = first_group(*sa.conn);
+  if (!setup.group) setup.group = first_group(sa.conn->proposals);
   if (!setup.group) {
     fail(ctx, sa, Reason::no_proposal, fmt::format("{} has no IKE proposal with a group", sa.conn->name));
     return false;
@@ -78,7 +60,7 @@ void on_invalid_ke(Context& ctx, IkeSa& sa, const wire::NotifyPayload& notify) {
   const auto wanted = wire::notify_u16(notify);
   // A repeated answer to what we sent before: the answer to what we send now is still to come.
   if (wanted && *wanted == *sa.setup->group && sa.setup->restarts > 0) return;
-  if (!wanted || !offers_group(*sa.conn, *wanted) || *wanted == *sa.setup->group) {
+  if (!wanted || !offers_group(sa.conn->proposals, *wanted) || *wanted == *sa.setup->group) {
     fail(ctx, sa, Reason::invalid_ke,
          fmt::format("the peer refuses our key exchange and asks for group {}, which {}", wanted.value_or(0),
                      wanted && *wanted == *sa.setup->group ? "we sent" : "we do not offer"),

@@ -87,7 +87,8 @@ TEST(Values, SizesAndNumbers) {
 
 TEST(Status, WarningsAndHarmlessValues) {
   const auto loaded = load_text(
-      "connections { a { local { auth = psk\n } remote { auth = psk\n }\n rekey_time = 4h\n mobike = no\n aggressive = "
+      "connections { a { local { auth = psk\n } remote { auth = psk\n }\n reauth_time = 4h\n mobike = no\n aggressive "
+      "= "
       "no\n"
       "children { net { updown = /x\n rekey_time = 0\n } } } }\n"
       "secrets { pkcs12-1 { file = x\n secret = y\n } }\n",
@@ -96,7 +97,9 @@ TEST(Status, WarningsAndHarmlessValues) {
   EXPECT_EQ(
       testing::texts(loaded.report.warnings),
       (std::vector<std::string>{
-          "f:4:2: rekey_time is accepted, but not honoured: rekeying is not supported yet, this time has no effect",
+          "f:4:2: reauth_time is accepted, but not honoured: reauthentication is not supported yet; without "
+          "rekey_time the "
+          "IKE SA is rekeyed at that time instead",
           "f:7:18: updown is accepted, but not honoured: no script is run",
           "f:10:11: section pkcs12-1 is accepted, but not honoured: PKCS#12 containers and tokens are not supported, "
           "this key is not used"}));
