@@ -22,7 +22,7 @@ std::size_t EspSuite::auth_key_octets() const {
 std::size_t EspSuite::icv_octets() const { return aead() ? 16 : auth_key_octets() / 2; }
 
 std::string EspSuite::name() const {
-  std::string out = "aes" + std::to_string(key_bits);
+  std::string out = cipher == EspCipher::chacha20_poly1305 ? "chacha20poly1305" : "aes" + std::to_string(key_bits);
   if (cipher == EspCipher::aes_gcm_16) out += "gcm16";
   switch (auth) {
     case EspAuth::none:
