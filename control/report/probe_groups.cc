@@ -27,7 +27,9 @@ constexpr std::array<Property, 6> kProperties{
     [](const ProbeRow& row) -> std::string { return row.direction == base::Direction::in ? "in" : "out"; },
     [](const ProbeRow& row) -> std::string { return std::string(base::to_string(row.sa_mode)); },
     [](const ProbeRow& row) -> std::string { return row.family == base::Family::ipv4 ? "ipv4" : "ipv6"; },
-    [](const ProbeRow& row) -> std::string { return "window " + std::to_string(row.replay_window); },
+    [](const ProbeRow& row) -> std::string {
+      return row.direction == base::Direction::out ? "out" : "window " + std::to_string(row.replay_window);
+    },
 };
 
 bool alike(const Part& part) {
