@@ -67,14 +67,20 @@ class Run {
   Run(xfrm::Kernel& kernel, std::uint32_t ifindex, const ProbeMeans& means)
       : kernel_(kernel), ifindex_(ifindex), means_(means) {}
 
-  std::vector<ProbeAnswer> attempt(std::span<const ProbeRow> rows) {
+  struct Attempt {
+    std::vector<ProbeAnswer> answers;
+    std::vector<std::vector<std::string>> heard;  // after each send, of kRowsPerSend rows
+  };
+
+  Attempt attempt(std::span<const ProbeRow> rows) {
     std::vector<xfrm::SaSpec> specs;
     for (const auto& row : rows) specs.push_back(probe_sa(row, ifindex_, means_));
     keep_off_others(kernel_, specs, means_);
-    std::vector<ProbeAnswer> out;
+    Attempt out;
     for (std::size_t first = 0; first < rows.size(); first += kRowsPerSend) {
       const std::size_t count = std::min(kRowsPerSend, rows.size() - first);
-      send(rows.subspan(first, count), std::span(specs).subspan(first, count), out);
+      send(rows.subspan(first, count), std::span(specs).subspan(first, count), out.answers);
+      out.heard.push_back(means_.overheard ? means_.overheard() : std::vector<std::string>{});
     }
     return out;
   }
@@ -105,13 +111,15 @@ class Run {
 };
 
 // One row again, alone, with what was heard of it.
-void listen(Run& run, const ProbeRow& row, const ProbeMeans& means, ProbeAnswer& answer) {
-  answer = run.attempt({&row, 1}).front();
-  answer.log = means.overheard();
+ProbeAnswer listen(Run& run, const ProbeRow& row) {
+  auto again = run.attempt({&row, 1});
+  ProbeAnswer answer = std::move(again.answers.front());
+  answer.log = std::move(again.heard.front());
   // A driver that says the same in both places need not be quoted twice.
   std::erase_if(answer.log, [&](const std::string& line) {
     return !answer.words.empty() && line.find(answer.words) != std::string::npos;
   });
+  return answer;
 }
 
 }  // namespace
@@ -183,13 +191,13 @@ xfrm::SaSpec probe_sa(const ProbeRow& row, std::uint32_t ifindex, const ProbeMea
 ProbeOutcome probe(xfrm::Kernel& kernel, std::uint32_t ifindex, std::span<const ProbeRow> rows,
                    const ProbeMeans& means) {
   Run run(kernel, ifindex, means);
-  ProbeOutcome out;
   if (means.overheard) (void)means.overheard();  // what was said before is not about us
-  out.answers = run.attempt(rows);
-  if (means.overheard && !means.overheard().empty()) {
-    for (std::size_t i = 0; i < rows.size(); ++i) {
-      if (out.answers[i].result != ProbeResult::taken) listen(run, rows[i], means, out.answers[i]);
-    }
+  auto first = run.attempt(rows);
+  ProbeOutcome out;
+  out.answers = std::move(first.answers);
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const bool loud = !first.heard[i / kRowsPerSend].empty();
+    if (loud && out.answers[i].result != ProbeResult::taken) out.answers[i] = listen(run, rows[i]);
   }
   out.left_behind = run.left_behind;
   return out;

@@ -47,7 +47,7 @@ class Monitor:
     """`ip xfrm monitor` around a with block; `added` and `deleted` are what it saw."""
 
     def __enter__(self):
-        self.process = subprocess.Popen(["ip", "-s", "xfrm", "monitor", "SA"], text=True, stdout=subprocess.PIPE)
+        self.process = subprocess.Popen(["stdbuf", "-oL", "ip", "-s", "xfrm", "monitor", "SA"], text=True, stdout=subprocess.PIPE)
         time.sleep(1)  # until it listens, on a slow machine
         return self
 

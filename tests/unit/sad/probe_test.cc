@@ -256,6 +256,27 @@ TEST(Probe, EachRowGetsTheLinesThatAreItsOwn) {
   EXPECT_EQ(kernel.sa_count(), 0U);
 }
 
+TEST(Probe, OnlyRowsThatWentWithALoudOneAreTriedAgain) {
+  WatchedKernel kernel;
+  std::vector<std::string> log;
+  kernel.devices[kDevice].answer = [&](const xfrm::SaSpec& spec) -> DeviceAnswer {
+    if (spec.suite.cipher == EspCipher::chacha20_poly1305 && spec.offload->kind == OffloadKind::crypto) {
+      log.emplace_back("nic0: what is that?");
+    }
+    return {DeviceAnswer::Kind::refused, EINVAL, {}};
+  };
+  auto means = seeded(10);
+  means.overheard = [&] { return std::exchange(log, {}); };
+  const auto rows = probe_plan();
+  const auto outcome = probe(kernel, kDevice, rows, means);
+  EXPECT_GT(kernel.added.size(), rows.size());
+  EXPECT_LE(kernel.added.size(), rows.size() + xfrm::kRequestsPerSend);
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const bool loud = rows[i].suite.cipher == EspCipher::chacha20_poly1305 && rows[i].mode == OffloadKind::crypto;
+    EXPECT_EQ(outcome.answers[i].log.size(), loud ? 1U : 0U);
+  }
+}
+
 TEST(Probe, ASilentLogCostsNothing) {
   WatchedKernel kernel;
   kernel.devices[kDevice].answer = picky;
