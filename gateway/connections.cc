@@ -32,7 +32,11 @@ void Connections::load(base::Instant now, const ike::Config& config) {
       auto known = children_.find(key);
       auto& status = next[key];
       if (known != children_.end()) status = std::move(known->second);
-      status.keep_up = child.start_action == ike::StartAction::start;
+      status.start = child.start_action == ike::StartAction::start;
+      status.call_when_closed = child.close_action == ike::StartAction::start;
+      status.call_when_silent = child.dpd_action == ike::StartAction::start;
+      status.unwanted = false;
+      status.keep_up = status.start;
       if (!status.keep_up) status.next_try_at.reset();
       if (status.keep_up && status.state == ChildStatus::State::down) status.next_try_at = now;
     }
@@ -75,12 +79,31 @@ void Connections::on_event(base::Instant now, const ike::Event& event) {
         if (!status.live.empty()) return;
         status.state = ChildStatus::State::down;
         if (!event.failure) return;
-        // Closed by request of either side is no error; a peer that vanished is, and is tried again.
-        if (event.failure->code == ike::Reason::timeout) {
-          failed(now, status, *event.failure);
-        } else {
-          status.last_error = LastError{now, *event.failure};
+        // Closed by request of either side is no error; a peer that vanished, or could not be rekeyed with, is one, and
+        // is tried again.
+        const bool silent =
+            event.failure->code == ike::Reason::timeout || event.failure->code == ike::Reason::expired;
+        const bool closed = event.failure->code == ike::Reason::peer_deleted;
+        if (silent && status.keep_up) return failed(now, status, *event.failure);
+        status.last_error = LastError{now, *event.failure};
+        // At once the first time; what then fails is retried as any other.
+        if (status.unwanted) return;
+        if ((silent && status.call_when_silent) || (closed && status.call_when_closed)) {
+          status.keep_up = true;
+          status.next_try_at = now;
         }
+      });
+      break;
+    case Kind::child_rekeyed:
+      each(event.conn, event.child, [&](ChildStatus& status) {
+        status.live.erase(event.former_child);
+        status.live.insert(event.child_id);
+        status.last_error.reset();
+      });
+      break;
+    case Kind::rekey_failed:
+      each(event.conn, event.child, [&](ChildStatus& status) {
+        if (event.failure) status.last_error = LastError{now, *event.failure};
       });
       break;
     case Kind::child_failed:
@@ -104,6 +127,7 @@ void Connections::on_event(base::Instant now, const ike::Event& event) {
     case Kind::ike_connecting:
     case Kind::ike_up:
     case Kind::ike_down:
+    case Kind::ike_rekeyed:
     case Kind::dropped:
       break;
   }
@@ -111,6 +135,8 @@ void Connections::on_event(base::Instant now, const ike::Event& event) {
 
 void Connections::operator_up(const std::string& conn, const std::string& child) {
   each(conn, child, [&](ChildStatus& status) {
+    status.unwanted = false;
+    status.keep_up = status.keep_up || status.start;
     if (status.state != ChildStatus::State::down) return;
     status.state = ChildStatus::State::connecting;
     ++status.attempts;
@@ -120,6 +146,7 @@ void Connections::operator_up(const std::string& conn, const std::string& child)
 
 void Connections::operator_down(const std::string& conn, const std::string& child) {
   each(conn, child, [](ChildStatus& status) {
+    status.unwanted = true;
     status.keep_up = false;
     status.next_try_at.reset();
   });

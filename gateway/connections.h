@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What each configured child is up to, why it is down, and when it is tried again: `conn show` and the retries of
-// start_action = start. Pure: time and events come in.
+// start_action, close_action and dpd_action = start. Pure: time and events come in.
 #pragma once
 
 #include <cstdint>
@@ -25,8 +25,10 @@ struct LastError {
 struct ChildStatus {
   enum class State : std::uint8_t { down, connecting, up };
   State state = State::down;
-  bool keep_up = false;        // start_action = start, and not taken down by the operator
-  std::uint32_t attempts = 0;  // since it was last up
+  bool start = false, call_when_closed = false, call_when_silent = false;  // as configured
+  bool unwanted = false;                                                   // the operator took it down
+  bool keep_up = false;                                                    // what fails is tried again
+  std::uint32_t attempts = 0;                                              // since it was last up
   std::optional<LastError> last_error;
   std::optional<base::Instant> next_try_at;
   std::set<base::ChildId> live;

@@ -19,6 +19,7 @@ namespace espgate::gateway {
 namespace {
 // Peers get this long to answer the deletes of a clean stop.
 constexpr auto kStopPatience = std::chrono::seconds(5);
+constexpr auto kWatchEvery = std::chrono::milliseconds(250);
 }  // namespace
 
 Daemon::Daemon(Options options, Parts parts)
@@ -27,6 +28,8 @@ Daemon::Daemon(Options options, Parts parts)
       signals_(io_, SIGTERM, SIGINT, SIGHUP),
       timer_(io_),
       stop_timer_(io_),
+      watch_timer_(io_),
+      events_(std::move(parts.events)),
       kernel_(std::move(parts.kernel), std::move(*parts.loader), std::move(*parts.routes),
               [this](ike::ChildAnswer answer) {
                 // If the queue is full the engine's own patience with the kernel ends the exchange.
@@ -34,7 +37,9 @@ Daemon::Daemon(Options options, Parts parts)
               }),
       sockets_(std::move(parts.sockets)) {}
 
-Daemon::~Daemon() = default;
+Daemon::~Daemon() {
+  if (events_ready_) (void)events_ready_->release();  // its owner is the event socket
+}
 
 base::Result<void> Daemon::start() {
   control::vici::add_commands(vici_, *this);
@@ -49,6 +54,10 @@ base::Result<void> Daemon::start() {
   engine_ = std::make_unique<EngineThread>(std::move(engine_options), std::move(sockets_));
   started_at_ = epoch_now();
   apply();
+  if (events_) {
+    events_ready_.emplace(io_, events_->fd());
+    wait_for_kernel();
+  }
   return {};
 }
 
@@ -80,6 +89,12 @@ void Daemon::take_engine_output() {
 }
 
 void Daemon::take(ike::InstallChild&& install) { kernel_.install(gateway::now(), std::move(install)); }
+void Daemon::take(ike::AddInbound&& add) {
+  kernel_.add_inbound(gateway::now(), std::move(add));
+  watch_waiting();
+}
+void Daemon::take(ike::SwitchOutbound&& order) { kernel_.switch_outbound(gateway::now(), order); }
+void Daemon::take(ike::RetireSa&& order) { kernel_.retire(gateway::now(), order); }
 void Daemon::take(ike::RemoveChild&& remove) { kernel_.remove(gateway::now(), remove); }
 
 void Daemon::take(ike::Event&& event) {
@@ -88,6 +103,11 @@ void Daemon::take(ike::Event&& event) {
   if (event.kind == Kind::ike_down && ike_up_ > 0) --ike_up_;
   write_log(event);
   connections_.on_event(gateway::now(), event);
+  raise(event);
+}
+
+void Daemon::raise(const ike::Event& event) {
+  if (auto told = control::vici::event_message(event, *this)) vici_.raise(told->name, told->message);
 }
 
 void Daemon::write_log(const ike::Event& event) {
@@ -154,6 +174,35 @@ void Daemon::on_timer() {
   }
   pending_.expire(now);
   arm_timer();
+}
+
+// --------------------------------------------------------------------------------------------- the kernel
+
+void Daemon::wait_for_kernel() {
+  events_ready_->async_wait(asio::posix::stream_descriptor::wait_read, [this](std::error_code error) {
+    if (error) return;
+    if (auto events = events_->receive()) {
+      for (const auto& event : *events) {
+        if (auto expired = kernel_.expired(event)) post(ike::Command(*expired));
+      }
+    } else {
+      log_error(events.error().text());
+    }
+    wait_for_kernel();
+  });
+}
+
+// A rekey that the peer began: its first packet on the new inbound SA says that we may send on the new outbound one.
+void Daemon::watch_waiting() {
+  if (watching_ || stopping_ || !kernel_.anyone_waits()) return;
+  watching_ = true;
+  watch_timer_.expires_after(kWatchEvery);
+  watch_timer_.async_wait([this](std::error_code error) {
+    watching_ = false;
+    if (error) return;
+    for (const auto child : kernel_.used_inbound()) post(ike::Command(ike::InboundUsed{child}));
+    watch_waiting();
+  });
 }
 
 // ---------------------------------------------------------------------------------------------- signals

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <asio/io_context.hpp>
+#include <asio/posix/stream_descriptor.hpp>
 #include <asio/signal_set.hpp>
 #include <asio/steady_timer.hpp>
 #include <functional>
@@ -32,6 +33,7 @@ class Daemon final : public control::Daemon {
     std::optional<loader::Loader> loader;
     std::optional<xfrm::RouteTable> routes;
     std::vector<UdpSocket> sockets;
+    std::optional<xfrm::EventSocket> events;  // of the kernel; none with --kernel null
   };
 
   Daemon(Options options, Parts parts);
@@ -52,6 +54,7 @@ class Daemon final : public control::Daemon {
   void list(std::function<void(const std::vector<ike::IkeView>&)> done) override;
   void initiate(const control::InitiateRequest& request, control::LogLine log, control::Done done) override;
   void terminate(const control::TerminateRequest& request, control::LogLine log, control::Done done) override;
+  void rekey(const control::RekeyRequest& request, control::Done done) override;
   control::Report reload(bool dry_run) override;
   [[nodiscard]] std::optional<control::ChildCounters> counters(base::ChildId child) const override;
 
@@ -60,7 +63,13 @@ class Daemon final : public control::Daemon {
   void apply();  // config_ to engine, sad/, devices and retries
   void take_engine_output();
   void take(ike::InstallChild&& install);
+  void take(ike::AddInbound&& add);
+  void take(ike::SwitchOutbound&& order);
+  void take(ike::RetireSa&& order);
   void take(ike::RemoveChild&& remove);
+  void wait_for_kernel();
+  void watch_waiting();
+  void raise(const ike::Event& event);
   void take(ike::Event&& event);
   void take(ike::CommandDone&& done);
   void take(ike::ListResult&& result);
@@ -81,6 +90,9 @@ class Daemon final : public control::Daemon {
   asio::signal_set signals_;
   asio::steady_timer timer_;
   asio::steady_timer stop_timer_;
+  asio::steady_timer watch_timer_;  // while an outbound SA waits for its peer
+  std::optional<xfrm::EventSocket> events_;
+  std::optional<asio::posix::stream_descriptor> events_ready_;
   KernelSide kernel_;
   Connections connections_;
   PendingCommands pending_;
@@ -92,6 +104,7 @@ class Daemon final : public control::Daemon {
   std::int64_t started_at_ = 0;
   std::uint64_t ike_up_ = 0;
   bool stopping_ = false;
+  bool watching_ = false;
   int status_ = 0;
 };
 

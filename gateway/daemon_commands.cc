@@ -124,6 +124,13 @@ void Daemon::terminate(const control::TerminateRequest& request, control::LogLin
   arm_timer();
 }
 
+void Daemon::rekey(const control::RekeyRequest& request, control::Done done) {
+  const auto id = pending_.next_id();
+  pending_.add(id, request.conn, nullptr, std::move(done), deadline(request.timeout));
+  post(ike::Rekey{id, request.conn, request.child, request.ike, request.child_id});
+  arm_timer();
+}
+
 control::Report Daemon::reload(bool dry_run) {
   auto loaded = control::load_file(options_.config);
   if (loaded.config && !dry_run) {

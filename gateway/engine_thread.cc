@@ -51,6 +51,7 @@ class EngineThread::Loop {
     options.index = owner.options_.index;
     const auto limit = owner.options_.half_open_limit;
     options.half_open_limit = limit != 0 ? limit : std::numeric_limits<std::size_t>::max();
+    options.wall_clock = [](base::Instant instant) { return epoch_seconds(instant); };
     return options;
   }
 

@@ -16,7 +16,8 @@
 namespace espgate::gateway {
 
 using EngineInput = std::variant<ike::Command, ike::ChildAnswer>;
-using EngineOutput = std::variant<ike::InstallChild, ike::RemoveChild, ike::Event, ike::CommandDone, ike::ListResult>;
+using EngineOutput = std::variant<ike::InstallChild, ike::AddInbound, ike::SwitchOutbound, ike::RetireSa,
+                                  ike::RemoveChild, ike::Event, ike::CommandDone, ike::ListResult>;
 
 class EngineThread {
  public:

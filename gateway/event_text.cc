@@ -46,6 +46,18 @@ EventLine describe(const ike::Event& event) {
     case Kind::child_up:
       text = "child SA up" + detail(event);
       break;
+    case Kind::ike_rekeyed:
+      text = "IKE SA with " + event.remote.text() + " rekeyed" + detail(event);
+      break;
+    case Kind::child_rekeyed:
+      text = "child SA rekeyed" + detail(event);
+      break;
+    case Kind::rekey_failed:
+      // That both sides were busy with the same SA is everyday life.
+      out.severity = event.failure && event.failure->code == ike::Reason::busy ? Severity::debug : Severity::warning;
+      text =
+          std::string(event.child.empty() ? "IKE SA" : "child SA") + " not rekeyed, it is tried again" + because(event);
+      break;
     case Kind::child_down:
       text = "child SA closed" + because(event);
       break;

@@ -117,16 +117,51 @@ base::Result<void> KernelSide::restore(base::Instant now) {
 
 void KernelSide::plan(base::Instant now, const sad::Plan& plan) { carry_out(now, sad_.on_plan(now, plan)); }
 
-void KernelSide::install(base::Instant now, ike::InstallChild install) {
+sad::InstallContext KernelSide::context_for(base::Instant now, const ike::ChildSpec& child) {
   sad::InstallContext context;
   context.wall_clock = epoch_seconds(now);
-  if (auto route = routes_.lookup(install.child.remote.address, install.child.local.address)) {
+  if (auto route = routes_.lookup(child.remote.address, child.local.address)) {
     context.device = route->device;
     context.ifindex = route->ifindex;
   } else {
-    log_warn(install.child.conn + "/" + install.child.child + ": " + route.error().text());
+    log_warn(child.conn + "/" + child.child + ": " + route.error().text());
   }
+  return context;
+}
+
+void KernelSide::install(base::Instant now, ike::InstallChild install) {
+  const auto context = context_for(now, install.child);
   carry_out(now, sad_.on_install(now, std::move(install), context));
+}
+
+void KernelSide::add_inbound(base::Instant now, ike::AddInbound add) {
+  const auto context = context_for(now, add.child);
+  carry_out(now, sad_.on_add_inbound(now, std::move(add), context));
+}
+
+void KernelSide::switch_outbound(base::Instant now, const ike::SwitchOutbound& order) {
+  carry_out(now, sad_.on_switch_outbound(now, order));
+}
+
+void KernelSide::retire(base::Instant now, const ike::RetireSa& order) { carry_out(now, sad_.on_retire(now, order)); }
+
+std::vector<base::ChildId> KernelSide::used_inbound() {
+  std::vector<base::ChildId> out;
+  for (const auto& [child, sa] : sad_.waiting()) {
+    const std::vector<xfrm::Request> get{xfrm::GetSa{sa}};
+    const auto answers = kernel_->execute(get);
+    const auto* state = answers.front() ? std::get_if<xfrm::SaState>(&*answers.front()) : nullptr;
+    if (state != nullptr && state->packets != 0) out.push_back(child);
+  }
+  return out;
+}
+
+std::optional<ike::Expired> KernelSide::expired(const xfrm::Notification& event) const {
+  using Kind = xfrm::Notification::Kind;
+  if (event.kind == Kind::sequence && event.sequence_out < sad::kSequenceRekey) return std::nullopt;
+  const auto child = sad_.owner_of(event.sa);
+  if (!child) return std::nullopt;
+  return ike::Expired{*child, event.kind == Kind::hard_limit};
 }
 
 void KernelSide::remove(base::Instant now, const ike::RemoveChild& remove) {

@@ -7,6 +7,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "base/error.h"
 #include "control/vici/daemon.h"
@@ -14,6 +15,7 @@
 #include "loader/loader.h"
 #include "sad/sad.h"
 #include "xfrm/api.h"
+#include "xfrm/events.h"
 #include "xfrm/route.h"
 
 namespace espgate::gateway {
@@ -28,7 +30,15 @@ class KernelSide {
   base::Result<void> restore(base::Instant now);
   void plan(base::Instant now, const sad::Plan& plan);
   void install(base::Instant now, ike::InstallChild install);
+  void add_inbound(base::Instant now, ike::AddInbound add);
+  void switch_outbound(base::Instant now, const ike::SwitchOutbound& order);
+  void retire(base::Instant now, const ike::RetireSa& order);
   void remove(base::Instant now, const ike::RemoveChild& remove);
+  // Children whose outbound SA waits and whose peer sends on the new inbound one already.
+  std::vector<base::ChildId> used_inbound();
+  [[nodiscard]] bool anyone_waits() const { return !sad_.waiting().empty(); }
+  // What an event of the kernel is to the engine; nullopt: nothing, or about somebody else's SA.
+  [[nodiscard]] std::optional<ike::Expired> expired(const xfrm::Notification& event) const;
   // A clean stop: everything of ours leaves the kernel, and bpffs.
   void stop(base::Instant now);
 
@@ -40,6 +50,7 @@ class KernelSide {
 
  private:
   void carry_out(base::Instant now, sad::Outputs outputs);
+  sad::InstallContext context_for(base::Instant now, const ike::ChildSpec& child);
   void take(sad::Output&& output);
 
   std::unique_ptr<xfrm::Kernel> kernel_;

@@ -58,7 +58,24 @@ struct List {
 struct Shutdown {
   RequestId id;  // deletes every IKE SA; CommandDone when all are gone or given up
 };
-using Command = std::variant<Initiate, Terminate, Load, List, Shutdown>;
+// Rekeys what matches, make-before-break: children if `child` or `child_id` is set, else IKE SAs. Done when the new SAs
+// are installed; `matched` counts what was rekeyed.
+struct Rekey {
+  RequestId id;
+  std::string conn, child;
+  std::optional<base::IkeId> ike;
+  std::optional<base::ChildId> child_id;
+};
+// The kernel says that a child's SA has used up a limit, or its sequence numbers. Soft: rekey; hard: it is gone.
+struct Expired {
+  base::ChildId child;
+  bool hard = false;
+};
+// The peer uses the inbound SA of a child whose outbound SA still waits: it may be switched to.
+struct InboundUsed {
+  base::ChildId child;
+};
+using Command = std::variant<Initiate, Terminate, Load, List, Shutdown, Rekey, Expired, InboundUsed>;
 
 // How a direction of a child is carried, as read back from the kernel.
 struct OffloadState {
@@ -73,7 +90,7 @@ struct ChildInstalled {
 struct ChildRefused {
   std::string reason_code, reason;  // a code of sad::Reason, and the sentence
 };
-// The one answer to an InstallChild.
+// The one answer to an InstallChild, an AddInbound or a SwitchOutbound.
 struct ChildAnswer {
   RequestId id;
   std::variant<ChildInstalled, ChildRefused> result;
@@ -84,6 +101,11 @@ struct ChildAnswer {
 // KEYMAT of RFC 7296 2.17, cut: cipher keys have the salt at their end (RFC 4106), auth keys are empty for AEAD.
 struct ChildKeys {
   base::Secret cipher_in, auth_in, cipher_out, auth_out;
+};
+
+// Of one SA, for the kernel's EXPIRE; 0: none. Soft ones come with the jitter taken off.
+struct ChildLimits {
+  std::uint64_t soft_bytes = 0, hard_bytes = 0, soft_packets = 0, hard_packets = 0;
 };
 
 struct ChildSpec {
@@ -97,7 +119,9 @@ struct ChildSpec {
   base::Spi spi_in, spi_out;  // spi_in: we chose it; spi_out: the peer did
   std::vector<base::TrafficSelector> local_ts, remote_ts;
   base::OffloadWanted offload = base::OffloadWanted::no;
-  bool initiator = false;  // of the exchange that made the child
+  bool initiator = false;                   // of the exchange that made the child
+  std::optional<base::ChildId> replaces{};  // rekey: the generation that goes when this one is in place
+  ChildLimits limits;
   ChildKeys keys;
 };
 
@@ -108,6 +132,24 @@ struct Send {
 struct InstallChild {
   RequestId id;
   ChildSpec child;
+};
+// Responder of a rekey: install the inbound SA and try whether the outbound one would be taken; answered by ChildAnswer
+// exactly once. The outbound SA waits for SwitchOutbound, as the peer has its inbound SA only after our reply.
+struct AddInbound {
+  RequestId id;
+  ChildSpec child;
+};
+// Install the outbound SA of a child that AddInbound brought; answered by ChildAnswer exactly once. Refused: the child
+// stays inbound only.
+struct SwitchOutbound {
+  RequestId id;
+  base::ChildId child;
+};
+// A generation that another one has replaced goes in two steps: first what sends, some seconds later, when no packet
+// can be under way any more, what receives. Not answered.
+struct RetireSa {
+  base::ChildId id;
+  enum class Part : std::uint8_t { outbound, all } part = Part::all;
 };
 // Remove SAs and policies of a child that was (or is being) installed; not answered.
 struct RemoveChild {
@@ -123,36 +165,15 @@ struct Failure {
   std::string peer_notify;  // the notify the peer sent, by its RFC name; empty if none
 };
 
-struct Event {
-  enum class Kind : std::uint8_t {
-    ike_connecting,
-    ike_up,
-    ike_down,
-    ike_failed,
-    child_up,
-    child_down,
-    child_failed,
-    peer_refused,  // a peer's request was answered with an error notify; nothing came up
-    dropped,       // a datagram was ignored for a reason worth a (rate-limited) line
-  };
-  Kind kind{};
-  base::IkeId ike;
-  base::ChildId child_id;
-  std::string conn, child;  // empty if not known yet
-  base::Endpoint local, remote;
-  std::optional<Failure> failure;
-  std::string detail;  // e.g. suite and selectors of a child that came up
-};
-
 struct CommandDone {
   RequestId id;
   std::optional<Failure> failure;  // none: done
-  std::uint32_t matched = 0;       // for Terminate: how many SAs were closed
+  std::uint32_t matched = 0;       // for Terminate and Rekey: how many SAs were closed or rekeyed
 };
 
 struct ChildView {
   base::ChildId id;
-  std::string name, state;  // "INSTALLING", "INSTALLED", "DELETING"
+  std::string name, state;  // "INSTALLING", "INSTALLED", "REKEYING", "REKEYED", "DELETING", "DELETED"
   base::SaMode mode{};
   base::EspSuite suite;
   bool encap = false;
@@ -161,6 +182,8 @@ struct ChildView {
   base::OffloadWanted offload{};
   OffloadState in, out;
   base::Instant installed_at;
+  std::optional<base::Instant> rekey_at, expires_at;
+  std::string group;  // of its PFS; empty without
 };
 struct IkeView {
   base::IkeId id;
@@ -173,13 +196,43 @@ struct IkeView {
   std::string encr_alg, encr_keysize, integ_alg, prf_alg, dh_group;
   bool nat_local = false, nat_remote = false;
   base::Instant established_at;
+  std::optional<base::Instant> rekey_at, expires_at;
   std::vector<ChildView> children;
 };
+struct Event {
+  enum class Kind : std::uint8_t {
+    ike_connecting,
+    ike_up,
+    ike_down,
+    ike_failed,
+    ike_rekeyed,  // `ike` is the new SA, `former_ike` the one it replaces; no ike_up and ike_down go with it
+    child_up,
+    child_down,
+    child_rekeyed,  // `child_id` is the new generation, `former_child` the one it replaces; no child_up, no child_down
+    child_failed,
+    rekey_failed,  // of `child_id`, or of the IKE SA: it stays as it is, and is tried again
+    peer_refused,  // a peer's request was answered with an error notify; nothing came up
+    dropped,       // a datagram was ignored for a reason worth a (rate-limited) line
+  };
+  Kind kind{};
+  base::IkeId ike;
+  base::ChildId child_id;
+  std::string conn, child;  // empty if not known yet
+  base::Endpoint local, remote;
+  std::optional<Failure> failure;
+  std::string detail;  // e.g. suite and selectors of a child that came up
+  base::IkeId former_ike{};
+  base::ChildId former_child{};
+  // up, down and rekeyed: the SA as it was just then, with the children concerned.
+  std::shared_ptr<const IkeView> view{};
+};
+
 struct ListResult {
   RequestId id;
   std::vector<IkeView> ikes;
 };
 
-using Action = std::variant<Send, InstallChild, RemoveChild, Event, CommandDone, ListResult>;
+using Action =
+    std::variant<Send, InstallChild, AddInbound, SwitchOutbound, RetireSa, RemoveChild, Event, CommandDone, ListResult>;
 
 }  // namespace espgate::ike

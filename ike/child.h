@@ -2,10 +2,19 @@
 // A child SA (a pair of ESP SAs) as its IKE SA sees it, and what is offered for one that is not there yet.
 //
 //   [*] -> installing -> installed -> deleting -> gone
-//               \-> gone (refused, timed out)
+//               \-> gone (refused, timed out)      \-> retired -> gone (replaced by a newer generation: it still
+//               receives
+//                                                       what was under way)
+//
+// A rekey makes a second generation that `replaces` the first; the first goes by DELETE, and if it does not, the second
+// does. As the responder of the rekey we send on the second only when the peer has it for sure:
+//
+//   outbound: waiting -> switching -> active      (active from the start in all other cases)
 #pragma once
 
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,11 +23,13 @@
 #include "base/ids.h"
 #include "ike/api.h"
 #include "ike/config.h"
+#include "ike/crypto/key_exchange.h"
 #include "ike/ts_select.h"
 
 namespace espgate::ike {
 
-enum class ChildState : std::uint8_t { installing, installed, deleting };
+enum class ChildState : std::uint8_t { installing, installed, deleting, retired };
+enum class Outbound : std::uint8_t { waiting, switching, active };
 
 struct Child {
   base::ChildId id;
@@ -37,6 +48,18 @@ struct Child {
   RequestId install;                 // of InstallChild
   base::Instant install_deadline;    // while installing
   std::vector<RequestId> initiates;  // commands to answer once it is up, or is not
+  std::uint16_t group = 0;           // of its PFS; 0 without
+
+  std::optional<base::ChildId> replaces;     // the generation before, as long as that is there
+  std::optional<base::ChildId> replaced_by;  // set when we are to delete it for that one
+  bool announced = false;                    // child_up or child_rekeyed was said: child_down is due when it goes
+  Outbound outbound = Outbound::active;
+  RequestId switching;                     // of SwitchOutbound
+  std::optional<base::Instant> switch_at;  // waiting: at the latest; switching: our patience with the kernel ends
+  bool confirmed = false;                  // waiting: the peer has our reply, as it sent another request since
+  std::optional<base::Instant> rekey_at;   // the next attempt; none while one is under way
+  std::optional<base::Instant> expires_at;
+  std::optional<base::Instant> retire_at;
 };
 
 // What we offer for a child as the initiator of IKE_AUTH or CREATE_CHILD_SA.
@@ -44,7 +67,10 @@ struct ChildOffer {
   std::shared_ptr<const ChildConfig> config;
   base::Spi spi_in;
   TsList local_ts, remote_ts;
-  base::Bytes nonce;  // CREATE_CHILD_SA only
+  base::Bytes nonce;                      // CREATE_CHILD_SA only
+  std::optional<std::uint16_t> group;     // PFS: of `ke`, and what the peer asked for
+  std::optional<crypto::KeyExchange> ke;  // PFS: until the answer
+  std::uint32_t restarts = 0;             // sent again by INVALID_KE_PAYLOAD
   std::vector<RequestId> initiates;
 };
 

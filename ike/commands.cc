@@ -8,8 +8,12 @@
 #include <vector>
 
 #include "ike/task/exchange.h"
+#include "ike/task/generation.h"
 #include "ike/task/informational.h"
 #include "ike/task/init.h"
+#include "ike/task/lifetime.h"
+#include "ike/task/rekey_child.h"
+#include "ike/task/rekey_ike.h"
 #include "ike/task/teardown.h"
 
 namespace espgate::ike {
@@ -34,7 +38,7 @@ std::shared_ptr<const ChildConfig> find_child(const std::shared_ptr<const ConnCo
 IkeSa* find_usable(Context& ctx, const ConnConfig& conn, const base::Endpoint& remote) {
   for (auto& [spi, sa] : ctx.sas()) {
     if (!sa->conn || sa->conn->name != conn.name || sa->remote.address != remote.address) continue;
-    if (sa->state == State::established || sa->state == State::init_sent) return sa.get();
+    if (sa->usable() || sa->state == State::init_sent) return sa.get();
     if (sa->state == State::auth_sent && sa->setup && sa->outgoing &&
         std::holds_alternative<DoAuth>(sa->outgoing->what)) {
       return sa.get();
@@ -102,13 +106,19 @@ void initiate(Context& ctx, Initiate command) {
 
 // ------------------------------------------------------------------------------------------------- Terminate
 
-bool fits(const Terminate& what, const IkeSa& sa) {
-  if (sa.state == State::closed) return false;
+// SAs that a rekey is about to take away follow the one that stays.
+bool counts(const IkeSa& sa) { return sa.state != State::closed && sa.state != State::rekeyed && !sa.spare; }
+
+template <class T>
+bool fits(const T& what, const IkeSa& sa) {
+  if (!counts(sa)) return false;
   if (what.ike && *what.ike != sa.id) return false;
   return what.conn.empty() || what.conn == sa.conn_name();
 }
 
-bool fits(const Terminate& what, const Child& child) {
+template <class T>
+bool fits(const T& what, const Child& child) {
+  if (child.state == ChildState::retired) return false;
   if (what.child_id && *what.child_id != child.id) return false;
   return what.child.empty() || what.child == child.config->name;
 }
@@ -133,7 +143,7 @@ void terminate_child(Context& ctx, IkeSa& sa, base::ChildId id, const Failure& w
   // A child whose reply is held is not known to the peer yet: it is withdrawn by the install's own way out.
   if (force || child.state == ChildState::installing) {
     sa.queue.emplace_back(DoDeleteChild{child.spi_in, {}, why.code});
-    if (sa.held && sa.held->child == id) {
+    if (sa.held && !sa.held->switching && sa.held->child == id) {
       auto payloads = std::move(sa.held->before);
       payloads.emplace_back(wire::notify(wire::NotifyType::no_proposal_chosen));
       sa.queue.pop_back();
@@ -183,6 +193,52 @@ void terminate(Context& ctx, const Terminate& command) {
   }
 }
 
+// ------------------------------------------------------------------------------------------------- Rekey
+
+void rekey(Context& ctx, const Rekey& command) {
+  const auto refuse = [&](std::string text) {
+    ctx.done(command.id, Failure{Reason::not_found, "rekey", std::move(text), {}});
+  };
+  if (command.conn.empty() && command.child.empty() && !command.ike && !command.child_id) {
+    return refuse("nothing was named to be rekeyed");
+  }
+  const bool children = !command.child.empty() || command.child_id;
+  std::vector<std::pair<IkeSa*, Child*>> targets;
+  for (auto& [spi, sa] : ctx.sas()) {
+    if (!fits(command, *sa) || !sa->usable()) continue;
+    if (!children) targets.emplace_back(sa.get(), nullptr);
+    for (auto& [id, child] : sa->children) {
+      const bool ready = child.state == ChildState::installed && sa->successor_of(id) == nullptr;
+      if (children && ready && fits(command, child)) targets.emplace_back(sa.get(), &child);
+    }
+  }
+  if (targets.empty()) return refuse("no SA matches");
+  ctx.in_parts(command.id, static_cast<std::uint32_t>(targets.size()));
+  for (auto& [sa, child] : targets) {
+    if (child == nullptr) {
+      queue_ike_rekey(ctx, *sa, {command.id});
+    } else {
+      queue_rekey(ctx, *sa, *child, {command.id});
+    }
+  }
+  for (auto& [sa, child] : targets) run_queue(ctx, *sa);
+}
+
+IkeSa* owner_of(Context& ctx, base::ChildId id) {
+  for (auto& [spi, sa] : ctx.sas()) {
+    if (sa->children.contains(id)) return sa.get();
+  }
+  return nullptr;
+}
+
+void expired(Context& ctx, const Expired& command) {
+  if (auto* sa = owner_of(ctx, command.child)) on_expired(ctx, *sa, command.child, command.hard);
+}
+
+void inbound_used(Context& ctx, const InboundUsed& command) {
+  if (auto* sa = owner_of(ctx, command.child)) start_switch(ctx, *sa, sa->children.at(command.child));
+}
+
 // ------------------------------------------------------------------------------------------------- the others
 
 void load(Context& ctx, const Load& command) {
@@ -191,7 +247,7 @@ void load(Context& ctx, const Load& command) {
   const Failure gone{Reason::config_removed, "load", "the connection is no longer configured", {}};
   std::vector<IkeSa*> unwanted;
   for (auto& [spi, sa] : ctx.sas()) {
-    if (!sa->conn || sa->state == State::closed) continue;
+    if (!sa->conn || sa->state == State::closed || sa->state == State::rekeyed) continue;
     // Before IKE_AUTH is through an initiator goes on with what it offered.
     if (auto conn = find_conn(*ctx.config, sa->conn->name); !conn) {
       unwanted.push_back(sa.get());
@@ -206,7 +262,7 @@ void load(Context& ctx, const Load& command) {
 void list(Context& ctx, const List& command) {
   ListResult result{command.id, {}};
   for (const auto& [spi, sa] : ctx.sas()) {
-    if (sa->state != State::closed && sa->conn) result.ikes.push_back(view(*sa));
+    if (counts(*sa) && sa->conn) result.ikes.push_back(view(*sa));
   }
   std::ranges::sort(result.ikes, {}, [](const IkeView& ike) { return ike.id; });
   ctx.emit(std::move(result));
@@ -218,7 +274,7 @@ void shutdown(Context& ctx, const Shutdown& command) {
   Context::Closing closing;
   std::vector<IkeSa*> all;
   for (auto& [spi, sa] : ctx.sas()) {
-    if (sa->state != State::closed) all.push_back(sa.get());
+    if (counts(*sa)) all.push_back(sa.get());
   }
   for (auto* sa : all) closing.ikes.insert(sa->id);
   closing.matched = static_cast<std::uint32_t>(all.size());
@@ -237,6 +293,9 @@ void execute(Context& ctx, Command command) {
   if (auto* what = std::get_if<Terminate>(&command)) return terminate(ctx, *what);
   if (auto* what = std::get_if<Load>(&command)) return load(ctx, *what);
   if (auto* what = std::get_if<List>(&command)) return list(ctx, *what);
+  if (auto* what = std::get_if<Rekey>(&command)) return rekey(ctx, *what);
+  if (auto* what = std::get_if<Expired>(&command)) return expired(ctx, *what);
+  if (auto* what = std::get_if<InboundUsed>(&command)) return inbound_used(ctx, *what);
   shutdown(ctx, std::get<Shutdown>(command));
 }
 

@@ -13,18 +13,29 @@
 #include "base/esp.h"
 #include "base/ids.h"
 #include "base/secret.h"
+#include "ike/crypto/certificate.h"
+#include "ike/crypto/pkey.h"
+#include "ike/crypto/trust.h"
 #include "ike/identity.h"
 #include "ike/proposal.h"
+#include "ike/signature_policy.h"
 
 namespace espgate::ike {
 
-enum class AuthMethod : std::uint8_t { psk };
+enum class AuthMethod : std::uint8_t { psk, pubkey };
+enum class SendCert : std::uint8_t { if_asked, always, never };
 enum class StartAction : std::uint8_t { none, start, trap };
 
 // A selector as configured; `dynamic` stands for the tunnel end's own address (with protocol and ports of `ts`).
 struct TsConfig {
   bool dynamic = false;
   base::TrafficSelector ts;
+};
+
+// Soft and hard limit of one kind, and how much may be taken off the soft one at random; 0: no limit.
+struct Lifetime {
+  std::uint64_t rekey = 0, life = 0, jitter = 0;
+  bool operator==(const Lifetime&) const = default;
 };
 
 struct ChildConfig {
@@ -34,11 +45,28 @@ struct ChildConfig {
   base::SaMode mode = base::SaMode::tunnel;
   base::OffloadWanted offload = base::OffloadWanted::no;
   StartAction start_action = StartAction::none;
+  StartAction close_action = StartAction::none;  // when the peer deleted the child
+  StartAction dpd_action = StartAction::none;    // when the peer does not answer any more
+  Lifetime time;  // seconds
+  Lifetime bytes, packets;
+};
+
+// A certificate of ours with its key.
+struct Credential {
+  crypto::Certificate cert;
+  std::shared_ptr<const crypto::PrivateKey> key;
+  std::vector<crypto::Certificate> chain;  // its issuers as far as they are known, the nearest first
 };
 
 struct AuthConfig {
   AuthMethod method = AuthMethod::psk;
   Identity id;  // local: any -> the tunnel end's address; remote: a pattern the peer's ID must match
+  // The rest is for pubkey.
+  SignaturePolicy signatures;
+  std::vector<Credential> credentials;              // local: what we can show, in order of preference
+  std::vector<crypto::Certificate> certs;           // remote: the only ones that are taken, if there are any
+  std::shared_ptr<const crypto::TrustStore> trust;  // remote: where chains must lead; it knows `certs`, too
+  crypto::Revocation revocation = crypto::Revocation::relaxed;
 };
 
 struct ConnConfig {
@@ -51,6 +79,9 @@ struct ConnConfig {
   bool encap = false;              // force UDP encapsulation
   base::Duration dpd_delay{0};     // 0: no liveness checks of our own
   std::uint32_t keying_tries = 1;  // 0: for ever
+  SendCert send_cert = SendCert::if_asked;
+  bool send_certreq = true;
+  Lifetime time;                   // seconds; `life`: rekey_time and over_time
 };
 
 struct SharedSecret {

@@ -18,11 +18,16 @@ bool Bucket::take(base::Instant now) {
 }
 
 Context::Context(EngineOptions opts, Rng& random)
-    : options(opts),
+    : options(std::move(opts)),
       rng(random),
       config(std::make_shared<const Config>()),
-      events(opts.noise_per_second),
-      answers(opts.noise_per_second) {}
+      events(options.noise_per_second),
+      answers(options.noise_per_second) {}
+
+std::int64_t Context::epoch_seconds() const {
+  if (options.wall_clock) return options.wall_clock(now);
+  return std::chrono::duration_cast<std::chrono::seconds>(now.time_since_epoch()).count();
+}
 
 // ---------------------------------------------------------------------- actions
 
@@ -30,14 +35,32 @@ void Context::send(const IkeSa& sa, base::Bytes message) {
   emit(Send{Datagram{sa.local, sa.remote, sa.natt, std::move(message)}});
 }
 
+namespace {
+
+bool worth_a_view(Event::Kind kind) {
+  using enum Event::Kind;
+  return kind == ike_up || kind == ike_down || kind == child_up || kind == child_down;
+}
+
+}  // namespace
+
 void Context::event(Event::Kind kind, const IkeSa& sa, std::optional<Failure> failure, std::string detail) {
-  emit(Event{kind, sa.id, {}, sa.conn_name(), {}, sa.local, sa.remote, std::move(failure), std::move(detail)});
+  Event out{kind, sa.id, {}, sa.conn_name(), {}, sa.local, sa.remote, std::move(failure), std::move(detail)};
+  if (worth_a_view(kind)) out.view = std::make_shared<const IkeView>(view(sa));
+  emit(std::move(out));
 }
 
 void Context::event(Event::Kind kind, const IkeSa& sa, const Child& child, std::optional<Failure> failure,
                     std::string detail) {
-  emit(Event{kind, sa.id, child.id, sa.conn_name(), child.config->name, sa.local, sa.remote, std::move(failure),
-             std::move(detail)});
+  Event out{kind,     sa.id,     child.id,           sa.conn_name(),   child.config->name,
+            sa.local, sa.remote, std::move(failure), std::move(detail)};
+  if (worth_a_view(kind)) {
+    auto seen = view(sa);
+    const bool there = sa.children.contains(child.id);
+    if (!there) seen.children.push_back(view(sa, child));
+    out.view = std::make_shared<const IkeView>(std::move(seen));
+  }
+  emit(std::move(out));
 }
 
 void Context::noise(Event::Kind kind, const base::Endpoint& local, const base::Endpoint& remote, Reason code,
@@ -51,19 +74,54 @@ void Context::done(RequestId id, std::optional<Failure> failure, std::uint32_t m
 }
 
 void Context::done(std::vector<RequestId>& ids, const std::optional<Failure>& failure) {
-  for (auto id : ids) done(id, failure);
-  ids.clear();
+  for (auto id : std::exchange(ids, {})) {
+    auto found = parts_.find(id);
+    if (found == parts_.end()) {
+      done(id, failure);
+      continue;
+    }
+    auto& parts = found->second;
+    if (failure && !parts.failure) parts.failure = failure;
+    if (!failure) ++parts.matched;
+    if (--parts.open != 0) continue;
+    auto node = parts_.extract(found);
+    done(id, std::move(node.mapped().failure), node.mapped().matched);
+  }
 }
 
 // ---------------------------------------------------------------------- SAs
 
-IkeSa& Context::create(bool initiator, base::IkeSpi peer_spi, const base::Endpoint& local,
-                       const base::Endpoint& remote) {
+base::IkeSpi Context::new_ike_spi() {
   base::IkeSpi spi;
   do {
     spi.value = (rng.u64() & ~std::uint64_t{63}) | (options.index & 63U);
   } while (spi.value == 0 || sas_.contains(spi));
+  return spi;
+}
 
+IkeSa& Context::create_rekeyed(const IkeSa& from, bool initiator, base::IkeSpi ours, base::IkeSpi peers) {
+  auto sa = std::make_unique<IkeSa>();
+  sa->id = {high_bits() | ++last_ike_};
+  sa->initiator = initiator;
+  sa->state = State::established;
+  sa->spi_i = initiator ? ours : peers;
+  sa->spi_r = initiator ? peers : ours;
+  sa->local = from.local;
+  sa->remote = from.remote;
+  sa->natt = from.natt;
+  sa->nat_local = from.nat_local;
+  sa->nat_remote = from.nat_remote;
+  sa->conn = from.conn;
+  sa->local_id = from.local_id;
+  sa->remote_id = from.remote_id;
+  sa->created_at = sa->established_at = sa->last_heard = now;
+  touched_.insert(ours);
+  return *sas_.emplace(ours, std::move(sa)).first->second;
+}
+
+IkeSa& Context::create(bool initiator, base::IkeSpi peer_spi, const base::Endpoint& local,
+                       const base::Endpoint& remote) {
+  const auto spi = new_ike_spi();
   auto sa = std::make_unique<IkeSa>();
   sa->id = {high_bits() | ++last_ike_};
   sa->initiator = initiator;
@@ -102,7 +160,7 @@ IkeSa* Context::find_initial(const base::Endpoint& remote, base::IkeSpi spi_i, b
 base::Spi Context::new_esp_spi() {
   std::uint32_t value = 0;
   do {
-    value = rng.u32();
+    value = (rng.u32() & ~std::uint32_t{63}) | (options.index & 63U);
   } while (value < 256 || !esp_spis_.insert(value).second);  // RFC 4303 2.1: 0-255 are reserved
   return {value};
 }
@@ -111,6 +169,10 @@ RequestId Context::new_install(const IkeSa& sa, base::ChildId child) {
   const RequestId id{high_bits() | ++last_install_};
   installs_.emplace(id, std::pair(sa.our_spi(), child));
   return id;
+}
+
+void Context::move_install(RequestId id, const IkeSa& to) {
+  if (auto it = installs_.find(id); it != installs_.end()) it->second.first = to.our_spi();
 }
 
 std::optional<std::pair<base::IkeSpi, base::ChildId>> Context::take_install(RequestId id) {
@@ -129,6 +191,12 @@ void Context::gone(base::IkeId id) {
 
 void Context::gone(base::ChildId id) {
   for (auto& [request, closing] : closings_) closing.children.erase(id);
+}
+
+void Context::also(base::IkeId id, base::IkeId heir) {
+  for (auto& [request, closing] : closings_) {
+    if (closing.ikes.contains(id)) closing.ikes.insert(heir);
+  }
 }
 
 void Context::complete_closings() {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -18,12 +19,14 @@
 namespace espgate::ike {
 
 struct EngineOptions {
-  std::uint32_t index = 0;  // engine id: the low 6 bits of our IKE SPIs, and the high bits of our ids
+  std::uint32_t index = 0;  // engine id: the low 6 bits of our IKE and ESP SPIs, and the high bits of our ids
   std::uint16_t natt_port = 4500;
   std::size_t half_open_limit = 1000;                       // responder's SAs that are not authenticated yet
   std::uint32_t noise_per_second = 20;                      // events about strangers' datagrams, and answers to them
   base::Duration linger = std::chrono::seconds(30);         // how long a closed SA repeats its last response
   base::Duration shutdown_grace = std::chrono::seconds(3);  // how long Shutdown waits for answers
+  // Seconds since the epoch at an instant, for the validity of certificates; none: the instant's own count.
+  std::function<std::int64_t(base::Instant)> wall_clock;
 };
 
 // So many per second, no more: against log floods and reflection.
@@ -49,6 +52,8 @@ class Context {
   bool shutting_down = false;
   Bucket events, answers;
 
+  [[nodiscard]] std::int64_t epoch_seconds() const;
+
   // ------------------------------------------------------------------ actions
   void emit(Action action) { out_.push_back(std::move(action)); }
   void send(const IkeSa& sa, base::Bytes message);
@@ -60,9 +65,15 @@ class Context {
              std::string text);
   void done(RequestId id, std::optional<Failure> failure = {}, std::uint32_t matched = 0);
   void done(std::vector<RequestId>& ids, const std::optional<Failure>& failure = {});  // and clears it
+  // `id` is said to be done `parts` times; the command is when the last one is, with the first failure.
+  void in_parts(RequestId id, std::uint32_t parts) { parts_[id] = {parts, {}, 0}; }
 
   // ------------------------------------------------------------------ SAs
   using Table = std::map<base::IkeSpi, std::unique_ptr<IkeSa>>;
+  base::IkeSpi new_ike_spi();  // with the engine's id in it
+  // An IKE SA that a rekey of `from` made (RFC 7296 2.18): established, between the same ends, without keys and
+  // children.
+  IkeSa& create_rekeyed(const IkeSa& from, bool initiator, base::IkeSpi ours, base::IkeSpi peers);
   IkeSa& create(bool initiator, base::IkeSpi peer_spi, const base::Endpoint& local, const base::Endpoint& remote);
   IkeSa* find(base::IkeSpi ours);
   // The responder's SA that this IKE_SA_INIT request already made: same sender, same octets (RFC 7296 2.1).
@@ -79,6 +90,7 @@ class Context {
   base::ChildId new_child_id() { return {high_bits() | ++last_child_}; }
   RequestId new_install(const IkeSa& sa, base::ChildId child);
   void forget_install(RequestId id) { installs_.erase(id); }
+  void move_install(RequestId id, const IkeSa& to);  // its child lives on another IKE SA now
   std::optional<std::pair<base::IkeSpi, base::ChildId>> take_install(RequestId id);
 
   // ------------------------------------------------------------------ commands that wait for SAs to go
@@ -90,6 +102,7 @@ class Context {
   void wait_for(RequestId id, Closing closing);
   void gone(base::IkeId id);
   void gone(base::ChildId id);
+  void also(base::IkeId id, base::IkeId heir);  // who waits for `id` to go waits for `heir`, too
 
   // ------------------------------------------------------------------ the engine's frame around each input
   void begin(base::Instant at) { now = at; }
@@ -110,6 +123,12 @@ class Context {
   std::set<std::uint32_t> esp_spis_;
   std::map<RequestId, std::pair<base::IkeSpi, base::ChildId>> installs_;
   std::map<RequestId, Closing> closings_;
+  struct Parts {
+    std::uint32_t open = 0;
+    std::optional<Failure> failure;
+    std::uint32_t matched = 0;
+  };
+  std::map<RequestId, Parts> parts_;
   std::size_t half_open_ = 0;
   std::uint64_t last_ike_ = 0, last_child_ = 0, last_install_ = 0;
 };

@@ -10,16 +10,27 @@ set(IKE_ENGINE_SOURCES
   ts_select.cc
   task/auth.cc
   task/auth_initiator.cc
+  task/auth_proof.cc
   task/auth_responder.cc
+  task/auth_signature.cc
+  task/certs.cc
   task/child_create.cc
   task/child_install.cc
   task/child_negotiate.cc
+  task/collision.cc
   task/exchange.cc
+  task/generation.cc
   task/informational.cc
+  task/inherit.cc
   task/init_initiator.cc
   task/init_keys.cc
   task/init_responder.cc
+  task/lifetime.cc
   task/nat_detection.cc
+  task/pfs.cc
   task/reasons.cc
+  task/rekey_child.cc
+  task/rekey_ike.cc
+  task/rekey_ike_responder.cc
   task/retransmit.cc
   task/teardown.cc)

@@ -6,6 +6,8 @@
 #include <cctype>
 #include <utility>
 
+#include "ike/distinguished_name.h"
+
 namespace espgate::ike {
 
 namespace {
@@ -26,12 +28,59 @@ std::optional<Identity> of_hex(IdType type, std::string_view hex) {
   return Identity{type, std::move(*octets)};
 }
 
+std::optional<Identity> of_dn(std::string_view text) {
+  auto der = parse_dn(text);
+  if (!der) return std::nullopt;
+  return Identity{IdType::dn, std::move(*der)};
+}
+
+// Two addresses of one family, the lower first.
+std::optional<Identity> of_bounds(bool subnet, const base::Address& first, const base::Address& last) {
+  if (first.family() != last.family() || last < first) return std::nullopt;
+  Identity out;
+  out.type = subnet ? (first.is_v4() ? IdType::ipv4_subnet : IdType::ipv6_subnet)
+                    : (first.is_v4() ? IdType::ipv4_range : IdType::ipv6_range);
+  out.data.assign(first.octets().begin(), first.octets().end());
+  out.data.insert(out.data.end(), last.octets().begin(), last.octets().end());
+  return out;
+}
+
+// "192.0.2.0/24" and "192.0.2.1-192.0.2.9"
+std::optional<Identity> of_network(std::string_view text) {
+  if (text.find('/') != std::string_view::npos) {
+    const auto prefix = base::Prefix::parse(text);
+    return prefix ? of_bounds(true, prefix->address(), prefix->last()) : std::nullopt;
+  }
+  const auto dash = text.find('-');
+  if (dash == std::string_view::npos) return std::nullopt;
+  const auto first = base::Address::parse(text.substr(0, dash));
+  const auto last = base::Address::parse(text.substr(dash + 1));
+  return first && last ? of_bounds(false, *first, *last) : std::nullopt;
+}
+
+struct Bounds {
+  base::Address first, last;
+};
+// Of a subnet or range; both are kept as first and last address.
+std::optional<Bounds> bounds(const Identity& id) {
+  if (id.type != IdType::ipv4_subnet && id.type != IdType::ipv6_subnet && id.type != IdType::ipv4_range &&
+      id.type != IdType::ipv6_range) {
+    return std::nullopt;
+  }
+  const auto half = id.data.size() / 2;
+  const base::ByteView data = id.data;
+  const auto first = base::Address::from_octets(data.first(half));
+  const auto last = base::Address::from_octets(data.subspan(half));
+  if (!first || !last || first->family() != last->family()) return std::nullopt;
+  return Bounds{*first, *last};
+}
+
 // The value behind an explicit "type:", "#" before hex digits.
 std::optional<Identity> of_typed(IdType type, std::string_view value) {
   if (value.empty()) return std::nullopt;
   if (type == IdType::ipv4 || type == IdType::ipv6) return of_address(type, value);
-  if (type == IdType::dn) return std::nullopt;  // certificates are not supported yet
   if (value.starts_with('#')) return of_hex(type, value.substr(1));
+  if (type == IdType::dn) return of_dn(value);
   return of_text(type, value);
 }
 
@@ -95,7 +144,8 @@ std::optional<Identity> Identity::parse(std::string_view text) {
   if (const auto typed = split_prefix(text)) return of_typed(typed->first, typed->second);
   if (text.starts_with('@')) return of_at(text.substr(1));
   if (const auto address = base::Address::parse(text)) return of(*address);
-  if (text.find('=') != std::string_view::npos) return std::nullopt;  // a distinguished name
+  if (const auto network = of_network(text)) return network;
+  if (text.find('=') != std::string_view::npos) return of_dn(text);
   if (text.find('@') != std::string_view::npos) return of_text(IdType::email, text);
   if (text.find(':') != std::string_view::npos) return of_text(IdType::key_id, text);
   return of_text(IdType::fqdn, text);
@@ -120,22 +170,43 @@ std::string Identity::text() const {
     case IdType::key_id:
       return printable(data) ? escaped(data) : "@#" + base::to_hex(data);
     case IdType::dn:
+      if (auto name = dn_text(data)) return std::move(*name);
+      break;
+    case IdType::ipv4_subnet:
+    case IdType::ipv6_subnet:
+    case IdType::ipv4_range:
+    case IdType::ipv6_range:
+      if (const auto range = bounds(*this)) return range->first.text() + "-" + range->last.text();
       break;
   }
   return "type " + std::to_string(static_cast<unsigned>(type)) + " " + base::to_hex(data);
 }
 
+bool Identity::pattern() const {
+  if (type == IdType::any) return true;
+  if (type == IdType::dn) return dn_has_wildcard(data);
+  if (type == IdType::fqdn || type == IdType::email) return !data.empty() && data.front() == '*';
+  return bounds(*this).has_value();
+}
+
 bool Identity::admits(const Identity& shown) const {
   if (type == IdType::any) return true;
+  if (const auto range = bounds(*this)) {
+    const bool fits = shown.type == (range->first.is_v4() ? IdType::ipv4 : IdType::ipv6);
+    const auto address = base::Address::from_octets(shown.data);
+    return fits && address && address->family() == range->first.family() && range->first <= *address &&
+           *address <= range->last;
+  }
   if (shown.type != type) return false;
+  if (type == IdType::dn) return data == shown.data || dn_admits(data, shown.data);
   if (type != IdType::fqdn && type != IdType::email) return shown.data == data;
-  const auto pattern = base::as_text(data);
+  const auto mine = base::as_text(data);
   const auto name = base::as_text(shown.data);
-  if (pattern.starts_with("*.") || pattern.starts_with("*@")) {
-    const auto tail = pattern.substr(1);
+  if (mine.starts_with('*')) {
+    const auto tail = mine.substr(1);
     return name.size() > tail.size() && equal_ignoring_case(name.substr(name.size() - tail.size()), tail);
   }
-  return equal_ignoring_case(pattern, name);
+  return equal_ignoring_case(mine, name);
 }
 
 }  // namespace espgate::ike

@@ -12,20 +12,35 @@
 
 namespace espgate::ike {
 
-enum class IdType : std::uint8_t { any = 0, ipv4 = 1, fqdn = 2, email = 3, ipv6 = 5, dn = 9, key_id = 11 };
+// IANA's numbers. Subnets and ranges (first and last) are patterns only: no peer is one.
+enum class IdType : std::uint8_t {
+  any = 0,
+  ipv4 = 1,
+  fqdn = 2,
+  email = 3,
+  ipv4_subnet = 4,
+  ipv6 = 5,
+  ipv6_subnet = 6,
+  ipv4_range = 7,
+  ipv6_range = 8,
+  dn = 9,
+  key_id = 11
+};
 
 struct Identity {
   IdType type = IdType::any;
   base::Bytes data;
 
-  // "%any", "192.0.2.1", "gw.example.org", "@gw", "@#6b6579", "me@example.org", "keyid:...", "fqdn:...", "C=CH, O=x"
-  // (dn: refused for now).
+  // "%any", "192.0.2.1", "192.0.2.0/24", "192.0.2.1-192.0.2.9", "gw.example.org", "@gw", "@#6b6579", "me@example.org",
+  // "keyid:...", "fqdn:...", "C=CH, O=x".
   static std::optional<Identity> parse(std::string_view text);
   static Identity of(const base::Address& address);
 
   [[nodiscard]] std::string text() const;  // printable; control characters escaped
-  // Whether an identity the peer shows fits this pattern: equal, %any, or a leading "*." / "*@" wildcard.
+  // Whether an identity the peer shows fits this pattern: equal, %any, a leading "*" wildcard of a name or email
+  // address, values "*" of a distinguished name, an address within a subnet or range.
   [[nodiscard]] bool admits(const Identity& shown) const;
+  [[nodiscard]] bool pattern() const;  // admits more than one identity
   bool operator==(const Identity&) const = default;
 };
 

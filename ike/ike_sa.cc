@@ -4,6 +4,10 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <utility>
+
+#include "ike/task/generation.h"
+#include "ike/task/lifetime.h"
 
 namespace espgate::ike {
 
@@ -15,18 +19,33 @@ std::string describe(const Child& child) {
 
 Child* IkeSa::child_named(const std::string& name) {
   auto it = std::ranges::find_if(children, [&](const auto& entry) {
-    return entry.second.config->name == name && entry.second.state != ChildState::deleting;
+    const auto& child = entry.second;
+    return child.config->name == name && child.state != ChildState::deleting && child.state != ChildState::retired;
   });
   return it == children.end() ? nullptr : &it->second;
 }
 
 Child* IkeSa::child_by_spi_out(base::Spi spi) {
-  auto it = std::ranges::find_if(children, [&](const auto& entry) { return entry.second.spi_out == spi; });
+  auto it = std::ranges::find_if(children, [&](const auto& entry) {
+    return entry.second.spi_out == spi && entry.second.state != ChildState::retired;
+  });
   return it == children.end() ? nullptr : &it->second;
 }
 
+Child* IkeSa::successor_of(base::ChildId old) {
+  return const_cast<Child*>(std::as_const(*this).successor_of(old));  // NOLINT(cppcoreguidelines-pro-type-const-cast)
+}
+
+const Child* IkeSa::successor_of(base::ChildId old) const {
+  for (const auto& [child_id, child] : children) {
+    const bool there = child.state == ChildState::installed || child.state == ChildState::installing;
+    if (there && child.replaces == old) return &child;
+  }
+  return nullptr;
+}
+
 std::optional<base::Instant> IkeSa::liveness_due() const {
-  if (state != State::established || outgoing || held || !conn) return std::nullopt;
+  if (!usable() || outgoing || held || !conn) return std::nullopt;
   if (conn->dpd_delay <= base::Duration::zero()) return std::nullopt;
   return last_heard + conn->dpd_delay;
 }
@@ -36,12 +55,14 @@ std::optional<base::Instant> IkeSa::next_due() const {
   auto consider = [&](std::optional<base::Instant> at) {
     if (at && (!due || *at < *due)) due = at;
   };
-  if (state == State::closed || state == State::init_replied) consider(expires_at);
+  if (state == State::closed || state == State::init_replied || state == State::rekeyed) consider(expires_at);
   if (state == State::closed) return due;
   if (outgoing) consider(outgoing->timer.due());
   for (const auto& [child_id, child] : children) {
     if (child.state == ChildState::installing) consider(child.install_deadline);
   }
+  consider(generation_due(*this));
+  consider(lifetime_due(*this));
   consider(liveness_due());
   consider(close_deadline);
   return due;
@@ -53,6 +74,8 @@ std::string state_name(const IkeSa& sa) {
   switch (sa.state) {
     case State::established:
       return "ESTABLISHED";
+    case State::rekeyed:
+      return "REKEYED";
     case State::deleting:
     case State::closed:
       return "DELETING";
@@ -61,13 +84,30 @@ std::string state_name(const IkeSa& sa) {
   }
 }
 
-ChildView view(const Child& child) {
+// strongSwan's words.
+std::string state_name(const IkeSa& sa, const Child& child) {
+  switch (child.state) {
+    case ChildState::installing:
+      return "INSTALLING";
+    case ChildState::deleting:
+      return child.replaced_by ? "REKEYED" : "DELETING";
+    case ChildState::retired:
+      return "DELETED";
+    case ChildState::installed:
+      break;
+  }
+  if (sa.successor_of(child.id) != nullptr) return "REKEYED";
+  const auto* rekey = sa.outgoing ? std::get_if<DoRekeyChild>(&sa.outgoing->what) : nullptr;
+  return rekey != nullptr && rekey->old == child.id ? "REKEYING" : "INSTALLED";
+}
+
+}  // namespace
+
+ChildView view(const IkeSa& sa, const Child& child) {
   ChildView out;
   out.id = child.id;
   out.name = child.config->name;
-  out.state = child.state == ChildState::installing  ? "INSTALLING"
-              : child.state == ChildState::installed ? "INSTALLED"
-                                                     : "DELETING";
+  out.state = state_name(sa, child);
   out.mode = child.mode;
   out.suite = child.suite;
   out.encap = child.encap;
@@ -79,10 +119,11 @@ ChildView view(const Child& child) {
   out.in = child.in;
   out.out = child.out;
   out.installed_at = child.installed_at;
+  out.rekey_at = child.rekey_at;
+  out.expires_at = child.expires_at;
+  if (const auto* group = crypto::find_group(child.group)) out.group = group->name;
   return out;
 }
-
-}  // namespace
 
 IkeView view(const IkeSa& sa) {
   IkeView out;
@@ -107,7 +148,9 @@ IkeView view(const IkeSa& sa) {
   out.nat_local = sa.nat_local;
   out.nat_remote = sa.nat_remote;
   out.established_at = sa.established_at;
-  for (const auto& [id, child] : sa.children) out.children.push_back(view(child));
+  out.rekey_at = sa.rekey_at;
+  out.expires_at = sa.over_at;
+  for (const auto& [id, child] : sa.children) out.children.push_back(view(sa, child));
   return out;
 }
 

@@ -3,13 +3,15 @@
 //
 //   initiator  [Initiate]  -> init_sent -> auth_sent -+
 //                                                     +-> established -> deleting -> closed -> gone
-//   responder  [IKE_SA_INIT request] -> init_replied -+
+//   responder  [IKE_SA_INIT request] -> init_replied -+               \-> rekeyed -/
+//   either     [CREATE_CHILD_SA on the SA before] ----+
 //
 // init_sent     IKE_SA_INIT is on its way; COOKIE and INVALID_KE_PAYLOAD answers start it over in place
 // init_replied  keys are derived, nobody is authenticated; ends after half_open_timeout
 // auth_sent     IKE_AUTH is on its way
 // established   the peer is authenticated; a reply may be held until a child is installed (`held`)
 // deleting      our DELETE is queued or on its way
+// rekeyed       its children live on a newer IKE SA; who made that one deletes this one
 // closed        over; stays a while to repeat its last response to a peer that did not get it (RFC 7296 2.1)
 // Any state but closed ends at once when a request is not answered, or on a fatal error.
 #pragma once
@@ -30,6 +32,7 @@
 #include "ike/config.h"
 #include "ike/crypto/key_exchange.h"
 #include "ike/crypto/keys.h"
+#include "ike/crypto/signature.h"
 #include "ike/crypto/sk_cipher.h"
 #include "ike/crypto/suite.h"
 #include "ike/proposal.h"
@@ -38,7 +41,14 @@
 
 namespace espgate::ike {
 
-enum class State : std::uint8_t { init_sent, init_replied, auth_sent, established, deleting, closed };
+enum class State : std::uint8_t { init_sent, init_replied, auth_sent, established, deleting, rekeyed, closed };
+
+// How the peer wants us to sign.
+struct PeerSignatures {
+  std::optional<std::vector<crypto::HashId>> hashes;  // none: it does not know RFC 7427
+  bool cert_asked = false;                            // a CERTREQ came
+  std::vector<crypto::KeyHash> authorities;           // of the CAs it asked for
+};
 
 // What IKE_SA_INIT leaves for IKE_AUTH; gone once the SA is established.
 struct Setup {
@@ -49,6 +59,7 @@ struct Setup {
   std::optional<std::uint16_t> group;     // initiator: the group the peer asked for
   std::optional<crypto::KeyExchange> ke;  // initiator: until the answer
   Proposal chosen;                        // the IKE proposal, one transform of a type
+  PeerSignatures signatures;              // what the peer said of certificates and hashes
 };
 
 // Exchanges of ours: waiting in IkeSa::queue, or under way in Outgoing.
@@ -59,6 +70,25 @@ struct DoAuth {
 };
 struct DoCreateChild {
   ChildOffer offer;  // filled in but for SPI, selectors and nonce when queued
+};
+// The peer's rekey of the same SA, which came while ours was under way (RFC 7296 2.8.1, 2.8.2).
+struct Met {
+  base::Bytes lowest;  // the lower one of its two nonces
+};
+struct DoRekeyChild {
+  base::ChildId old;
+  ChildOffer offer;  // as in DoCreateChild
+  std::optional<Met> met;
+};
+struct DoRekeyIke {
+  base::IkeSpi spi;  // ours of the new SA
+  base::Bytes nonce;
+  std::optional<std::uint16_t> group;
+  std::optional<crypto::KeyExchange> ke;
+  std::uint32_t restarts = 0;
+  std::vector<RequestId> waiting;  // Rekey commands
+  std::optional<Met> met;
+  base::IkeSpi met_spi;  // ours of the SA that the peer's rekey made
 };
 struct DoDeleteChild {
   base::Spi spi_in;
@@ -72,7 +102,8 @@ struct DoLiveness {};
 struct DoTellAuthFailed {  // RFC 7296 2.21.2: the responder's AUTH was wrong
   Failure why;
 };
-using Operation = std::variant<DoInit, DoAuth, DoCreateChild, DoDeleteChild, DoDeleteIke, DoLiveness, DoTellAuthFailed>;
+using Operation = std::variant<DoInit, DoAuth, DoCreateChild, DoRekeyChild, DoRekeyIke, DoDeleteChild, DoDeleteIke,
+                               DoLiveness, DoTellAuthFailed>;
 
 // Our request that the peer has not answered; the window is 1 (RFC 7296 2.3).
 struct Outgoing {
@@ -84,11 +115,12 @@ struct Outgoing {
   Operation what;
 };
 
-// A reply that waits for the answer to InstallChild.
+// A reply that waits for the answer to InstallChild, AddInbound, or SwitchOutbound.
 struct HeldReply {
   wire::ExchangeType exchange{};
   wire::Payloads before, accepted;  // what is sent in any case, and what follows if the child was installed
   base::ChildId child;
+  bool switching = false;  // for SwitchOutbound: whatever comes of it, the reply is the same
 };
 
 struct IkeSa {
@@ -107,6 +139,9 @@ struct IkeSa {
   crypto::IkeKeys keys;
   std::optional<crypto::SkCipher> cipher_in, cipher_out;
 
+  // Made by a rekey that met the peer's: nobody knows yet which of the two stays. Nobody hears of it.
+  bool spare = false;
+
   std::uint32_t next_id = 0, expected_id = 0;  // of our next request, of the peer's
   std::optional<Outgoing> outgoing;
   std::deque<Operation> queue;
@@ -118,7 +153,9 @@ struct IkeSa {
   std::map<base::ChildId, Child> children;
 
   base::Instant created_at, established_at, last_heard;
-  base::Instant expires_at;                     // init_replied, closed
+  base::Instant expires_at;                     // init_replied, closed, rekeyed
+  std::optional<base::Instant> rekey_at;        // established: the next attempt; none while one is under way
+  std::optional<base::Instant> over_at;         // established: the hard limit
   std::optional<base::Instant> close_deadline;  // deleting: when we stop waiting
   bool dead = false;                            // to be erased when the current input is done
   std::optional<base::Instant> scheduled;       // the entry in Context's timer index
@@ -127,7 +164,14 @@ struct IkeSa {
   [[nodiscard]] bool up() const { return state == State::established || state == State::deleting; }
   [[nodiscard]] bool encap() const { return natt && (nat_local || nat_remote || (conn && conn->encap)); }
   [[nodiscard]] std::string conn_name() const { return conn ? conn->name : std::string(); }
+  [[nodiscard]] bool usable() const { return state == State::established && !spare; }
+  template <class T>
+  T* doing() {  // our request that is under way, if it is of this kind
+    return outgoing ? std::get_if<T>(&outgoing->what) : nullptr;
+  }
   Child* child_named(const std::string& name);
+  Child* successor_of(base::ChildId old);  // the generation that replaces it, installed or about to be
+  [[nodiscard]] const Child* successor_of(base::ChildId old) const;
   Child* child_by_spi_out(base::Spi spi);
 
   // When something is to be done next without any input.
@@ -136,6 +180,7 @@ struct IkeSa {
 };
 
 IkeView view(const IkeSa& sa);
+ChildView view(const IkeSa& sa, const Child& child);
 std::string endpoints(const IkeSa& sa);  // "192.0.2.1:500 - 192.0.2.2:500"
 
 }  // namespace espgate::ike

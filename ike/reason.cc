@@ -11,6 +11,8 @@ std::string_view code(Reason reason) {
       return "no-config";
     case Reason::no_secret:
       return "no-secret";
+    case Reason::bad_certificate:
+      return "bad-certificate";
     case Reason::no_proposal:
       return "no-proposal";
     case Reason::ts_unacceptable:
@@ -55,6 +57,12 @@ std::string_view code(Reason reason) {
       return "half-open-limit";
     case Reason::unexpected:
       return "unexpected";
+    case Reason::busy:
+      return "busy";
+    case Reason::rekeyed:
+      return "rekeyed";
+    case Reason::expired:
+      return "expired";
   }
   return "unknown";
 }

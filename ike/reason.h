@@ -10,7 +10,8 @@ namespace espgate::ike {
 enum class Reason : std::uint8_t {
   auth_failed,           // the peer's AUTH payload is wrong, or it says ours is
   no_config,             // no connection for these addresses or identities
-  no_secret,             // no shared secret for these identities
+  no_secret,             // no shared secret or private key for these identities
+  bad_certificate,       // the peer's certificate is missing, broken, not trusted, or not for its identity
   no_proposal,           // no common proposal
   ts_unacceptable,       // no common traffic selectors
   invalid_ke,            // key exchange failed or its group was refused twice
@@ -33,6 +34,9 @@ enum class Reason : std::uint8_t {
   out_of_window,    // unexpected message id
   half_open_limit,  // too many IKE SAs whose peers are not authenticated yet
   unexpected,       // an exchange that makes no sense in this state
+  busy,             // another exchange about the same SA is under way; it is tried again
+  rekeyed,          // a newer generation took its place
+  expired,          // its hard lifetime is over
 };
 
 // "auth-failed", "no-proposal", ...

@@ -6,11 +6,15 @@
 #include <algorithm>
 #include <utility>
 
+#include "ike/planted.h"
 #include "ike/task/auth.h"
 #include "ike/task/child_create.h"
 #include "ike/task/exchange.h"
+#include "ike/task/generation.h"
 #include "ike/task/informational.h"
 #include "ike/task/init.h"
+#include "ike/task/rekey_child.h"
+#include "ike/task/rekey_ike.h"
 #include "ike/task/teardown.h"
 #include "ike/wire/sealed.h"
 
@@ -68,7 +72,7 @@ void follow(IkeSa& sa, const Datagram& datagram) {
 void dispatch_request(Context& ctx, IkeSa& sa, wire::ExchangeType exchange, const wire::Payloads& payloads) {
   if (sa.state == State::init_replied) {
     if (exchange == wire::ExchangeType::ike_auth) return on_auth_request(ctx, sa, payloads);
-  } else if (sa.up()) {
+  } else if (sa.up() || sa.state == State::rekeyed) {
     if (exchange == wire::ExchangeType::informational) return on_informational_request(ctx, sa, payloads);
     if (exchange == wire::ExchangeType::create_child_sa) return on_create_child_request(ctx, sa, payloads);
   }
@@ -77,8 +81,18 @@ void dispatch_request(Context& ctx, IkeSa& sa, wire::ExchangeType exchange, cons
   send_response(ctx, sa, exchange, {wire::notify(wire::NotifyType::invalid_syntax)});
 }
 
+// See ike/planted.h.
+void answer_anew(Context& ctx, IkeSa& sa, const Datagram& datagram, const wire::Header& header) {
+  if (sa.held || !sa.up() || !sa.cipher_in) return;
+  if (auto payloads = wire::open(datagram.data, *sa.cipher_in)) {
+    --sa.expected_id;
+    dispatch_request(ctx, sa, header.exchange, *payloads);
+  }
+}
+
 void on_request(Context& ctx, IkeSa& sa, const Datagram& datagram, const wire::Header& header) {
   if (header.message_id + 1 == sa.expected_id && datagram.data == sa.last_request) {
+    if (planted(Planted::answered_anew, ctx.options.index)) return answer_anew(ctx, sa, datagram, header);
     ctx.emit(Send{Datagram{datagram.local, datagram.remote, datagram.natt, sa.last_response}});
     return;
   }
@@ -104,6 +118,7 @@ void on_request(Context& ctx, IkeSa& sa, const Datagram& datagram, const wire::H
   sa.last_request = datagram.data;
   ctx.touch(sa);
   if (!payloads) return on_bad_request(ctx, sa, header.exchange, payloads.error());
+  confirm(ctx, sa);
   dispatch_request(ctx, sa, header.exchange, *payloads);
 }
 
@@ -111,6 +126,14 @@ void dispatch_response(Context& ctx, IkeSa& sa, Operation what, const wire::Payl
   if (auto* auth = std::get_if<DoAuth>(&what)) return on_auth_response(ctx, sa, std::move(*auth), payloads);
   if (auto* create = std::get_if<DoCreateChild>(&what)) {
     on_create_child_response(ctx, sa, std::move(*create), payloads);
+    return run_queue(ctx, sa);
+  }
+  if (auto* child = std::get_if<DoRekeyChild>(&what)) {
+    on_rekey_child_response(ctx, sa, std::move(*child), payloads);
+    return run_queue(ctx, sa);
+  }
+  if (auto* ike = std::get_if<DoRekeyIke>(&what)) {
+    on_rekey_ike_response(ctx, sa, std::move(*ike), payloads);
     return run_queue(ctx, sa);
   }
   on_informational_response(ctx, sa, std::move(what), payloads);

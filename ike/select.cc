@@ -49,8 +49,8 @@ bool types_fit(Protocol protocol, const wire::SaProposal& proposal) {
 // One of ours and one of theirs, matched transform type by transform type.
 class Match {
  public:
-  Match(const Proposal& ours, const wire::SaProposal& theirs, Prefer prefer)
-      : ours_(ours), theirs_(theirs), prefer_(prefer) {}
+  Match(const Proposal& ours, const wire::SaProposal& theirs, Prefer prefer, Groups groups)
+      : ours_(ours), theirs_(theirs), prefer_(prefer), groups_(groups) {}
 
   std::optional<Proposal> run() {
     if (ours_.protocol != static_cast<Protocol>(theirs_.protocol) || !types_fit(ours_.protocol, theirs_)) {
@@ -59,7 +59,7 @@ class Match {
     const bool is_ike = ours_.protocol == Protocol::ike;
     if (!take_cipher()) return std::nullopt;
     if (is_ike && !(take(TransformType::prf) && take(TransformType::group))) return std::nullopt;
-    if (!is_ike && !(take_none(TransformType::group) && take_esn())) return std::nullopt;
+    if (!is_ike && !(take_group() && take_esn())) return std::nullopt;
     group_by_type(out_.transforms);
     return out_;
   }
@@ -101,6 +101,11 @@ class Match {
     return false;
   }
 
+  bool take_group() {
+    const bool pfs = groups_ == Groups::pfs && !of_type(ours_, TransformType::group).empty();
+    return pfs ? take(TransformType::group) : take_none(TransformType::group);
+  }
+
   // Left out, ESN means "no" (RFC 7296 3.3.2 wants it there; not all peers do as told).
   bool take_esn() {
     if (has_type(theirs_, TransformType::esn)) return take(TransformType::esn);
@@ -110,13 +115,14 @@ class Match {
   const Proposal& ours_;
   const wire::SaProposal& theirs_;
   Prefer prefer_;
+  Groups groups_;
   Proposal out_;
 };
 
-// What of a proposal of ours goes to the peer: groups of ESP do not, as there is no PFS.
-Proposal offered(const Proposal& ours) {
+// What of a proposal of ours goes to the peer.
+Proposal offered(const Proposal& ours, Groups groups) {
   Proposal out = ours;
-  if (out.protocol != Protocol::ike) {
+  if (out.protocol != Protocol::ike && groups == Groups::left_out) {
     std::erase_if(out.transforms, [](const Transform& one) { return one.type == TransformType::group; });
   }
   return out;
@@ -131,35 +137,38 @@ wire::SaProposal to_wire(const Proposal& proposal, std::uint8_t number, base::By
   return out;
 }
 
-std::optional<ChosenProposal> matched(const Proposal& ours, const wire::SaProposal& theirs, Prefer prefer) {
-  auto proposal = Match(ours, theirs, prefer).run();
+std::optional<ChosenProposal> matched(const Proposal& ours, const wire::SaProposal& theirs, Prefer prefer,
+                                      Groups groups) {
+  auto proposal = Match(ours, theirs, prefer, groups).run();
   if (!proposal) return std::nullopt;
   return ChosenProposal{theirs.number, theirs.spi, std::move(*proposal)};
 }
 }  // namespace
 
-std::optional<ChosenProposal> select(std::span<const Proposal> ours, const wire::SaPayload& theirs, Prefer prefer) {
+std::optional<ChosenProposal> select(std::span<const Proposal> ours, const wire::SaPayload& theirs, Prefer prefer,
+                                     Groups groups) {
   if (prefer == Prefer::ours) {
     for (const auto& mine : ours) {
       for (const auto& other : theirs.proposals) {
-        if (auto chosen = matched(mine, other, prefer)) return chosen;
+        if (auto chosen = matched(mine, other, prefer, groups)) return chosen;
       }
     }
     return std::nullopt;
   }
   for (const auto& other : theirs.proposals) {
     for (const auto& mine : ours) {
-      if (auto chosen = matched(mine, other, prefer)) return chosen;
+      if (auto chosen = matched(mine, other, prefer, groups)) return chosen;
     }
   }
   return std::nullopt;
 }
 
-std::optional<ChosenProposal> check_answer(std::span<const Proposal> ours, const wire::SaPayload& answer) {
+std::optional<ChosenProposal> check_answer(std::span<const Proposal> ours, const wire::SaPayload& answer,
+                                           Groups groups) {
   if (answer.proposals.size() != 1) return std::nullopt;
   const auto& theirs = answer.proposals.front();
   if (theirs.number < 1 || theirs.number > ours.size()) return std::nullopt;
-  const Proposal mine = offered(ours[theirs.number - 1U]);
+  const Proposal mine = offered(ours[theirs.number - 1U], groups);
   if (mine.protocol != theirs.protocol) return std::nullopt;
   Proposal chosen{.protocol = theirs.protocol, .transforms = {}};
   for (const auto& one : theirs.transforms) {
@@ -175,10 +184,11 @@ std::optional<ChosenProposal> check_answer(std::span<const Proposal> ours, const
   return ChosenProposal{theirs.number, theirs.spi, std::move(chosen)};
 }
 
-wire::SaPayload offer(std::span<const Proposal> ours, base::ByteView spi) {
+wire::SaPayload offer(std::span<const Proposal> ours, base::ByteView spi, Groups groups) {
   wire::SaPayload out;
   for (const auto& proposal : ours.first(std::min(ours.size(), wire::kMaxProposals))) {
-    out.proposals.push_back(to_wire(offered(proposal), static_cast<std::uint8_t>(out.proposals.size() + 1), spi));
+    out.proposals.push_back(
+        to_wire(offered(proposal, groups), static_cast<std::uint8_t>(out.proposals.size() + 1), spi));
   }
   return out;
 }
@@ -220,6 +230,23 @@ std::optional<base::EspAuth> esp_auth(std::uint16_t integ) {
   }
 }
 }  // namespace
+
+std::uint16_t group_of(const Proposal& chosen) { return id_of(chosen, TransformType::group, crypto::kGroupNone); }
+
+std::optional<std::uint16_t> first_group(std::span<const Proposal> ours) {
+  for (const auto& proposal : ours) {
+    for (const auto& one : proposal.transforms) {
+      if (one.type == TransformType::group && one.id != crypto::kGroupNone) return one.id;
+    }
+  }
+  return std::nullopt;
+}
+
+bool offers_group(std::span<const Proposal> ours, std::uint16_t group) {
+  return std::ranges::any_of(ours, [&](const Proposal& proposal) {
+    return in(Transform{TransformType::group, group, 0}, proposal.transforms);
+  });
+}
 
 std::optional<base::EspSuite> esp_suite(const Proposal& chosen) {
   const auto ciphers = of_type(chosen, TransformType::encr);

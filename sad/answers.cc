@@ -27,6 +27,7 @@ std::string listed(const std::set<std::string>& suites) {
 void Children::finish(Child& child) {
   child.state = ChildState::up;
   for (Half* half : {&child.in, &child.out}) {
+    if (half->recorded) continue;  // by wait_for_outbound()
     record(child, *half);
     say_direction(child, *half);
   }
@@ -41,6 +42,7 @@ void Children::record(Child& child, Half& half) {
   half.record.device = wanted ? child.context.device : std::string{};
   half.record.ifindex = wanted ? child.context.ifindex : 0;
   if (half.verdict.actual != base::OffloadActual::none) taken_[child.context.device].insert(half.record.suite);
+  half.recorded = true;
   work_.emit(UpdateSlot{half.slot, half.record});
 }
 

@@ -57,6 +57,12 @@ xfrm::SaSpec sa_spec(const Child& child, Direction direction, std::optional<xfrm
   out.replay_window = child.replay_window;
   out.encap = encap_of(child, direction);
   out.offload = offload;
+  out.limits.soft_bytes = spec.limits.soft_bytes;
+  out.limits.hard_bytes = spec.limits.hard_bytes;
+  out.limits.soft_packets = spec.limits.soft_packets;
+  out.limits.hard_packets = spec.limits.hard_packets;
+  // An SA without ESN ends with its sequence numbers; the kernel's packet limits count a GSO batch once.
+  if (!in && !spec.suite.esn) out.sequence_notice = kSequenceNotice;
   out.selector = transport_selector(child, direction);
   return out;
 }

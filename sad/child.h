@@ -18,14 +18,22 @@ enum class ChildState : std::uint8_t {
   committing,       // outbound for real
   trying_software,  // without any offload, said explicitly
   policies,
-  up,  // or degraded: then a direction's reason is set
+  up,         // or degraded: then a direction's reason is set
+  waiting,    // the inbound half of a new generation, the outbound one is to come
+  switching,  // outbound for real, of a child that waited
+  retiring,   // the outbound SA goes
+  receiving,  // the inbound half of an old generation, for what is under way
   undoing,
 };
 
+inline constexpr std::uint32_t kNoSlot = ~0U;
+
 struct Half {
-  std::uint32_t slot = 0;
+  std::uint32_t slot = kNoSlot;
+  bool assigned = false;  // in the ledger; before that the slot is only reserved
   maps::SaRecord record;
   bool in_kernel = false;
+  bool recorded = false;  // what became of it stands in the ledger
   Verdict verdict;
 };
 
@@ -39,7 +47,9 @@ struct Child {
   ChildState state = ChildState::trying_software;
   Half in, out;
   bool trial_in_kernel = false;              // in place of `out`
-  std::optional<ike::RequestId> unanswered;  // the InstallChild that waits
+  bool inbound_first = false;                // made by AddInbound, and SwitchOutbound has not come yet
+  std::optional<ike::RequestId> unanswered;  // the InstallChild, AddInbound or SwitchOutbound that waits
+  bool switch_offloaded = false;             // of `switching`
   bool removing = false;
   std::optional<std::pair<Reason, std::string>> refusal;  // why it is being undone
 
@@ -48,6 +58,10 @@ struct Child {
   std::optional<base::Error> policy_error;
 
   Half& half(base::Direction direction) { return direction == base::Direction::in ? in : out; }
+  // No result is awaited, and none of its own accord will be.
+  [[nodiscard]] bool at_rest() const {
+    return state == ChildState::up || state == ChildState::waiting || state == ChildState::receiving;
+  }
   [[nodiscard]] std::string name() const { return named.conn + "/" + named.child; }
   [[nodiscard]] bool strict() const {
     return spec.offload == base::OffloadWanted::crypto || spec.offload == base::OffloadWanted::packet;

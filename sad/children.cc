@@ -9,7 +9,8 @@ namespace espgate::sad {
 
 using base::Direction;
 
-void Children::install(ike::InstallChild install, const InstallContext& context, std::uint32_t replay_window) {
+void Children::install(ike::InstallChild install, const InstallContext& context, std::uint32_t replay_window,
+                       bool inbound_first) {
   if (stopping_) return refuse_unborn(work_, install, Reason::stopping, "espgate is going down");
   if (children_.contains(install.child.id)) {
     return refuse_unborn(work_, install, Reason::cancelled, "a child with this number is there already");
@@ -24,9 +25,9 @@ void Children::install(ike::InstallChild install, const InstallContext& context,
         work_, install, Reason::no_device,
         fmt::format("no device to offload to: there is no route to {}", install.child.remote.address.text()));
   }
-  const auto reqid = reqids_.take(install.child);
+  const auto reqid = reqid_for(install.child);
   if (slots_.left() < 2 || !reqid) {
-    if (reqid) reqids_.give_back(install.child);
+    if (reqid) reqids_.give_back(*reqid);
     return refuse_unborn(work_, install, Reason::ledger_full, "the ledger has no room for two more SAs");
   }
   Child& child = children_[install.child.id];
@@ -36,11 +37,12 @@ void Children::install(ike::InstallChild install, const InstallContext& context,
   child.unanswered = install.id;
   child.reqid = *reqid;
   child.replay_window = replay_window;
+  child.inbound_first = inbound_first;
   for (const auto direction : {Direction::in, Direction::out}) {
     Half& half = child.half(direction);
     half.slot = *slots_.take();
     half.record = first_record(child, direction);
-    work_.emit(AssignSlot{half.slot, half.record});
+    if (direction == Direction::in || !inbound_first) assign(half);
   }
   const bool offload = wanted != base::OffloadWanted::no && context.ifindex != 0;
   offload ? try_crypto(child) : try_software(child);
@@ -51,7 +53,7 @@ void Children::remove(base::ChildId id) {
   if (found == children_.end() || found->second.removing) return;
   Child& child = found->second;
   child.removing = true;
-  if (child.state != ChildState::up) return;  // advance() sees to it when the step's results are there
+  if (!child.at_rest()) return;  // advance() sees to it when the step's results are there
   undo(child);
 }
 
@@ -99,16 +101,17 @@ void Children::try_software(Child& child) {
   if (child.in.in_kernel) ask(child, Role::del_in, xfrm::DelSa{sa_id(child, Direction::in)});
   ask(child, Role::add_in, xfrm::AddSa{sa_spec(child, Direction::in, {})});
   ask(child, Role::get_in, xfrm::GetSa{sa_id(child, Direction::in)});
-  if (child.out.in_kernel) return;
+  if (child.out.in_kernel || child.inbound_first) return;
   ask(child, Role::add_out, xfrm::AddSa{sa_spec(child, Direction::out, {})});
   ask(child, Role::get_out, xfrm::GetSa{sa_id(child, Direction::out)});
 }
 
 void Children::put_policies(Child& child) {
   child.state = ChildState::policies;
-  child.spec.keys = {};  // no SA is added any more
+  if (!child.inbound_first) child.spec.keys = {};  // no SA is added any more
   const Owner owner{Owner::Kind::child, child.spec.id.value};
   for (const auto& policy : child_policies(child)) {
+    if (child.inbound_first && policy.id.direction == xfrm::PolicyDirection::out) continue;
     const auto claimed = spd_.claim(owner, policy, child.named, child.spec.id);
     if (claimed == Spd::Claimed::asked) ++child.awaited;
     if (claimed == Spd::Claimed::no_room) child.policy_error = base::Error{"policy ledger", ENOSPC, {}};
@@ -154,9 +157,15 @@ void Children::advance(base::ChildId id) {
       return after_software(child);
     case ChildState::policies:
       return after_policies(child);
+    case ChildState::switching:
+      return after_switch(child);
+    case ChildState::retiring:
+      return after_retire(child);
     case ChildState::undoing:
       return after_undo(child);
     case ChildState::up:
+    case ChildState::waiting:
+    case ChildState::receiving:
       return;
   }
 }
@@ -178,6 +187,11 @@ void Children::after_trial(Child& child) {
   if (child.removing) return undo(child);
   if (in.reason != Reason::none || out.reason != Reason::none) return fall_back(child, in, out);
   child.in.verdict = in;
+  if (child.inbound_first) {
+    child.out.verdict = out;
+    end_trial(child);
+    return put_policies(child);
+  }
   commit(child);
 }
 
@@ -216,7 +230,7 @@ void Children::after_software(Child& child) {
   out.added = true;
   if (child.results.contains(Role::add_out)) out = verdict(child, Role::add_out, Role::get_out, false);
   child.in.in_kernel = in.added;
-  child.out.in_kernel = out.added;
+  child.out.in_kernel = out.added && !child.inbound_first;
   child.results.clear();
   if (child.removing) return undo(child);
   if (!in.added) return refuse(child, in.reason, fmt::format("in: {}", in.text));
@@ -238,33 +252,27 @@ void Children::after_policies(Child& child) {
     return refuse(child, Reason::kernel_refused,
                   fmt::format("kernel refused to {}: {}", error.operation, words_of(error)));
   }
-  finish(child);
+  child.results.clear();
+  child.inbound_first ? wait_for_outbound(child) : finish(child);
 }
 
 void Children::after_undo(Child& child) {
   for (const auto role : {Role::del_out, Role::del_in}) {
     const auto found = child.results.find(role);
-    const bool asked = found != child.results.end();
     Half& half = child.half(role == Role::del_in ? Direction::in : Direction::out);
-    if (asked && !found->second && found->second.error().code != ESRCH) {
-      // The ledger keeps it, and so does its slot: the next start tries again.
-      work_.emit(Notice{Notice::Level::error, child.named.conn, child.named.child, Reason::kernel_refused,
-                        fmt::format("{}: an SA could not be removed: {}", child.name(), found->second.error().text())});
-      continue;
-    }
-    work_.emit(ReleaseSlot{half.slot});
-    slots_.give_back(half.slot);
+    release(child, half, found != child.results.end() ? &found->second : nullptr);
   }
   answer_refused(child);
-  reqids_.give_back(child.spec);
+  reqids_.give_back(child.reqid);
   children_.erase(child.spec.id);
 }
 
 std::map<std::uint32_t, maps::SaRecord> Children::records() const {
   std::map<std::uint32_t, maps::SaRecord> out;
   for (const auto& [id, child] : children_) {
-    out.emplace(child.in.slot, child.in.record);
-    out.emplace(child.out.slot, child.out.record);
+    for (const auto* half : {&child.in, &child.out}) {
+      if (half->assigned) out.emplace(half->slot, half->record);
+    }
   }
   return out;
 }

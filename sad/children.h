@@ -3,8 +3,11 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "sad/child.h"
 #include "sad/indices.h"
@@ -17,7 +20,11 @@ class Children {
  public:
   Children(Work& work, Spd& spd, std::uint32_t slots) : work_(work), spd_(spd), slots_(slots) {}
 
-  void install(ike::InstallChild install, const InstallContext& context, std::uint32_t replay_window);
+  // `inbound_first`: AddInbound, the outbound half waits for switch_outbound().
+  void install(ike::InstallChild install, const InstallContext& context, std::uint32_t replay_window,
+               bool inbound_first = false);
+  void switch_outbound(const ike::SwitchOutbound& order);
+  void retire(const ike::RetireSa& order);
   void remove(base::ChildId id);
   void stop();
   void arrived(const ForChild& what, xfrm::Result result);
@@ -27,6 +34,10 @@ class Children {
   void claim_slot(std::uint32_t slot) { slots_.claim(slot); }
   void give_back_slot(std::uint32_t slot) { slots_.give_back(slot); }
 
+  // Whose SA that is, whether it is still used or not.
+  [[nodiscard]] std::optional<base::ChildId> owner_of(const xfrm::SaId& id) const;
+  // Inbound SAs of children whose outbound half waits.
+  [[nodiscard]] std::vector<std::pair<base::ChildId, xfrm::SaId>> waiting() const;
   [[nodiscard]] std::size_t size() const { return children_.size(); }
   [[nodiscard]] std::map<std::uint32_t, maps::SaRecord> records() const;
 
@@ -40,6 +51,14 @@ class Children {
   void put_policies(Child& child);
   void finish(Child& child);
   void undo(Child& child);
+  // generations.cc
+  void wait_for_outbound(Child& child);
+  void add_outbound(Child& child, std::optional<xfrm::Offload> offload);
+  void after_switch(Child& child);
+  void refuse_outbound(Child& child, const Verdict& verdict);
+  void after_retire(Child& child);
+  void assign(Half& half);
+  void release(const Child& child, Half& half, const xfrm::Result* deleted);
 
   void advance(base::ChildId id);
   void after_trial(Child& child);
@@ -57,6 +76,7 @@ class Children {
   void answer_up(Child& child);
   void answer_refused(Child& child);
   void record(Child& child, Half& half);
+  std::optional<std::uint32_t> reqid_for(const ike::ChildSpec& spec);
   void say_direction(const Child& child, const Half& half);
 
   Work& work_;

@@ -7,6 +7,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <optional>
 
 #include "sad/child.h"
 
@@ -64,7 +65,8 @@ void keep_off_others(xfrm::Kernel& kernel, std::vector<xfrm::SaSpec>& specs, con
 
 class Run {
  public:
-  Run(xfrm::Kernel& kernel, std::uint32_t ifindex, const ProbeMeans& means)
+  // No ifindex: in software.
+  Run(xfrm::Kernel& kernel, std::optional<std::uint32_t> ifindex, const ProbeMeans& means)
       : kernel_(kernel), ifindex_(ifindex), means_(means) {}
 
   struct Attempt {
@@ -74,7 +76,10 @@ class Run {
 
   Attempt attempt(std::span<const ProbeRow> rows) {
     std::vector<xfrm::SaSpec> specs;
-    for (const auto& row : rows) specs.push_back(probe_sa(row, ifindex_, means_));
+    for (const auto& row : rows) {
+      specs.push_back(probe_sa(row, ifindex_.value_or(0), means_));
+      if (!ifindex_) specs.back().offload.reset();
+    }
     keep_off_others(kernel_, specs, means_);
     Attempt out;
     for (std::size_t first = 0; first < rows.size(); first += kRowsPerSend) {
@@ -106,7 +111,7 @@ class Run {
   }
 
   xfrm::Kernel& kernel_;
-  std::uint32_t ifindex_;
+  std::optional<std::uint32_t> ifindex_;
   const ProbeMeans& means_;
 };
 
@@ -186,6 +191,14 @@ xfrm::SaSpec probe_sa(const ProbeRow& row, std::uint32_t ifindex, const ProbeMea
   out.offload = xfrm::Offload{row.mode, ifindex};
   out.limits.hard_age = kProbeLife;
   return out;
+}
+
+void load_algorithms(xfrm::Kernel& kernel, std::span<const ProbeRow> rows, const ProbeMeans& means) {
+  std::vector<ProbeRow> one_each;
+  for (const auto& row : rows) {
+    if (std::ranges::find(one_each, row.suite, &ProbeRow::suite) == one_each.end()) one_each.push_back(row);
+  }
+  Run(kernel, std::nullopt, means).attempt(one_each);  // what the kernel lacks shows again when the device is asked
 }
 
 ProbeOutcome probe(xfrm::Kernel& kernel, std::uint32_t ifindex, std::span<const ProbeRow> rows,

@@ -71,9 +71,13 @@ inline constexpr std::chrono::seconds kProbeLife{5};
 // The SA of a row, with addresses, SPI and keys drawn at random.
 xfrm::SaSpec probe_sa(const ProbeRow& row, std::uint32_t ifindex, const ProbeMeans& means);
 
+// Has the kernel load what the suites of the rows need, with an SA in software for each: that takes a while the first
+// time, and is no property of a device.
+void load_algorithms(xfrm::Kernel& kernel, std::span<const ProbeRow> rows, const ProbeMeans& means);
+
 // Tries the rows one after the other, many in one system call: the device never holds more than one of them, and a
-// signal finds none of them there. Where the device spoke into the log meanwhile, those of the rows that it did not take are
-// tried a second time, one by one, so that each gets the lines that are its own.
+// signal finds none of them there. Where the device spoke into the log meanwhile, those of the rows that it did not
+// take are tried a second time, one by one, so that each gets the lines that are its own.
 ProbeOutcome probe(xfrm::Kernel& kernel, std::uint32_t ifindex, std::span<const ProbeRow> rows,
                    const ProbeMeans& means);
 

@@ -5,33 +5,32 @@
 #include <cstdint>
 #include <map>
 #include <optional>
-#include <set>
 #include <vector>
 
 #include "sad/child.h"
 
 namespace espgate::sad {
 
-// Children between the same ends with the same selectors share a reqid, as generations of one child do: whichever of
-// their SAs the peer uses, the policies take it. Inside sad/ only.
+// Children between the same ends with the same selectors share a reqid, and so do the generations of one child,
+// whatever their selectors: whichever of their SAs the peer uses, the policies take it. Inside sad/ only.
 class Reqids {
  public:
   std::optional<std::uint32_t> take(const ike::ChildSpec& spec) {
-    Use& use = uses_[key(spec)];
-    if (use.count == 0) {
-      const auto fresh = free();
-      if (!fresh) return std::nullopt;
-      use.reqid = *fresh;
-      taken_.insert(*fresh);
-    }
-    ++use.count;
-    return use.reqid;
+    const auto known = by_key_.find(key(spec));
+    const auto reqid = known != by_key_.end() ? std::optional(known->second) : free();
+    if (reqid) share(*reqid, spec);
+    return reqid;
   }
-  void give_back(const ike::ChildSpec& spec) {
-    const auto found = uses_.find(key(spec));
-    if (found == uses_.end() || --found->second.count != 0) return;
-    taken_.erase(found->second.reqid);
+  // One more user of a reqid that is in use.
+  void share(std::uint32_t reqid, const ike::ChildSpec& spec) {
+    ++uses_[reqid];
+    by_key_.try_emplace(key(spec), reqid);
+  }
+  void give_back(std::uint32_t reqid) {
+    const auto found = uses_.find(reqid);
+    if (found == uses_.end() || --found->second != 0) return;
     uses_.erase(found);
+    std::erase_if(by_key_, [&](const auto& entry) { return entry.second == reqid; });
   }
 
  private:
@@ -41,10 +40,6 @@ class Reqids {
     std::vector<base::TrafficSelector> local_ts, remote_ts;
     auto operator<=>(const Key&) const = default;
   };
-  struct Use {
-    std::uint32_t reqid = 0;
-    std::size_t count = 0;
-  };
   static Key key(const ike::ChildSpec& spec) {
     return {spec.local.address, spec.remote.address, spec.mode, spec.local_ts, spec.remote_ts};
   }
@@ -53,13 +48,13 @@ class Reqids {
     constexpr std::uint32_t kLast = 0xffff;
     for (std::uint32_t tries = 0; tries < kLast; ++tries) {
       last_ = last_ == kLast ? 2 : last_ + 1;
-      if (!taken_.contains(kReqidBase + last_)) return kReqidBase + last_;
+      if (!uses_.contains(kReqidBase + last_)) return kReqidBase + last_;
     }
     return std::nullopt;
   }
 
-  std::map<Key, Use> uses_;
-  std::set<std::uint32_t> taken_;
+  std::map<Key, std::uint32_t> by_key_;
+  std::map<std::uint32_t, std::size_t> uses_;
   std::uint32_t last_ = 1;  // 1 is for trials
 };
 

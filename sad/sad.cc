@@ -18,7 +18,7 @@ class Sad::Impl {
 
   void restore(const Leftover& leftover);
   void plan(const Plan& plan);
-  void install(ike::InstallChild install, const InstallContext& context);
+  void install(ike::InstallChild install, const InstallContext& context, bool inbound_first);
   void result(OpId id, xfrm::Result result);
   void stop();
 
@@ -109,10 +109,10 @@ void Sad::Impl::plan(const Plan& plan) {
                     "source address that the child's local_ts covers"});
 }
 
-void Sad::Impl::install(ike::InstallChild install, const InstallContext& context) {
+void Sad::Impl::install(ike::InstallChild install, const InstallContext& context, bool inbound_first) {
   const auto uid = base::ChildUid::of(install.child.conn, install.child.child);
   const auto window = replay_windows_.find(uid);
-  children_.install(std::move(install), context, window == replay_windows_.end() ? 128 : window->second);
+  children_.install(std::move(install), context, window == replay_windows_.end() ? 128 : window->second, inbound_first);
 }
 
 void Sad::Impl::result(OpId id, xfrm::Result result) {
@@ -169,12 +169,27 @@ Outputs Sad::on_plan(base::Instant, const Plan& plan) {
 }
 
 Outputs Sad::on_install(base::Instant, ike::InstallChild install, const InstallContext& context) {
-  impl_->install(std::move(install), context);
+  impl_->install(std::move(install), context, false);
   return impl_->work_.take();
 }
 
 Outputs Sad::on_remove(base::Instant, const ike::RemoveChild& remove) {
   impl_->children_.remove(remove.id);
+  return impl_->work_.take();
+}
+
+Outputs Sad::on_add_inbound(base::Instant, ike::AddInbound add, const InstallContext& context) {
+  impl_->install({add.id, std::move(add.child)}, context, true);
+  return impl_->work_.take();
+}
+
+Outputs Sad::on_switch_outbound(base::Instant, const ike::SwitchOutbound& order) {
+  impl_->children_.switch_outbound(order);
+  return impl_->work_.take();
+}
+
+Outputs Sad::on_retire(base::Instant, const ike::RetireSa& order) {
+  impl_->children_.retire(order);
   return impl_->work_.take();
 }
 
@@ -189,6 +204,8 @@ Outputs Sad::stop(base::Instant) {
 }
 
 bool Sad::idle() const { return impl_->work_.idle(); }
+std::optional<base::ChildId> Sad::owner_of(const xfrm::SaId& id) const { return impl_->children_.owner_of(id); }
+std::vector<std::pair<base::ChildId, xfrm::SaId>> Sad::waiting() const { return impl_->children_.waiting(); }
 std::size_t Sad::child_count() const { return impl_->children_.size(); }
 std::map<std::uint32_t, maps::SaRecord> Sad::sas() const { return impl_->children_.records(); }
 std::map<std::uint32_t, maps::PolicyRecord> Sad::policies() const { return impl_->spd_.records(); }

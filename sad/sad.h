@@ -8,6 +8,11 @@
 //                 +--strict--> UNDOING -> (gone, ChildRefused) <-----------+--any failure, or removed meanwhile
 //   UP, DEGRADED --remove--> UNDOING -> (gone)
 //
+// A rekey brings a second generation, which shares reqid and policies with the first:
+//   add_inbound -> TRYING -> POLICIES (in, fwd) -> WAITING --switch_outbound--> SWITCHING -> POLICIES (out) -> UP
+//                                                               strict, refused: RECEIVING, ChildRefused <-+
+//   UP --retire(outbound)--> RETIRING -> RECEIVING --retire(all)--> UNDOING -> (gone)
+//
 // In TRYING(crypto) the inbound SA is added for real and the outbound one on trial: same attributes, a key of zeros, a
 // reqid that no policy names; read back and deleted. So no outbound key is ever installed twice.
 #pragma once
@@ -15,7 +20,9 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -30,6 +37,10 @@ namespace espgate::sad {
 
 // reqids of ours are kReqidBase + n, 0 < n < 2^16; the first is for trials.
 inline constexpr std::uint32_t kReqidBase = 0x45470000;
+
+// An outbound SA without ESN tells each time so many sequence numbers are used up, and is rekeyed when half are.
+inline constexpr std::uint32_t kSequenceNotice = 1U << 28;
+inline constexpr std::uint64_t kSequenceRekey = std::uint64_t{1} << 31;
 
 // What sad/ cannot know by itself, asked for by gateway/: the device by which the route to the peer leaves.
 struct InstallContext {
@@ -86,6 +97,11 @@ class Sad {
   // Answered exactly once by an ike::ChildAnswer.
   Outputs on_install(base::Instant now, ike::InstallChild install, const InstallContext& context);
   Outputs on_remove(base::Instant now, const ike::RemoveChild& remove);
+  // A rekey as its responder. Both are answered exactly once.
+  Outputs on_add_inbound(base::Instant now, ike::AddInbound add, const InstallContext& context);
+  Outputs on_switch_outbound(base::Instant now, const ike::SwitchOutbound& order);
+  // An old generation goes; not answered.
+  Outputs on_retire(base::Instant now, const ike::RetireSa& order);
   Outputs on_result(base::Instant now, OpId id, xfrm::Result result);
 
   // Removes all that is ours, and only that; done when idle() after the results.
@@ -93,6 +109,10 @@ class Sad {
 
   [[nodiscard]] bool idle() const;  // no result is awaited
   [[nodiscard]] std::size_t child_count() const;
+  // Whose SA that is; nullopt: none of ours.
+  [[nodiscard]] std::optional<base::ChildId> owner_of(const xfrm::SaId& id) const;
+  // Children whose outbound half waits, with their inbound SAs: a packet on one of these says that the peer is ready.
+  [[nodiscard]] std::vector<std::pair<base::ChildId, xfrm::SaId>> waiting() const;
   // What the ledger holds: SAs by slot, policies by index.
   [[nodiscard]] std::map<std::uint32_t, maps::SaRecord> sas() const;
   [[nodiscard]] std::map<std::uint32_t, maps::PolicyRecord> policies() const;

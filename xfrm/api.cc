@@ -52,6 +52,7 @@ SaSpec SaSpec::clone() const {
   out.encap = encap;
   out.offload = offload;
   out.limits = limits;
+  out.sequence_notice = sequence_notice;
   out.selector = selector;
   return out;
 }

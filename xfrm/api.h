@@ -82,6 +82,8 @@ struct SaSpec {
   std::optional<Encap> encap;
   std::optional<Offload> offload;  // absent: software, explicitly
   Limits limits;
+  std::uint32_t sequence_notice =
+      0;  // an event (xfrm/events.h) each time so many more sequence numbers are used; 0: none
   std::optional<Selector> selector;  // transport mode: what the SA may carry
 
   [[nodiscard]] SaId id() const { return {destination, spi}; }

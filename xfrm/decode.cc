@@ -110,6 +110,26 @@ std::optional<PolicySpec> decode_policy(const nlmsghdr& message) {
   return out;
 }
 
+std::optional<Notification> decode_notification(const nlmsghdr& message) {
+  Notification out;
+  if (message.nlmsg_type == XFRM_MSG_EXPIRE) {
+    const auto* expire = header<xfrm_user_expire>(message);
+    if (expire == nullptr || expire->state.id.proto != IPPROTO_ESP) return std::nullopt;
+    out.sa = {address_of(expire->state.id.daddr, expire->state.family), {ntohl(expire->state.id.spi)}};
+    out.kind = expire->hard != 0 ? Notification::Kind::hard_limit : Notification::Kind::soft_limit;
+    return out;
+  }
+  if (message.nlmsg_type != XFRM_MSG_NEWAE) return std::nullopt;
+  const auto* event = header<xfrm_aevent_id>(message);
+  if (event == nullptr || event->sa_id.proto != IPPROTO_ESP) return std::nullopt;
+  out.kind = Notification::Kind::sequence;
+  out.sa = {address_of(event->sa_id.daddr, event->sa_id.family), {ntohl(event->sa_id.spi)}};
+  SaState state;
+  read_sequences(Attributes(message, sizeof *event), state);
+  out.sequence_out = state.sequence_out;
+  return out;
+}
+
 std::optional<Ack> decode_ack(const nlmsghdr& message) {
   if (message.nlmsg_type != NLMSG_ERROR) return std::nullopt;
   const auto* error = header<nlmsgerr>(message);

@@ -101,6 +101,12 @@ void put_replay(nlmsghdr* message, const SaSpec& spec, const Features& features)
   replay->replay_window = window;
 }
 
+// Said in any case: with somebody listening the kernel's own default is an event every two packets.
+void put_notices(nlmsghdr* message, const SaSpec& spec) {
+  std::memcpy(attribute(message, XFRMA_REPLAY_THRESH, 4), &spec.sequence_notice, 4);
+  attribute(message, XFRMA_ETIMER_THRESH, 4);  // zero: none by time
+}
+
 void put_offload(nlmsghdr* message, const SaSpec& spec) {
   if (!spec.offload) return;
   auto* offload = static_cast<xfrm_user_offload*>(attribute(message, XFRMA_OFFLOAD_DEV, sizeof(xfrm_user_offload)));
@@ -136,6 +142,7 @@ nlmsghdr* put(const AddSa& add, std::uint32_t sequence, const Features& features
   put_sa_info(message, add.spec);
   put_algorithms(message, add.spec);
   put_replay(message, add.spec, features);
+  put_notices(message, add.spec);
   put_encap(message, add.spec);
   put_offload(message, add.spec);
   if (features.sa_direction) {

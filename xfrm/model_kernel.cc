@@ -51,6 +51,7 @@ Result ModelKernel::apply(const AddSa& add) {
     const bool fresh = outbound_keys_.insert(std::hash<std::string_view>{}(base::as_text(key))).second;
     if (!fresh) ++keys_reused_;
   }
+  beside_[state.id] = {spec.direction, ++added_, std::hash<std::string_view>{}(base::as_text(key))};
   sas_.emplace(state.id, state);
   return Done{};
 }
@@ -79,6 +80,7 @@ Result ModelKernel::apply(const GetSa& get) {
 }
 
 Result ModelKernel::apply(const DelSa& del) {
+  beside_.erase(del.id);
   if (sas_.erase(del.id) == 0) return refuse(del, ESRCH);
   return Done{};
 }
@@ -124,6 +126,30 @@ const PolicySpec* ModelKernel::lookup(PolicyDirection direction, const base::Add
     if (best == nullptr || policy.priority < best->priority) best = &policy;
   }
   return best;
+}
+
+std::optional<SaId> ModelKernel::outbound_for(const Template& esp) const {
+  const SaState* best = nullptr;
+  std::uint64_t newest = 0;
+  for (const auto& [id, state] : sas_) {
+    const auto& beside = beside_.at(id);
+    const bool fits = beside.direction == base::Direction::out && state.reqid == esp.reqid && state.mode == esp.mode &&
+                      id.destination == esp.destination && state.source == esp.source;
+    if (!fits || beside.order < newest) continue;
+    newest = beside.order;
+    best = &state;
+  }
+  return best == nullptr ? std::nullopt : std::optional(best->id);
+}
+
+std::size_t ModelKernel::key_mark(const SaId& id) const {
+  const auto found = beside_.find(id);
+  return found == beside_.end() ? 0 : found->second.key;
+}
+
+bool ModelKernel::outbound(const SaId& id) const {
+  const auto found = beside_.find(id);
+  return found != beside_.end() && found->second.direction == base::Direction::out;
 }
 
 void ModelKernel::carry(const SaId& id, std::uint64_t packets, std::uint64_t bytes) {

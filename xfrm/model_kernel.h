@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -44,6 +45,12 @@ class ModelKernel : public Kernel {
   [[nodiscard]] const PolicySpec* lookup(PolicyDirection direction, const base::Address& source,
                                          const base::Address& destination, std::uint8_t protocol = 0,
                                          std::uint16_t source_port = 0, std::uint16_t destination_port = 0) const;
+  // The outbound SA that a packet of this policy is sent on: the newest that fits (net/xfrm/xfrm_state.c:
+  // xfrm_state_look_at). nullopt: there is none, the packet is dropped.
+  [[nodiscard]] std::optional<SaId> outbound_for(const Template& esp) const;
+  // Stands for the key of an SA, to compare both ends'; 0 if there is no such SA.
+  [[nodiscard]] std::size_t key_mark(const SaId& id) const;
+  [[nodiscard]] bool outbound(const SaId& id) const;
   // Traffic on an SA, as if it had been carried.
   void carry(const SaId& id, std::uint64_t packets, std::uint64_t bytes);
   // One line per request, in order, with "!" before those that failed.
@@ -60,7 +67,14 @@ class ModelKernel : public Kernel {
   Result apply(const DelPolicy& del);
   Result offload(const SaSpec& spec, SaState& state);
 
+  struct Beside {  // what the kernel knows of an SA and SaState does not say
+    base::Direction direction = base::Direction::in;
+    std::uint64_t order = 0;
+    std::size_t key = 0;
+  };
   std::map<SaId, SaState> sas_;
+  std::map<SaId, Beside> beside_;
+  std::uint64_t added_ = 0;
   std::map<PolicyId, PolicySpec> policies_;
   std::vector<std::string> journal_;
   std::set<std::size_t> outbound_keys_;  // hashes of keys that are not all zeros

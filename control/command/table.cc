@@ -56,6 +56,8 @@ constexpr std::array kCommands{
     Command{"conn", "show", kConnShow, "state, origin, last error and next try of each connection", Handler::conn_show},
     Command{"conn", "up", kConnUp, "bring NAME up and wait for it; names the step that failed", Handler::conn_up},
     Command{"conn", "down", kConnDown, "close NAME's SAs; its block policies stay", Handler::conn_down},
+    Command{"conn", "rekey", kConnUp, "new keys without a gap: CONN for the IKE SA, CONN/CHILD for the child",
+            Handler::conn_rekey},
     Command{"policy", "show", {}, "a row per policy", Handler::policy_show},
     Command{"offload", "show", {}, "a row per device", Handler::offload_show},
     Command{"offload", "probe", kProbe, "what D takes, found out with SAs that are thrown away; leaves nothing behind",

@@ -16,6 +16,7 @@ enum class Handler : std::uint8_t {
   conn_show,
   conn_up,
   conn_down,
+  conn_rekey,
   policy_show,
   offload_show,
   offload_probe,

@@ -8,7 +8,6 @@ namespace {
 using enum KeyType;
 using enum KeyStatus;
 
-constexpr auto no_rekey = "rekeying is not supported yet, this limit has no effect";
 constexpr auto no_if_id = "XFRM interfaces are not supported yet";
 constexpr auto no_marks = "marks are not supported yet: without them other traffic would match";
 constexpr auto no_labels = "security labels are not supported";
@@ -26,21 +25,21 @@ constexpr Key table[] = {
     {"connections.<conn>.children.<child>.sha256_96", boolean, "no", "SHA-256 cut to 96 bits, as old kernels did", refused, "the cut to 96 bits breaks RFC 4868", "", "", off},
     {"connections.<conn>.children.<child>.local_ts", selectors, "dynamic", "local traffic selectors: prefix, range or dynamic, each with an optional [proto/port]"},
     {"connections.<conn>.children.<child>.remote_ts", selectors, "dynamic", "remote traffic selectors, written alike"},
-    {"connections.<conn>.children.<child>.rekey_time", duration, "1h", "rekey after this time", ignored, no_rekey, "", "s", zero},
-    {"connections.<conn>.children.<child>.life_time", duration, "", "close after this time (default: rekey_time and a tenth)", ignored, no_rekey, "", "s", zero},
-    {"connections.<conn>.children.<child>.rand_time", duration, "", "take a random part of this off rekey_time", ignored, no_rekey, "", "s", zero},
-    {"connections.<conn>.children.<child>.rekey_bytes", size, "0", "rekey after so many octets", ignored, no_rekey, "", "octets", zero},
-    {"connections.<conn>.children.<child>.life_bytes", size, "", "close after so many octets", ignored, no_rekey, "", "octets", zero},
-    {"connections.<conn>.children.<child>.rand_bytes", size, "", "take a random part of this off rekey_bytes", ignored, no_rekey, "", "octets", zero},
-    {"connections.<conn>.children.<child>.rekey_packets", integer, "0", "rekey after so many packets", ignored, no_rekey, "", "packets", zero},
-    {"connections.<conn>.children.<child>.life_packets", integer, "", "close after so many packets", ignored, no_rekey, "", "packets", zero},
-    {"connections.<conn>.children.<child>.rand_packets", integer, "", "take a random part of this off rekey_packets", ignored, no_rekey, "", "packets", zero},
+    {"connections.<conn>.children.<child>.rekey_time", duration, "1h", "rekey after this time", honoured, "", "", "s"},
+    {"connections.<conn>.children.<child>.life_time", duration, "", "close after this time; default: rekey_time and a tenth", honoured, "", "", "s"},
+    {"connections.<conn>.children.<child>.rand_time", duration, "", "take a random part of this off rekey_time; default: what lies between the two", honoured, "", "", "s"},
+    {"connections.<conn>.children.<child>.rekey_bytes", size, "0", "rekey after so many octets", honoured, "", "", "octets"},
+    {"connections.<conn>.children.<child>.life_bytes", size, "", "close after so many octets; default: rekey_bytes and a tenth", honoured, "", "", "octets"},
+    {"connections.<conn>.children.<child>.rand_bytes", size, "", "take a random part of this off rekey_bytes", honoured, "", "", "octets"},
+    {"connections.<conn>.children.<child>.rekey_packets", integer, "0", "rekey after so many packets", honoured, "", "", "packets"},
+    {"connections.<conn>.children.<child>.life_packets", integer, "", "close after so many packets; default: rekey_packets and a tenth", honoured, "", "", "packets"},
+    {"connections.<conn>.children.<child>.rand_packets", integer, "", "take a random part of this off rekey_packets", honoured, "", "", "packets"},
     {"connections.<conn>.children.<child>.updown", text, "", "script to run when the child comes up or goes down", ignored, "no script is run"},
     {"connections.<conn>.children.<child>.hostaccess", boolean, "no", "a word for that script", ignored, "no script is run", "", "", off},
     {"connections.<conn>.children.<child>.mode", choice, "tunnel", "tunnel or transport", honoured, "", "tunnel transport transport_proxy beet pass drop"},
     {"connections.<conn>.children.<child>.policies", boolean, "yes", "install policies", refused, "policies are always installed: they keep covered traffic from leaving in the clear", "", "", on},
     {"connections.<conn>.children.<child>.policies_fwd_out", boolean, "no", "forward policies for outbound traffic, too", ignored, "no such policies are installed", "", "", off},
-    {"connections.<conn>.children.<child>.dpd_action", choice, "clear", "what to do when the peer does not answer", ignored, "the child is closed, and nothing more is done yet", "clear trap start none restart hold", "", "clear none"},
+    {"connections.<conn>.children.<child>.dpd_action", choice, "clear", "when the peer does not answer: close (clear, none) or call it again (restart, start)", honoured, "", "clear trap start none restart hold"},
     {"connections.<conn>.children.<child>.ipcomp", boolean, "no", "IP compression", ignored, "IP compression is not supported", "", "", off},
     {"connections.<conn>.children.<child>.inactivity", duration, "0s", "close when idle for this time", ignored, "idle children are not closed yet", "", "s", zero},
     {"connections.<conn>.children.<child>.reqid", integer, "0", "a reqid of one's own choice", refused, "espgate chooses reqids itself: by them it knows what is its own", "", "", "0"},
@@ -62,7 +61,7 @@ constexpr Key table[] = {
     {"connections.<conn>.children.<child>.copy_ecn", boolean, "yes", "copy ECN bits", ignored, "they are always copied", "", "", on},
     {"connections.<conn>.children.<child>.copy_dscp", choice, "out", "copy DSCP to the outer header, from it, both, neither", ignored, "it is copied outwards", "out in yes no", "", "out"},
     {"connections.<conn>.children.<child>.start_action", choice, "none", "at load: nothing, initiate (start), or wait for traffic (trap)", honoured, "", "none start trap trap|start route add"},
-    {"connections.<conn>.children.<child>.close_action", choice, "none", "when the peer closes the child", ignored, "nothing is done yet when the peer closes a child", "none start trap trap|start clear route add", "", "none clear add"},
+    {"connections.<conn>.children.<child>.close_action", choice, "none", "when the peer closes the child: nothing (none, clear) or call it again (start)", honoured, "", "none start trap trap|start clear route add"},
     {"connections.<conn>.children.<child>.when_down", choice, "block", "what happens to covered traffic while the child is not up", honoured, "", "block pass"},
 };
 // clang-format on

@@ -8,9 +8,10 @@ namespace {
 using enum KeyType;
 using enum KeyStatus;
 
-constexpr auto no_certificates = "certificates are not supported yet, auth = psk is";
-constexpr auto no_eap = "EAP and XAuth are not supported yet, auth = psk is";
-constexpr auto no_rekey = "rekeying is not supported yet, this time has no effect";
+constexpr auto no_policies = "certificate policies are not checked yet";
+constexpr auto no_raw_keys = "raw public keys are not supported yet, certificates are";
+constexpr auto no_tokens = "PKCS#11 tokens are not supported, files are";
+constexpr auto no_eap = "EAP and XAuth are not supported yet, auth = psk and pubkey are";
 constexpr auto no_virtual_ips = "virtual IPs are not supported yet";
 constexpr auto ikev1_only = "it has a meaning in IKEv1 only, which is not supported";
 constexpr auto no_mediation = "mediation is not supported";
@@ -39,16 +40,16 @@ constexpr Key table[] = {
     {"connections.<conn>.dpd_timeout", duration, "0s", "IKEv1: how long to wait for the answer", ignored, ikev1_only, "", "s", zero},
     {"connections.<conn>.fragmentation", choice, "yes", "IKE fragmentation (RFC 7383)", ignored, "IKE fragmentation is not supported yet", "yes accept force no", "", off},
     {"connections.<conn>.childless", choice, "allow", "IKE SAs without a child (RFC 6023)", ignored, "childless IKE SAs are not supported yet", "allow prefer force never", "", "allow never"},
-    {"connections.<conn>.send_certreq", boolean, "yes", "send certificate requests", ignored, no_certificates, "", "", off},
-    {"connections.<conn>.send_cert", choice, "ifasked", "when to send our certificate", ignored, no_certificates, "always never ifasked", "", "never ifasked"},
+    {"connections.<conn>.send_certreq", boolean, "yes", "send certificate requests"},
+    {"connections.<conn>.send_cert", choice, "ifasked", "when to send our certificate", honoured, "", "always never ifasked"},
     {"connections.<conn>.ppk_id", identity, "", "identity of a post-quantum preshared key (RFC 8784)", refused, no_ppk},
     {"connections.<conn>.ppk_required", boolean, "no", "whether that key must be used", refused, no_ppk, "", "", off},
     {"connections.<conn>.keyingtries", integer, "1", "sequences of retransmissions when a connection starts; 0: for ever"},
     {"connections.<conn>.unique", choice, "no", "what to do with several IKE SAs of one peer", ignored, "uniqueness is not enforced yet", "never no keep replace", "", "never"},
-    {"connections.<conn>.reauth_time", duration, "0s", "make the IKE SA anew after this time", ignored, "reauthentication is not supported yet", "", "s", zero},
-    {"connections.<conn>.rekey_time", duration, "4h", "rekey the IKE SA after this time", ignored, no_rekey, "", "s", zero},
-    {"connections.<conn>.over_time", duration, "", "close the IKE SA when it is this much late (default: a tenth)", ignored, no_rekey, "", "s", zero},
-    {"connections.<conn>.rand_time", duration, "", "take a random part of this off those times (default: over_time)", ignored, no_rekey, "", "s", zero},
+    {"connections.<conn>.reauth_time", duration, "0s", "make the IKE SA anew after this time", ignored, "reauthentication is not supported yet; without rekey_time the IKE SA is rekeyed at that time instead", "", "s", zero},
+    {"connections.<conn>.rekey_time", duration, "4h", "rekey the IKE SA after this time", honoured, "", "", "s"},
+    {"connections.<conn>.over_time", duration, "", "close the IKE SA when it is this much late; default: a tenth", honoured, "", "", "s"},
+    {"connections.<conn>.rand_time", duration, "", "take a random part of this off those times; default: over_time", honoured, "", "", "s"},
     {"connections.<conn>.pools", list, "", "pools to take the peer's virtual IP from", refused, no_virtual_ips},
     {"connections.<conn>.if_id_in", text, "0", "XFRM interface id of inbound policies and SAs", refused, no_if_id, "", "", "0"},
     {"connections.<conn>.if_id_out", text, "0", "XFRM interface id of outbound policies and SAs", refused, no_if_id, "", "", "0"},
@@ -58,41 +59,41 @@ constexpr Key table[] = {
 
     {"connections.<conn>.local*", section, "", "how we authenticate; several are rounds, of which one is supported"},
     {"connections.<conn>.local*.round", integer, "0", "sorts the rounds"},
-    {"connections.<conn>.local*.certs", list, "", "certificates to show", refused, no_certificates},
-    {"connections.<conn>.local*.cert*", section, "", "a certificate to show", refused, no_certificates},
+    {"connections.<conn>.local*.certs", list, "", "certificates to show, files in x509; default: those in x509 that have a key and the id"},
+    {"connections.<conn>.local*.cert*", section, "", "a certificate to show"},
     {"connections.<conn>.local*.cert*.file", text, "", "its file"},
-    {"connections.<conn>.local*.cert*.handle", text, "", "its CKA_ID on a token, in hex"},
-    {"connections.<conn>.local*.cert*.slot", text, "", "the token's slot"},
-    {"connections.<conn>.local*.cert*.module", text, "", "the PKCS#11 module"},
-    {"connections.<conn>.local*.pubkeys", list, "", "raw public keys to show", refused, no_certificates},
-    {"connections.<conn>.local*.auth", text, "pubkey", "psk; or pubkey, eap, xauth, which are not supported yet"},
-    {"connections.<conn>.local*.id", identity, "", "our identity; default: the tunnel end's address"},
+    {"connections.<conn>.local*.cert*.handle", text, "", "its CKA_ID on a token, in hex", refused, no_tokens},
+    {"connections.<conn>.local*.cert*.slot", text, "", "the token's slot", refused, no_tokens},
+    {"connections.<conn>.local*.cert*.module", text, "", "the PKCS#11 module", refused, no_tokens},
+    {"connections.<conn>.local*.pubkeys", list, "", "raw public keys to show", refused, no_raw_keys},
+    {"connections.<conn>.local*.auth", text, "pubkey", "psk; or pubkey, rsa, rsa/pss, ecdsa, ed25519 with key sizes and hashes, e.g. rsa-3072-sha256; eap and xauth are not supported yet"},
+    {"connections.<conn>.local*.id", identity, "", "our identity; default: the certificate's subject, with psk the tunnel end's address"},
     {"connections.<conn>.local*.eap_id", identity, "", "our EAP identity", ignored, no_eap},
     {"connections.<conn>.local*.aaa_id", identity, "", "the EAP server's identity", ignored, no_eap},
     {"connections.<conn>.local*.xauth_id", identity, "", "our XAuth user name", ignored, no_eap},
 
     {"connections.<conn>.remote*", section, "", "how the peer must authenticate; several are rounds, of which one is supported"},
     {"connections.<conn>.remote*.round", integer, "0", "sorts the rounds"},
-    {"connections.<conn>.remote*.id", identity, "%any", "the identity the peer must show; %any or a leading *. or *@ match more"},
+    {"connections.<conn>.remote*.id", identity, "%any", "the identity the peer must show; %any, a leading *, subnets, and * in a distinguished name match more"},
     {"connections.<conn>.remote*.eap_id", identity, "", "the peer's EAP identity", ignored, no_eap},
     {"connections.<conn>.remote*.groups", list, "", "groups the peer must be in", refused, "authorization groups are not supported yet"},
-    {"connections.<conn>.remote*.cert_policy", list, "", "policy OIDs its certificate must have", refused, no_certificates},
-    {"connections.<conn>.remote*.certs", list, "", "certificates to accept", refused, no_certificates},
-    {"connections.<conn>.remote*.cert*", section, "", "a certificate to accept", refused, no_certificates},
+    {"connections.<conn>.remote*.cert_policy", list, "", "policy OIDs its certificate must have", refused, no_policies},
+    {"connections.<conn>.remote*.certs", list, "", "certificates to accept, files in x509; no others are"},
+    {"connections.<conn>.remote*.cert*", section, "", "a certificate to accept"},
     {"connections.<conn>.remote*.cert*.file", text, "", "its file"},
-    {"connections.<conn>.remote*.cert*.handle", text, "", "its CKA_ID on a token, in hex"},
-    {"connections.<conn>.remote*.cert*.slot", text, "", "the token's slot"},
-    {"connections.<conn>.remote*.cert*.module", text, "", "the PKCS#11 module"},
-    {"connections.<conn>.remote*.cacerts", list, "", "CA certificates to accept", refused, no_certificates},
-    {"connections.<conn>.remote*.cacert*", section, "", "a CA certificate to accept", refused, no_certificates},
+    {"connections.<conn>.remote*.cert*.handle", text, "", "its CKA_ID on a token, in hex", refused, no_tokens},
+    {"connections.<conn>.remote*.cert*.slot", text, "", "the token's slot", refused, no_tokens},
+    {"connections.<conn>.remote*.cert*.module", text, "", "the PKCS#11 module", refused, no_tokens},
+    {"connections.<conn>.remote*.cacerts", list, "", "CA certificates to accept, files in x509ca; default: all there"},
+    {"connections.<conn>.remote*.cacert*", section, "", "a CA certificate to accept"},
     {"connections.<conn>.remote*.cacert*.file", text, "", "its file"},
-    {"connections.<conn>.remote*.cacert*.handle", text, "", "its CKA_ID on a token, in hex"},
-    {"connections.<conn>.remote*.cacert*.slot", text, "", "the token's slot"},
-    {"connections.<conn>.remote*.cacert*.module", text, "", "the PKCS#11 module"},
-    {"connections.<conn>.remote*.ca_id", identity, "", "identity of the CA to accept", refused, no_certificates},
-    {"connections.<conn>.remote*.pubkeys", list, "", "raw public keys to accept", refused, no_certificates},
-    {"connections.<conn>.remote*.revocation", choice, "relaxed", "how strictly revocation is checked", ignored, no_certificates, "strict ifuri relaxed", "", "relaxed"},
-    {"connections.<conn>.remote*.auth", text, "pubkey", "psk; or pubkey, eap, xauth, which are not supported yet"},
+    {"connections.<conn>.remote*.cacert*.handle", text, "", "its CKA_ID on a token, in hex", refused, no_tokens},
+    {"connections.<conn>.remote*.cacert*.slot", text, "", "the token's slot", refused, no_tokens},
+    {"connections.<conn>.remote*.cacert*.module", text, "", "the PKCS#11 module", refused, no_tokens},
+    {"connections.<conn>.remote*.ca_id", identity, "", "identity of the CA to accept", refused, "CAs are chosen by cacerts alone"},
+    {"connections.<conn>.remote*.pubkeys", list, "", "raw public keys to accept", refused, no_raw_keys},
+    {"connections.<conn>.remote*.revocation", choice, "relaxed", "what it means if the state of revocation is not known: strict refuses, ifuri for certificates with a distribution point, relaxed does not", honoured, "", "strict ifuri relaxed"},
+    {"connections.<conn>.remote*.auth", text, "pubkey", "psk; or pubkey, rsa, rsa/pss, ecdsa, ed25519 with key sizes and hashes, e.g. rsa-3072-sha256; eap and xauth are not supported yet"},
 };
 // clang-format on
 

@@ -9,9 +9,10 @@ using enum KeyType;
 using enum KeyStatus;
 
 constexpr auto no_eap = "EAP and XAuth are not supported yet, this secret is not used";
-constexpr auto no_private_keys = "certificates are not supported yet, this key is not used";
+constexpr auto no_containers = "PKCS#12 containers and tokens are not supported, this key is not used";
 constexpr auto no_pools = "virtual IPs are not supported yet, no pool is used";
-constexpr auto no_authorities = "certificates are not supported yet, no authority is used";
+constexpr auto no_tokens = "PKCS#11 tokens are not supported, files are";
+constexpr auto nothing_fetched = "nothing is fetched: revocation lists in x509crl are used";
 
 // clang-format off
 constexpr Key table[] = {
@@ -31,22 +32,22 @@ constexpr Key table[] = {
     {"secrets.ppk*", section, "", "a post-quantum preshared key", ignored, "post-quantum preshared keys are not supported yet"},
     {"secrets.ppk*.secret", secret, "", "the key"},
     {"secrets.ppk*.id*", identity, "", "an identity it belongs to"},
-    {"secrets.private*", section, "", "passphrase of a private key", ignored, no_private_keys},
-    {"secrets.private*.file", text, "", "its file"},
+    {"secrets.private*", section, "", "passphrase of a private key"},
+    {"secrets.private*.file", text, "", "its file, in private"},
     {"secrets.private*.secret", secret, "", "the passphrase"},
-    {"secrets.rsa*", section, "", "passphrase of an RSA key", ignored, no_private_keys},
-    {"secrets.rsa*.file", text, "", "its file"},
+    {"secrets.rsa*", section, "", "passphrase of an RSA key"},
+    {"secrets.rsa*.file", text, "", "its file, in rsa"},
     {"secrets.rsa*.secret", secret, "", "the passphrase"},
-    {"secrets.ecdsa*", section, "", "passphrase of an ECDSA key", ignored, no_private_keys},
-    {"secrets.ecdsa*.file", text, "", "its file"},
+    {"secrets.ecdsa*", section, "", "passphrase of an ECDSA key"},
+    {"secrets.ecdsa*.file", text, "", "its file, in ecdsa"},
     {"secrets.ecdsa*.secret", secret, "", "the passphrase"},
-    {"secrets.pkcs8*", section, "", "passphrase of a PKCS#8 key", ignored, no_private_keys},
-    {"secrets.pkcs8*.file", text, "", "its file"},
+    {"secrets.pkcs8*", section, "", "passphrase of a PKCS#8 key"},
+    {"secrets.pkcs8*.file", text, "", "its file, in pkcs8"},
     {"secrets.pkcs8*.secret", secret, "", "the passphrase"},
-    {"secrets.pkcs12*", section, "", "passphrase of a PKCS#12 container", ignored, no_private_keys},
+    {"secrets.pkcs12*", section, "", "passphrase of a PKCS#12 container", ignored, no_containers},
     {"secrets.pkcs12*.file", text, "", "its file"},
     {"secrets.pkcs12*.secret", secret, "", "the passphrase"},
-    {"secrets.token*", section, "", "a private key on a token", ignored, no_private_keys},
+    {"secrets.token*", section, "", "a private key on a token", ignored, no_containers},
     {"secrets.token*.handle", text, "", "its CKA_ID, in hex"},
     {"secrets.token*.slot", text, "", "the token's slot"},
     {"secrets.token*.module", text, "", "the PKCS#11 module"},
@@ -58,15 +59,15 @@ constexpr Key table[] = {
     {"pools.<name>.<attr>", list, "", "an attribute to hand out: dns, nbns, dhcp, netmask, server, subnet, split_include, split_exclude or a number"},
 
     {"authorities", section, "", "certification authorities"},
-    {"authorities.<name>", section, "", "an authority and its name", ignored, no_authorities},
-    {"authorities.<name>.cacert", text, "", "its certificate"},
+    {"authorities.<name>", section, "", "an authority and its name"},
+    {"authorities.<name>.cacert", text, "", "its certificate, a file in x509ca"},
     {"authorities.<name>.file", text, "", "the certificate's file"},
-    {"authorities.<name>.handle", text, "", "its CKA_ID on a token, in hex"},
-    {"authorities.<name>.slot", text, "", "the token's slot"},
-    {"authorities.<name>.module", text, "", "the PKCS#11 module"},
-    {"authorities.<name>.crl_uris", list, "", "where its revocation lists are"},
-    {"authorities.<name>.ocsp_uris", list, "", "where its OCSP responders are"},
-    {"authorities.<name>.cert_uri_base", text, "", "base of hash-and-URL certificates"},
+    {"authorities.<name>.handle", text, "", "its CKA_ID on a token, in hex", refused, no_tokens},
+    {"authorities.<name>.slot", text, "", "the token's slot", refused, no_tokens},
+    {"authorities.<name>.module", text, "", "the PKCS#11 module", refused, no_tokens},
+    {"authorities.<name>.crl_uris", list, "", "where its revocation lists are; only file:// is read"},
+    {"authorities.<name>.ocsp_uris", list, "", "where its OCSP responders are", ignored, nothing_fetched},
+    {"authorities.<name>.cert_uri_base", text, "", "base of hash-and-URL certificates", ignored, nothing_fetched},
 };
 // clang-format on
 

@@ -20,9 +20,9 @@ void wipe_secrets(Section& section) {
 }
 
 // Everything after the grammar. Errors of the grammar do not end it: one run shows them all.
-Loaded from_tree(Section& tree, Report report) {
+Loaded from_tree(Section& tree, Report report, const std::optional<std::filesystem::path>& home = std::nullopt) {
   const auto resolved = resolve(tree, known_sections, report);
-  auto built = build(*resolved);
+  auto built = build(*resolved, home);
   wipe_secrets(*resolved);
   wipe_secrets(tree);
   report.errors.insert(report.errors.end(), built.report.errors.begin(), built.report.errors.end());
@@ -34,7 +34,7 @@ Loaded from_tree(Section& tree, Report report) {
 
 }  // namespace
 
-Loaded build(const Section& resolved) {
+Loaded build(const Section& resolved, const std::optional<std::filesystem::path>& home) {
   Loaded out;
   auto& report = out.report;
   check_keys(resolved, report);
@@ -42,7 +42,9 @@ Loaded build(const Section& resolved) {
   auto ike = std::make_shared<ike::Config>();
   build_gateway(resolved.section("gateway"), config, *ike, report);
   build_secrets(resolved.section("secrets"), *ike, report);
-  build_connections(resolved.section("connections"), config, *ike, report);
+  Credentials credentials(home, report);
+  credentials.load(resolved.section("secrets"), resolved.section("authorities"));
+  build_connections(resolved.section("connections"), config, *ike, credentials, report);
   report.sort();
   config.ike = std::move(ike);
   if (report.ok()) out.config = std::move(config);
@@ -58,7 +60,8 @@ Loaded load_text(std::string_view text, const std::string& name) {
 Loaded load_file(const std::filesystem::path& path) {
   Report report;
   const auto tree = parse_file(path, report);
-  return from_tree(*tree, std::move(report));
+  const auto home = path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
+  return from_tree(*tree, std::move(report), home);
 }
 
 CheckResult check_config(const std::filesystem::path& path) {

@@ -53,7 +53,8 @@ struct Loaded {
   Report report;
 };
 
-Loaded build(const Section& resolved);                             // of a tree that resolve() returned
+// Of a tree that resolve() returned. `home`: where swanctl's folders (x509, private, ...) are; none: nowhere.
+Loaded build(const Section& resolved, const std::optional<std::filesystem::path>& home = std::nullopt);
 Loaded load_text(std::string_view text, const std::string& name);  // without includes
 Loaded load_file(const std::filesystem::path& path);
 

@@ -89,8 +89,8 @@ std::vector<base::TrafficSelector> resolved(const std::vector<ike::TsConfig>& co
 
 class ConnectionBuilder {
  public:
-  ConnectionBuilder(const Section& section, Configuration& config, Report& report)
-      : section_(section), config_(config), report_(report), from_(section, report) {}
+  ConnectionBuilder(const Section& section, Configuration& config, Credentials& credentials, Report& report)
+      : section_(section), config_(config), credentials_(credentials), report_(report), from_(section, report) {}
 
   std::shared_ptr<ike::ConnConfig> build() {
     out_ = std::make_shared<ike::ConnConfig>();
@@ -104,8 +104,14 @@ class ConnectionBuilder {
     out_->encap = from_.flag("encap", false);
     out_->dpd_delay = from_.duration("dpd_delay", std::chrono::seconds(0));
     out_->keying_tries = from_.integer("keyingtries", 1, 0, 1'000'000);
-    out_->local = authentication("local");
-    out_->remote = authentication("remote");
+    read_lifetimes(from_, *out_);
+    out_->local = build_authentication(section_, true, credentials_, report_);
+    out_->remote = build_authentication(section_, false, credentials_, report_);
+    out_->send_certreq = from_.flag("send_certreq", true);
+    const auto send_cert = from_.text("send_cert", "ifasked");
+    out_->send_cert = send_cert == "always"  ? ike::SendCert::always
+                      : send_cert == "never" ? ike::SendCert::never
+                                             : ike::SendCert::if_asked;
     children(origin);
     config_.origins.push_back(std::move(origin));
     return out_;
@@ -117,41 +123,6 @@ class ConnectionBuilder {
     out_->remote_addrs = read_addresses(from_, "remote_addrs", report_);
     out_->local_port = static_cast<std::uint16_t>(from_.integer("local_port", 500, 1, 65535));
     out_->remote_port = static_cast<std::uint16_t>(from_.integer("remote_port", 500, 1, 65535));
-  }
-
-  ike::AuthConfig authentication(std::string_view side) {
-    ike::AuthConfig out;
-    const Section* round = nullptr;
-    for (const auto& sub : section_.sections) {
-      if (!sub->name.starts_with(side)) continue;
-      if (round) report_.error(sub->at, fmt::format("a second {} round is not supported yet, expected one", side));
-      if (!round) round = sub.get();
-    }
-    if (!round) {
-      report_.error(section_.at,
-                    fmt::format("connection {} does not say how {} authenticates, expected {} {{ auth = psk }}",
-                                section_.name, side == "local" ? "this side" : "the peer", side));
-      return out;
-    }
-    const SectionReader from(*round, report_);
-    const auto* auth = from.get("auth");
-    if (!auth) {
-      report_.error(
-          round->at,
-          fmt::format("{} has no auth, and the default pubkey is not supported yet, expected auth = psk", round->name));
-    } else if (auth->text != "psk") {
-      report_.error(auth->value_at, fmt::format("auth = {} is not supported yet, expected psk", auth->text));
-    }
-    if (const auto* id = from.get("id"); id && !id->text.empty()) {
-      if (auto parsed = ike::Identity::parse(id->text)) {
-        out.id = std::move(*parsed);
-      } else {
-        report_.error(id->value_at, fmt::format("{} is no identity that is supported, expected an address, a name, an "
-                                                "email address or keyid:",
-                                                id->text));
-      }
-    }
-    return out;
   }
 
   void children(ConnOrigin& origin) {
@@ -176,7 +147,10 @@ class ConnectionBuilder {
     out.mode = mode(from);
     const auto* offload = from.get("hw_offload");
     out.offload = offload ? read_offload(offload->text) : config_.gateway.hw_offload;
-    out.start_action = start_action(from);
+    out.start_action = action(from, "start_action");
+    out.close_action = action(from, "close_action");
+    out.dpd_action = action(from, "dpd_action");
+    read_lifetimes(from, out, report_);
     plan(out, from);
     return out;
   }
@@ -191,17 +165,23 @@ class ConnectionBuilder {
     return base::SaMode::transport;
   }
 
-  ike::StartAction start_action(const SectionReader& from) {
-    const auto* value = from.get("start_action");
-    if (!value || value->text == "none" || value->text == "add") return ike::StartAction::none;
+  ike::StartAction action(const SectionReader& from, const char* key) {
+    const auto* value = from.get(key);
+    if (!value || value->text == "none" || value->text == "add" || value->text == "clear")
+      return ike::StartAction::none;
     if (!has_single_address(out_->remote_addrs)) {
       report_.error(value->value_at,
-                    fmt::format("start_action = {} needs a peer to call, expected an address among the "
-                                "remote_addrs of {}",
+                    fmt::format("{} = {} needs a peer to call, expected an address among the remote_addrs of {}", key,
                                 value->text, section_.name));
     }
-    if (value->text == "trap" || value->text == "route") return ike::StartAction::trap;
-    if (value->text == "trap|start") report_.warning(value->value_at, "start_action = trap|start is taken as start");
+    if (value->text == "trap" || value->text == "route" || value->text == "hold") {
+      report_.warning(value->value_at, fmt::format("{} = {}: packets do not bring a child up yet; it stays down, and "
+                                                   "what it covers as when_down says, until it is asked for",
+                                                   key, value->text));
+      return ike::StartAction::trap;
+    }
+    if (value->text == "trap|start")
+      report_.warning(value->value_at, fmt::format("{} = trap|start is taken as start", key));
     return ike::StartAction::start;
   }
 
@@ -222,6 +202,7 @@ class ConnectionBuilder {
 
   const Section& section_;
   Configuration& config_;
+  Credentials& credentials_;
   Report& report_;
   SectionReader from_;
   std::shared_ptr<ike::ConnConfig> out_;
@@ -229,9 +210,12 @@ class ConnectionBuilder {
 
 }  // namespace
 
-void build_connections(const Section* section, Configuration& config, ike::Config& ike, Report& report) {
+void build_connections(const Section* section, Configuration& config, ike::Config& ike, Credentials& credentials,
+                       Report& report) {
   if (!section) return;
-  for (const auto& sub : section->sections) ike.conns.push_back(ConnectionBuilder(*sub, config, report).build());
+  for (const auto& sub : section->sections) {
+    ike.conns.push_back(ConnectionBuilder(*sub, config, credentials, report).build());
+  }
 }
 
 }  // namespace espgate::control

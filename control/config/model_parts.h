@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "control/config/credentials.h"
 #include "control/config/keys.h"
 #include "control/config/model.h"
 
@@ -30,12 +31,18 @@ class SectionReader {
   Report& report_;
 };
 
+// rekey_, life_, rand_, over_: time, bytes, packets.
+void read_lifetimes(const SectionReader& from, ike::ChildConfig& child, Report& report);
+void read_lifetimes(const SectionReader& from, ike::ConnConfig& conn);
+
 // "yes" is "crypto", as strongSwan's.
 base::OffloadWanted read_offload(std::string_view text);
 
 void build_gateway(const Section* section, Configuration& config, ike::Config& ike, Report& report);
 void build_secrets(const Section* section, ike::Config& ike, Report& report);
 // Connections go to `ike`, `config.plan` and `config.origins`; reads config.gateway.
-void build_connections(const Section* section, Configuration& config, ike::Config& ike, Report& report);
+void build_connections(const Section* section, Configuration& config, ike::Config& ike, Credentials& credentials,
+                       Report& report);
+ike::AuthConfig build_authentication(const Section& connection, bool local, Credentials& credentials, Report& report);
 
 }  // namespace espgate::control

@@ -23,6 +23,8 @@ namespace {
 
 using Answer = std::shared_ptr<Reply>;
 
+constexpr std::chrono::milliseconds kRekeyPatience{20000};
+
 std::optional<std::chrono::milliseconds> timeout_of(const Message& request) {
   constexpr std::int64_t most = 7LL * 24 * 3600 * 1000;
   const auto value = number_of(request, "timeout");
@@ -74,20 +76,44 @@ void initiate(Daemon& daemon, const Message& request, const Answer& reply) {
   });
 }
 
-void terminate(Daemon& daemon, const Message& request, const Answer& reply) {
-  TerminateRequest what;
+// Which SAs are meant, by name or number. False: it was said wrongly, and the reply is given.
+template <class T>
+bool read_selector(const Message& request, T& what, std::string_view command, const Answer& reply) {
   what.conn = request.text("ike");
   what.child = request.text("child");
   for (const auto* key : {"ike-id", "child-id"}) {
     if (!request.get(key)) continue;
     const auto id = number_of(request, key);
-    if (!id || *id <= 0) return reply->fail(fmt::format("{} is no id of an SA, expected a number", key));
+    if (!id || *id <= 0) {
+      reply->fail(fmt::format("{} is no id of an SA, expected a number", key));
+      return false;
+    }
     if (key == std::string_view("ike-id")) what.ike = base::IkeId{static_cast<std::uint64_t>(*id)};
     if (key == std::string_view("child-id")) what.child_id = base::ChildId{static_cast<std::uint64_t>(*id)};
   }
-  if (what.conn.empty() && what.child.empty() && !what.ike && !what.child_id) {
-    return reply->fail("missing terminate selector: ike, child, ike-id or child-id");
-  }
+  if (!what.conn.empty() || !what.child.empty() || what.ike || what.child_id) return true;
+  reply->fail(fmt::format("missing {} selector: ike, child, ike-id or child-id", command));
+  return false;
+}
+
+// strongSwan answers at once with what it started; we wait a moment, so that the answer says what came of it.
+void rekey(Daemon& daemon, const Message& request, const Answer& reply) {
+  RekeyRequest what;
+  if (!read_selector(request, what, "rekey", reply)) return;
+  what.timeout = request.get("timeout") ? timeout_of(request) : std::chrono::milliseconds(kRekeyPatience);
+  daemon.rekey(what, [reply](const Outcome& outcome) {
+    Message out;
+    const bool done = !outcome.failure && !outcome.timed_out && outcome.matched > 0;
+    out.set("success", done || outcome.timed_out).number("matches", outcome.matched);
+    if (outcome.failure) put_failure(out, *outcome.failure);
+    if (outcome.timed_out) out.set("code", "timeout");
+    reply->finish(out);
+  });
+}
+
+void terminate(Daemon& daemon, const Message& request, const Answer& reply) {
+  TerminateRequest what;
+  if (!read_selector(request, what, "terminate", reply)) return;
   what.force = request.text("force") == "yes";
   what.timeout = timeout_of(request);
   daemon.terminate(what, log_to(reply, request), [reply](const Outcome& outcome) {
@@ -134,9 +160,11 @@ void add_refused(Server& server) {
     refuse(server, name, file);
   }
   for (const auto* name : {"load-cert", "load-key", "unload-key", "load-token", "flush-certs"}) {
-    refuse(server, name, "certificates are not supported yet");
+    refuse(server, name,
+           "espgated reads certificates and keys from files beside its configuration: put them there, "
+           "then `espgate conn reload`");
   }
-  for (const auto* name : {"rekey", "redirect"}) refuse(server, name, std::string(name) + " is not supported yet");
+  refuse(server, "redirect", "redirect is not supported yet");
   for (const auto* name : {"install", "uninstall"}) {
     refuse(server, name, "policies follow from the configuration and are always installed");
   }
@@ -153,6 +181,7 @@ void add_commands(Server& server, Daemon& daemon) {
   add_queries(server, daemon);
   server.on("initiate", [&daemon](const Message& request, const Answer& reply) { initiate(daemon, request, reply); });
   server.on("terminate", [&daemon](const Message& request, const Answer& reply) { terminate(daemon, request, reply); });
+  server.on("rekey", [&daemon](const Message& request, const Answer& reply) { rekey(daemon, request, reply); });
   server.on("reload-settings", [&daemon](const Message&, const Answer& reply) { reload(daemon, false, reply); });
   server.on("espgate-reload", [&daemon](const Message& request, const Answer& reply) {
     reload(daemon, request.text("dry-run") == "yes", reply);

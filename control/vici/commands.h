@@ -2,6 +2,9 @@
 // The commands espgated answers over vici: strongSwan's, by its names and keys, and our own (docs/vici.md).
 #pragma once
 
+#include <optional>
+#include <string>
+
 #include "control/vici/daemon.h"
 #include "control/vici/server.h"
 
@@ -14,6 +17,12 @@ void add_commands(Server& server, Daemon& daemon);
 Message sa_message(const ike::IkeView& ike, const Daemon& daemon);               // of a list-sa event
 Message conn_message(const ike::ConnConfig& conn);                               // of a list-conn event
 Message updown_message(const ike::IkeView& ike, const Daemon& daemon, bool up);  // ike-updown, child-updown
+struct NamedMessage {
+  std::string name;
+  Message message;
+};
+// What strongSwan's clients are told of it: ike-updown, child-updown, ike-rekey, child-rekey; nullopt: nothing.
+std::optional<NamedMessage> event_message(const ike::Event& event, const Daemon& daemon);
 Message child_message(const ike::IkeView& ike, const ike::ChildView& child, const Daemon& daemon);  // espgate-child
 Message status_message(const ConnStatus& status);                                                   // espgate-conn
 

@@ -28,11 +28,17 @@ struct TerminateRequest {
   bool force = false;
   std::optional<std::chrono::milliseconds> timeout;
 };
+struct RekeyRequest {
+  std::string conn, child;
+  std::optional<base::IkeId> ike;
+  std::optional<base::ChildId> child_id;
+  std::optional<std::chrono::milliseconds> timeout;
+};
 // How a command ended.
 struct Outcome {
   std::optional<ike::Failure> failure;  // none: done
   bool timed_out = false;               // it goes on, but nobody waits any more
-  std::uint32_t matched = 0;            // terminate: SAs that matched
+  std::uint32_t matched = 0;            // terminate, rekey: SAs that matched
 };
 
 // One line of progress for `swanctl --initiate` and `espgate conn up`; any number of times before `done`.
@@ -85,6 +91,7 @@ class Daemon {
   virtual void list(std::function<void(const std::vector<ike::IkeView>&)> done) = 0;
   virtual void initiate(const InitiateRequest& request, LogLine log, Done done) = 0;
   virtual void terminate(const TerminateRequest& request, LogLine log, Done done) = 0;
+  virtual void rekey(const RekeyRequest& request, Done done) = 0;
   // Reads the configuration anew; it is taken whole or not at all. `dry_run`: only reports.
   virtual Report reload(bool dry_run) = 0;
 

@@ -17,6 +17,10 @@ std::uint64_t age(base::Instant then, const Daemon& daemon) {
   return static_cast<std::uint64_t>(seconds_since(then, daemon.now()));
 }
 
+std::uint64_t left_until(base::Instant then, const Daemon& daemon) {
+  return static_cast<std::uint64_t>(seconds_since(daemon.now(), then));
+}
+
 std::vector<std::string> texts(const std::vector<base::TrafficSelector>& selectors) {
   std::vector<std::string> out;
   for (const auto& ts : selectors) out.push_back(ts.text());
@@ -80,6 +84,9 @@ Message child_sa(const ike::ChildView& child, const Daemon& daemon) {
     put_usage(out, known.in, "in");
     put_usage(out, known.out, "out");
     out.number("install-time", age(child.installed_at, daemon));
+    if (child.rekey_at) out.number("rekey-time", left_until(*child.rekey_at, daemon));
+    if (child.expires_at) out.number("life-time", left_until(*child.expires_at, daemon));
+    if (!child.group.empty()) out.set("dh-group", child.group);
   }
   out.list("local-ts", texts(child.local_ts)).list("remote-ts", texts(child.remote_ts));
   auto& offload = out.open("offload");
@@ -110,6 +117,7 @@ Message ike_sa(const ike::IkeView& ike, const Daemon& daemon) {
   put_if("prf-alg", ike.prf_alg);
   put_if("dh-group", ike.dh_group);
   if (ike.established_at != base::Instant{}) out.number("established", age(ike.established_at, daemon));
+  if (ike.rekey_at) out.number("rekey-time", left_until(*ike.rekey_at, daemon));
   return out;
 }
 
@@ -144,6 +152,10 @@ Message child_message(const ike::IkeView& ike, const ike::ChildView& child, cons
   if (child.installed_at != base::Instant{}) {
     const auto at = daemon.epoch_now() - seconds_since(child.installed_at, daemon.now());
     out.set("established-at", std::to_string(at));
+  }
+  if (child.rekey_at) {
+    const auto left = std::chrono::duration_cast<std::chrono::seconds>(*child.rekey_at - daemon.now()).count();
+    out.set("rekey-at", std::to_string(daemon.epoch_now() + left));
   }
   put_offload(out, child, daemon.counters(child.id));
   return out.list("local-ts", texts(child.local_ts)).list("remote-ts", texts(child.remote_ts));

@@ -17,4 +17,13 @@ Crypto<base::Bytes> psk_auth(const Prf& prf, base::ByteView shared_key, const Si
   return base::Bytes(auth->view().begin(), auth->view().end());
 }
 
+Crypto<base::Bytes> signed_octets(const Prf& prf, const SignedOctets& octets) {
+  const auto maced = prf.compute(octets.sk_p, {octets.id});
+  if (!maced) return std::unexpected(maced.error());
+  base::Bytes out(octets.message.begin(), octets.message.end());
+  out.insert(out.end(), octets.peer_nonce.begin(), octets.peer_nonce.end());
+  out.insert(out.end(), maced->view().begin(), maced->view().end());
+  return out;
+}
+
 }  // namespace espgate::ike::crypto

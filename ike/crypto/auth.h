@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The AUTH payload's data for shared keys, RFC 7296 2.15.
+// What AUTH payloads prove, and their data for shared keys, RFC 7296 2.15.
 #pragma once
 
 #include "base/bytes.h"
@@ -19,5 +19,8 @@ struct SignedOctets {
 // prf(prf(shared key, "Key Pad for IKEv2"), message | peer_nonce | prf(sk_p, id)). Compare with
 // base::equal_constant_time().
 Crypto<base::Bytes> psk_auth(const Prf& prf, base::ByteView shared_key, const SignedOctets& octets);
+
+// message | peer_nonce | prf(sk_p, id): what a signature is made over.
+Crypto<base::Bytes> signed_octets(const Prf& prf, const SignedOctets& octets);
 
 }  // namespace espgate::ike::crypto

@@ -21,6 +21,20 @@ std::string_view text(CryptoError error) {
       return "more octets than can be made";
     case CryptoError::iv_exhausted:
       return "all IVs of the key are spent";
+    case CryptoError::bad_certificate:
+      return "no X.509 certificate";
+    case CryptoError::unknown_key:
+      return "a key of a kind that is not supported";
+    case CryptoError::weak_key:
+      return "an RSA key that is shorter than 2048 bits";
+    case CryptoError::bad_key:
+      return "a key that is broken";
+    case CryptoError::needs_passphrase:
+      return "an encrypted private key, and no passphrase that opens it";
+    case CryptoError::bad_signature:
+      return "a wrong signature";
+    case CryptoError::bad_parameters:
+      return "a signature algorithm that is malformed or not supported";
   }
   return "unknown error";
 }

@@ -17,6 +17,13 @@ enum class CryptoError : std::uint8_t {
   bad_integrity,      // wrong ICV
   too_long,           // more than prf+ may give (255 blocks) or a datagram may hold
   iv_exhausted,       // all IVs of a key are spent
+  bad_certificate,    // octets that are no X.509 certificate or revocation list
+  unknown_key,        // a public or private key of a kind or curve that is not taken
+  weak_key,           // an RSA key that is too short
+  bad_key,            // a key that cannot be one: an even modulus, a silly exponent, a broken file
+  needs_passphrase,   // an encrypted private key without a passphrase, or with a wrong one
+  bad_signature,      // the signature is wrong
+  bad_parameters,     // an AlgorithmIdentifier that is malformed or not taken
 };
 
 template <class T>

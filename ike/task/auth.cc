@@ -5,23 +5,10 @@
 
 #include <vector>
 
-#include "ike/crypto/auth.h"
+#include "ike/task/lifetime.h"
 #include "ike/task/teardown.h"
 
 namespace espgate::ike {
-
-std::optional<base::Bytes> proof(const IkeSa& sa, bool of_initiator, base::ByteView secret, const wire::IdPayload& id) {
-  auto prf = crypto::Prf::make(sa.suite.prf);
-  if (!prf) return std::nullopt;
-  const auto octets = id.signed_octets();
-  const auto& setup = *sa.setup;
-  const crypto::SignedOctets what{of_initiator ? setup.request : setup.response,
-                                  of_initiator ? setup.nonce_r : setup.nonce_i,
-                                  of_initiator ? sa.keys.pi.view() : sa.keys.pr.view(), octets};
-  auto made = crypto::psk_auth(*prf, secret, what);
-  if (!made) return std::nullopt;
-  return std::move(*made);
-}
 
 namespace {
 
@@ -48,6 +35,7 @@ void established(Context& ctx, IkeSa& sa, bool initial_contact) {
   if (sa.state == State::init_replied) ctx.left_half_open();
   sa.state = State::established;
   sa.established_at = sa.last_heard = ctx.now;
+  start_lifetime(ctx, sa);
   if (initial_contact) forget_others(ctx, sa);
   ctx.event(Event::Kind::ike_up, sa, {},
             fmt::format("{} === {}, {}{}", sa.local_id.text(), sa.remote_id.text(), sa.suite.name(),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// IKE_AUTH with shared keys, RFC 7296 1.2 and 2.15: identities, proofs, and the first child.
+// IKE_AUTH, RFC 7296 1.2 and 2.15: identities, proofs, and the first child.
 #pragma once
 
 #include "ike/context.h"
@@ -14,9 +14,6 @@ void on_auth_response(Context& ctx, IkeSa& sa, DoAuth auth, const wire::Payloads
 
 // As the responder. The reply is held if a child is to be installed.
 void on_auth_request(Context& ctx, IkeSa& sa, const wire::Payloads& payloads);
-
-// Both sides' proofs. `of_initiator`: whose. nullopt only if OpenSSL fails.
-std::optional<base::Bytes> proof(const IkeSa& sa, bool of_initiator, base::ByteView secret, const wire::IdPayload& id);
 
 // The peer proved who it is: state, times, INITIAL_CONTACT (2.4) if it was sent.
 void established(Context& ctx, IkeSa& sa, bool initial_contact);

@@ -5,6 +5,8 @@
 
 #include "ike/peer_select.h"
 #include "ike/task/auth.h"
+#include "ike/task/auth_proof.h"
+#include "ike/task/certs.h"
 #include "ike/task/child_create.h"
 #include "ike/task/child_install.h"
 #include "ike/task/child_negotiate.h"
@@ -21,7 +23,7 @@ constexpr char kStep[] = "IKE_AUTH";
 // The identity we ask the responder for; none if any will do, or only a pattern is known.
 std::optional<Identity> asked_for(const ConnConfig& conn) {
   const auto& id = conn.remote.id;
-  if (id.type == IdType::any || (!id.data.empty() && id.data.front() == '*')) return std::nullopt;
+  if (id.pattern()) return std::nullopt;
   return id;
 }
 
@@ -35,10 +37,6 @@ std::optional<ChildOffer> first_offer(IkeSa& sa) {
     }
   }
   return std::nullopt;
-}
-
-std::string who(const IkeSa& sa, const Identity& remote) {
-  return fmt::format("local '{}' and remote '{}'", sa.local_id.text(), remote.text());
 }
 
 // Checks IDr and AUTH; what is wrong with them otherwise.
@@ -55,24 +53,7 @@ std::optional<Failure> check_peer(Context& ctx, IkeSa& sa, const wire::Payloads&
                                sa.conn->remote.id.text()),
                    {}};
   }
-  if (auth->method != wire::kAuthSharedKey) {
-    return Failure{Reason::auth_failed,
-                   kStep,
-                   fmt::format("the peer authenticates by method {}, not by a shared secret", auth->method),
-                   {}};
-  }
-  const auto* secret = choose_secret(*ctx.config, sa.local_id, id->identity);
-  if (secret == nullptr) {
-    return Failure{Reason::no_secret, kStep, "no shared secret is configured for " + who(sa, id->identity), {}};
-  }
-  const auto expected = proof(sa, false, secret->key.view(), *id);
-  if (!expected || !base::equal_constant_time(*expected, auth->data)) {
-    return Failure{Reason::auth_failed,
-                   kStep,
-                   fmt::format("the peer does not know our shared secret '{}' for {}: wrong PSK on one of the sides",
-                               secret->name, who(sa, id->identity)),
-                   {}};
-  }
+  if (auto wrong = check_proof(ctx, sa, payloads, *id)) return wrong;
   sa.remote_id = id->identity;
   return std::nullopt;
 }
@@ -113,17 +94,17 @@ void start_auth(Context& ctx, IkeSa& sa) {
 
   const auto presumed = auth.asked_for.value_or(Identity::of(sa.remote.address));
   const wire::IdPayload id{true, sa.local_id, {}};
-  const auto* secret = choose_secret(*ctx.config, sa.local_id, presumed);
-  auto data = secret != nullptr ? proof(sa, true, secret->key.view(), id) : std::nullopt;
-  if (!data) {
-    const Failure why{Reason::no_secret, kStep, "no shared secret is configured for " + who(sa, presumed), {}};
-    child_failed(ctx, sa, auth.offer, why);
-    return close(ctx, sa, why, Linger::no);
+  auto made = make_proof(ctx, sa, id, presumed);
+  if (!made) {
+    child_failed(ctx, sa, auth.offer, made.error());
+    return close(ctx, sa, made.error(), Linger::no);
   }
   wire::Payloads payloads{id};
+  for (auto& cert : made->certs) payloads.push_back(std::move(cert));
   if (!has_contact(ctx, sa)) payloads.emplace_back(wire::notify(wire::NotifyType::initial_contact));
+  add_cert_request(payloads, {&sa.conn, 1});
   if (auth.asked_for) payloads.emplace_back(wire::IdPayload{false, *auth.asked_for, {}});
-  payloads.emplace_back(wire::AuthPayload{wire::kAuthSharedKey, std::move(*data)});
+  payloads.emplace_back(std::move(made->auth));
   complete_offer(ctx, sa, auth.offer);
   for (auto& payload : offer_payloads(auth.offer)) payloads.push_back(std::move(payload));
   send_request(ctx, sa, wire::ExchangeType::ike_auth, payloads, std::move(auth));
@@ -136,7 +117,7 @@ void on_auth_response(Context& ctx, IkeSa& sa, DoAuth auth, const wire::Payloads
   established(ctx, sa, wire::find_notify(payloads, wire::NotifyType::initial_contact) != nullptr);
   const auto setup = std::move(sa.setup);
   const Nonces nonces{setup->nonce_i, setup->nonce_r};
-  on_child_answer(ctx, sa, std::move(auth.offer), payloads, nonces, kStep);
+  on_first_child_answer(ctx, sa, std::move(auth.offer), payloads, nonces);
   run_queue(ctx, sa);
 }
 

@@ -6,6 +6,8 @@
 
 #include "ike/peer_select.h"
 #include "ike/task/auth.h"
+#include "ike/task/auth_proof.h"
+#include "ike/task/certs.h"
 #include "ike/task/child_create.h"
 #include "ike/task/child_install.h"
 #include "ike/task/child_negotiate.h"
@@ -38,42 +40,24 @@ std::string asked(const wire::IdPayload* id_r) {
   return id_r != nullptr ? fmt::format(" and asks for '{}'", id_r->identity.text()) : std::string();
 }
 
-// The connection for these identities; nullptr, and the peer refused, if there is none.
+// The connection for these identities, one for this way to authenticate if there is one; nullptr, and the peer refused,
+// if there is none.
 std::shared_ptr<const ConnConfig> find_conn(Context& ctx, IkeSa& sa, const wire::IdPayload& id_i,
-                                            const wire::IdPayload* id_r) {
+                                            const wire::IdPayload* id_r, const wire::AuthPayload* auth) {
   const auto wanted = id_r != nullptr ? std::optional(id_r->identity) : std::nullopt;
   const auto found = fitting(*ctx.config, sa.local.address, sa.remote.address, id_i.identity, wanted);
-  for (const auto& conn : found) {
-    if (admits(*conn, sa.setup->chosen)) return conn;
-  }
+  const auto good = [&](const auto& conn) { return admits(*conn, sa.setup->chosen); };
+  const auto best = std::ranges::find_if(found, [&](const auto& conn) {
+    return good(conn) && (auth == nullptr || method_fits(conn->remote.method, auth->method));
+  });
+  if (best != found.end()) return *best;
+  if (const auto other = std::ranges::find_if(found, good); other != found.end()) return *other;
   refuse(ctx, sa, wire::NotifyType::authentication_failed, Reason::no_config,
          found.empty()
              ? fmt::format("no connection for a peer that calls itself '{}'{}", id_i.identity.text(), asked(id_r))
              : fmt::format("{} fits '{}', but not with the IKE proposal that was chosen", found.front()->name,
                            id_i.identity.text()));
   return nullptr;
-}
-
-// Checks the peer's proof; the secret it is made with, or nullptr and the peer refused.
-const SharedSecret* check_peer(Context& ctx, IkeSa& sa, const wire::IdPayload& id_i, const wire::AuthPayload& auth) {
-  const auto failed = [&](Reason code, std::string text) {
-    refuse(ctx, sa, wire::NotifyType::authentication_failed, code, std::move(text));
-    return nullptr;
-  };
-  const auto who = fmt::format("local '{}' and remote '{}'", sa.local_id.text(), id_i.identity.text());
-  if (auth.method != wire::kAuthSharedKey) {
-    return failed(Reason::auth_failed,
-                  fmt::format("the peer authenticates by method {}, not by a shared secret", auth.method));
-  }
-  const auto* secret = choose_secret(*ctx.config, sa.local_id, id_i.identity);
-  if (secret == nullptr) return failed(Reason::no_secret, "no shared secret is configured for " + who);
-  const auto expected = proof(sa, true, secret->key.view(), id_i);
-  if (!expected || !base::equal_constant_time(*expected, auth.data)) {
-    return failed(Reason::auth_failed,
-                  fmt::format("the peer does not know our shared secret '{}' for {}: wrong PSK on one of the sides",
-                              secret->name, who));
-  }
-  return secret;
 }
 
 }  // namespace
@@ -85,7 +69,7 @@ void on_auth_request(Context& ctx, IkeSa& sa, const wire::Payloads& payloads) {
   if (id_i == nullptr) {
     return refuse(ctx, sa, wire::NotifyType::invalid_syntax, Reason::invalid_syntax, "IKE_AUTH without IDi");
   }
-  auto conn = find_conn(ctx, sa, *id_i, id_r);
+  auto conn = find_conn(ctx, sa, *id_i, id_r, auth);
   if (!conn) return;
   sa.conn = std::move(conn);
   sa.local_id =
@@ -93,21 +77,27 @@ void on_auth_request(Context& ctx, IkeSa& sa, const wire::Payloads& payloads) {
   sa.remote_id = id_i->identity;
   if (auth == nullptr) {
     return refuse(ctx, sa, wire::NotifyType::authentication_failed, Reason::auth_failed,
-                  "the peer wants EAP, we take a shared secret");
+                  "the peer wants EAP, we take a shared secret or a signature");
   }
-  const auto* secret = check_peer(ctx, sa, *id_i, *auth);
-  if (secret == nullptr) return;
-
+  if (auto wrong = check_proof(ctx, sa, payloads, *id_i)) {
+    return refuse(ctx, sa, wire::NotifyType::authentication_failed, wrong->code, std::move(wrong->text));
+  }
+  take_wishes(sa.setup->signatures, payloads);
   const wire::IdPayload own{false, sa.local_id, {}};
-  auto data = proof(sa, false, secret->key.view(), own);
-  if (!data) {
-    return refuse(ctx, sa, wire::NotifyType::authentication_failed, Reason::unexpected, "our AUTH could not be made");
+  auto made = make_proof(ctx, sa, own, sa.remote_id);
+  if (!made) {
+    return refuse(ctx, sa, wire::NotifyType::authentication_failed, made.error().code, std::move(made.error().text));
   }
   established(ctx, sa, wire::find_notify(payloads, wire::NotifyType::initial_contact) != nullptr);
   const auto setup = std::move(sa.setup);
-  wire::Payloads before{own, wire::AuthPayload{wire::kAuthSharedKey, std::move(*data)}};
-  answer_child_request(ctx, sa, wire::ExchangeType::ike_auth, payloads, std::move(before),
-                       Nonces{setup->nonce_i, setup->nonce_r}, {});
+  wire::Payloads before{own};
+  for (auto& cert : made->certs) before.push_back(std::move(cert));
+  before.emplace_back(std::move(made->auth));
+  answer_child_request(ctx, sa, payloads,
+                       ChildReply{.exchange = wire::ExchangeType::ike_auth,
+                                  .before = std::move(before),
+                                  .nonces = {setup->nonce_i, setup->nonce_r},
+                                  .with = {}});
 }
 
 }  // namespace espgate::ike

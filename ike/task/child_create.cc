@@ -1,114 +1,193 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ike/task/child_create.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "ike/task/child_negotiate.h"
 #include "ike/task/exchange.h"
+#include "ike/task/pfs.h"
 #include "ike/task/reasons.h"
+#include "ike/task/rekey_child.h"
+#include "ike/task/rekey_ike.h"
 #include "ike/task/teardown.h"
 
 namespace espgate::ike {
 
 namespace {
+
 constexpr char kStep[] = "CREATE_CHILD_SA";
-constexpr std::size_t kNonceOctets = 32;  // at least half the prf's key (RFC 7296 2.10)
 
-void refuse(Context& ctx, IkeSa& sa, wire::NotifyPayload notify, Reason code, std::string text) {
-  ctx.event(Event::Kind::peer_refused, sa, Failure{code, kStep, std::move(text), {}});
-  send_response(ctx, sa, wire::ExchangeType::create_child_sa, {std::move(notify)});
+Failure failure_of(const Refusal& refusal, const char* step) {
+  return {refusal.reason, step, refusal.text, refusal.by_peer ? wire::name_of(refusal.notify) : std::string()};
 }
-}  // namespace
 
-void start_create_child(Context& ctx, IkeSa& sa, DoCreateChild what) {
-  complete_offer(ctx, sa, what.offer);
+void send(Context& ctx, IkeSa& sa, DoCreateChild what) {
   what.offer.nonce = ctx.rng.bytes(kNonceOctets);
+  if (auto made = make_share(ctx, what.offer); !made) {
+    child_failed(ctx, sa, what.offer, failure_of(made.error(), kStep));
+    return run_queue(ctx, sa);
+  }
   const auto payloads = offer_payloads(what.offer);
   send_request(ctx, sa, wire::ExchangeType::create_child_sa, payloads, std::move(what));
 }
 
-void on_create_child_response(Context& ctx, IkeSa& sa, DoCreateChild what, const wire::Payloads& payloads) {
-  const auto* nonce = wire::find<wire::NoncePayload>(payloads);
-  const auto ours = what.offer.nonce;
-  const Nonces nonces{ours, nonce != nullptr ? base::ByteView(nonce->data) : base::ByteView()};
-  on_child_answer(ctx, sa, std::move(what.offer), payloads, nonces, kStep);
-}
-
-void on_child_answer(Context& ctx, IkeSa& sa, ChildOffer offer, const wire::Payloads& payloads, const Nonces& nonces,
-                     const char* step) {
-  auto agreed = check_child_answer(offer, payloads);
-  if (agreed && nonces.r.empty()) {
-    agreed = std::unexpected(
-        Refusal{wire::NotifyType::invalid_syntax, Reason::invalid_syntax, "the peer's answer lacks a nonce", false});
-  }
-  if (agreed) {
-    InstallOrder order{offer.spi_in, true, sa.children.empty() && step != kStep, std::move(offer.initiates)};
-    auto installing = install(ctx, sa, *agreed, nonces, std::move(order));
-    if (installing) return;
-    agreed = std::unexpected(Refusal{{}, Reason::unexpected, installing.error(), false});
-  }
-  const auto& refusal = agreed.error();
-  const Failure why{refusal.reason, step, refusal.text,
-                    refusal.by_peer ? wire::name_of(refusal.notify) : std::string()};
+// The child did not come to be on our side. Unless the peer said so, it thinks that it has one.
+void give_up_offer(Context& ctx, IkeSa& sa, ChildOffer& offer, const Refusal& refusal, const char* step) {
+  const auto why = failure_of(refusal, step);
   const auto spi_in = offer.spi_in;
   child_failed(ctx, sa, offer, why);
   close_if_useless(ctx, sa, why);
   if (refusal.by_peer || sa.state != State::established) return;
-  sa.queue.emplace_back(DoDeleteChild{spi_in, {}, why.code});  // the peer thinks that it has a child
+  sa.queue.emplace_back(DoDeleteChild{spi_in, {}, why.code});
   run_queue(ctx, sa);
+}
+
+void install_offer(Context& ctx, IkeSa& sa, ChildOffer& offer, const Agreed& agreed, const Nonces& nonces,
+                   InstallOrder order, const char* step) {
+  order.spi_in = offer.spi_in;
+  order.initiator = true;
+  order.initiates = std::move(offer.initiates);
+  auto installing = install(ctx, sa, agreed, nonces, order);
+  if (installing) return;
+  offer.initiates = std::move(order.initiates);
+  give_up_offer(ctx, sa, offer, Refusal{{}, Reason::unexpected, installing.error()}, step);
+}
+
+}  // namespace
+
+void refuse_create(Context& ctx, IkeSa& sa, wire::NotifyPayload notify, Reason code, std::string text) {
+  if (notify.type != wire::NotifyType::invalid_ke_payload) {  // that one is no failure, the peer comes again
+    ctx.event(Event::Kind::peer_refused, sa, Failure{code, kStep, std::move(text), {}});
+  }
+  send_response(ctx, sa, wire::ExchangeType::create_child_sa, {std::move(notify)});
+  run_queue(ctx, sa);
+}
+
+void start_create_child(Context& ctx, IkeSa& sa, DoCreateChild what) {
+  complete_offer(ctx, sa, what.offer);
+  send(ctx, sa, std::move(what));
+}
+
+std::expected<Created, Refusal> check_create_answer(const ChildOffer& offer, const wire::Payloads& payloads) {
+  auto agreed = check_child_answer(offer, payloads);
+  if (!agreed) return std::unexpected(std::move(agreed.error()));
+  const auto* nonce = wire::find<wire::NoncePayload>(payloads);
+  if (nonce == nullptr) {
+    return std::unexpected(
+        Refusal{wire::NotifyType::invalid_syntax, Reason::invalid_syntax, "the peer's answer lacks a nonce"});
+  }
+  auto shared = take_share(offer, *agreed, payloads);
+  if (!shared) return std::unexpected(std::move(shared.error()));
+  return Created{std::move(*agreed), std::move(*shared), nonce->data};
+}
+
+void on_create_child_response(Context& ctx, IkeSa& sa, DoCreateChild what, const wire::Payloads& payloads) {
+  const auto* error = wire::find_notify(payloads, wire::NotifyType::invalid_ke_payload);
+  if (error != nullptr && sa.state == State::established) {
+    if (auto follows = follow_group(what.offer, *error)) return send(ctx, sa, std::move(what));
+  }
+  auto created = check_create_answer(what.offer, payloads);
+  if (!created) return give_up_offer(ctx, sa, what.offer, created.error(), kStep);
+  install_created(ctx, sa, std::move(what.offer), *created, {});
+}
+
+void install_created(Context& ctx, IkeSa& sa, ChildOffer offer, const Created& created,
+                     std::optional<base::ChildId> rekeys) {
+  const auto ours = offer.nonce;
+  InstallOrder order;
+  order.shared = created.shared.view();
+  order.rekeys = rekeys;
+  install_offer(ctx, sa, offer, created.agreed, Nonces{ours, created.nonce}, std::move(order), kStep);
+}
+
+void on_first_child_answer(Context& ctx, IkeSa& sa, ChildOffer offer, const wire::Payloads& payloads,
+                           const Nonces& nonces) {
+  constexpr char step[] = "IKE_AUTH";
+  auto agreed = check_child_answer(offer, payloads);
+  if (!agreed) return give_up_offer(ctx, sa, offer, agreed.error(), step);
+  InstallOrder order;
+  order.first = sa.children.empty();
+  install_offer(ctx, sa, offer, *agreed, nonces, std::move(order), step);
 }
 
 void on_create_child_request(Context& ctx, IkeSa& sa, const wire::Payloads& payloads) {
   using enum wire::NotifyType;
-  if (sa.state == State::deleting) {  // RFC 7296 2.25.2
-    return refuse(ctx, sa, wire::notify(temporary_failure), Reason::unexpected, "this IKE SA is being deleted");
+  if (sa.state != State::established) {  // RFC 7296 2.25.2
+    return refuse_create(ctx, sa, wire::notify(temporary_failure), Reason::busy, "this IKE SA is being deleted");
   }
   const auto* offered = wire::find<wire::SaPayload>(payloads);
   const auto* nonce = wire::find<wire::NoncePayload>(payloads);
   if (offered == nullptr || nonce == nullptr) {
-    refuse(ctx, sa, wire::notify(invalid_syntax), Reason::invalid_syntax, "the request lacks SA or nonce");
+    send_response(ctx, sa, wire::ExchangeType::create_child_sa, {wire::notify(invalid_syntax)});
+    if (sa.state == State::closed) return;
     return close(ctx, sa, Failure{Reason::invalid_syntax, kStep, "the request lacks SA or nonce", {}}, Linger::yes);
   }
   if (const auto* rekey = wire::find_notify(payloads, rekey_sa)) {
-    base::ByteReader reader(rekey->spi);
-    const auto spi = reader.u32();
-    if (!spi || sa.child_by_spi_out({*spi}) == nullptr) {  // RFC 7296 2.25.1; carries the SPI it is about
-      return refuse(ctx, sa, wire::notify(child_sa_not_found, base::Spi{spi.value_or(0)}), Reason::not_found,
-                    "the peer wants to rekey a child that is not here");
-    }
-    return refuse(ctx, sa, wire::notify(no_additional_sas), Reason::no_additional_sas,
-                  "the peer wants to rekey a child, which is not supported yet");
+    return on_rekey_child_request(ctx, sa, payloads, *rekey);
   }
   if (!offered->proposals.empty() && offered->proposals.front().protocol == Protocol::ike) {
-    return refuse(ctx, sa, wire::notify(no_additional_sas), Reason::no_additional_sas,
-                  "the peer wants to rekey the IKE SA, which is not supported yet");
+    return on_rekey_ike_request(ctx, sa, payloads);
+  }
+  if (sa.doing<DoRekeyIke>() != nullptr) {
+    return refuse_create(ctx, sa, wire::notify(temporary_failure), Reason::busy, "the IKE SA is being rekeyed");
   }
   const auto ours = ctx.rng.bytes(kNonceOctets);
-  answer_child_request(ctx, sa, wire::ExchangeType::create_child_sa, payloads, {}, Nonces{nonce->data, ours},
-                       {wire::NoncePayload{ours}});
+  answer_child_request(ctx, sa, payloads,
+                       ChildReply{.exchange = wire::ExchangeType::create_child_sa,
+                                  .before = {},
+                                  .nonces = {nonce->data, ours},
+                                  .with = {wire::NoncePayload{ours}}});
 }
 
-void answer_child_request(Context& ctx, IkeSa& sa, wire::ExchangeType exchange, const wire::Payloads& payloads,
-                          wire::Payloads before, const Nonces& nonces, wire::Payloads with) {
-  const bool first = exchange == wire::ExchangeType::ike_auth;
-  auto agreed = answer_offer(sa, payloads);
-  if (agreed) {
-    const auto spi_in = ctx.new_esp_spi();
-    auto installing = install(ctx, sa, *agreed, nonces, InstallOrder{spi_in, false, first, {}});
-    if (installing) {
-      auto accepted = answer_payloads(*agreed, spi_in);
-      for (auto& payload : with) accepted.insert(accepted.begin() + 1, std::move(payload));
-      sa.held = HeldReply{exchange, std::move(before), std::move(accepted), *installing};
-      return;
-    }
-    ctx.release(spi_in);
-    agreed =
-        std::unexpected(Refusal{wire::NotifyType::temporary_failure, Reason::unexpected, installing.error(), false});
+namespace {
+
+// Everything the reply needs, or why there is no child.
+std::expected<std::pair<base::ChildId, wire::Payloads>, Refusal> agree(Context& ctx, IkeSa& sa,
+                                                                       const wire::Payloads& payloads,
+                                                                       const ChildReply& reply) {
+  const bool first = reply.exchange == wire::ExchangeType::ike_auth;
+  const Child* old = nullptr;
+  if (reply.rekeys) old = &sa.children.at(*reply.rekeys);
+  auto agreed = answer_offer(sa, payloads, first ? Groups::left_out : Groups::pfs, old);
+  if (!agreed) return std::unexpected(std::move(agreed.error()));
+  auto share = answer_share(ctx, *agreed, payloads);
+  if (!share) return std::unexpected(std::move(share.error()));
+  InstallOrder order;
+  order.spi_in = ctx.new_esp_spi();
+  order.first = first;
+  order.shared = share->shared.view();
+  order.rekeys = reply.rekeys;
+  auto installing = install(ctx, sa, *agreed, reply.nonces, order);
+  if (!installing) {
+    ctx.release(order.spi_in);
+    return std::unexpected(
+        Refusal{wire::NotifyType::temporary_failure, Reason::unexpected, std::move(installing.error())});
   }
-  const auto& refusal = agreed.error();
-  ctx.event(Event::Kind::peer_refused, sa, Failure{refusal.reason, wire::name_of(exchange), refusal.text, {}});
-  before.emplace_back(wire::notify(refusal.notify));
-  send_response(ctx, sa, exchange, before);
+  auto accepted = answer_payloads(*agreed, order.spi_in);
+  auto with = reply.with;
+  if (share->ours) with.emplace_back(std::move(*share->ours));
+  const auto sa_at = std::ranges::find_if(
+      accepted, [](const auto& payload) { return std::holds_alternative<wire::SaPayload>(payload); });
+  accepted.insert(std::next(sa_at), with.begin(), with.end());
+  return std::pair(*installing, std::move(accepted));
+}
+
+}  // namespace
+
+void answer_child_request(Context& ctx, IkeSa& sa, const wire::Payloads& payloads, ChildReply reply) {
+  auto agreed = agree(ctx, sa, payloads, reply);
+  if (agreed) {
+    sa.held = HeldReply{reply.exchange, std::move(reply.before), std::move(agreed->second), agreed->first};
+    return;
+  }
+  auto& refusal = agreed.error();
+  if (auto* own = sa.doing<DoRekeyChild>(); own != nullptr && reply.rekeys == own->old) own->met.reset();
+  if (refusal.notify != wire::NotifyType::invalid_ke_payload) {
+    ctx.event(Event::Kind::peer_refused, sa, Failure{refusal.reason, wire::name_of(reply.exchange), refusal.text, {}});
+  }
+  reply.before.emplace_back(wire::notify(refusal.notify, std::move(refusal.data)));
+  send_response(ctx, sa, reply.exchange, reply.before);
   run_queue(ctx, sa);
 }
 

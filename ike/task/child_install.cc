@@ -9,6 +9,9 @@
 #include "ike/crypto/keys.h"
 #include "ike/crypto/prf.h"
 #include "ike/task/exchange.h"
+#include "ike/task/generation.h"
+#include "ike/task/lifetime.h"
+#include "ike/task/rekey_child.h"
 #include "ike/task/teardown.h"
 
 namespace espgate::ike {
@@ -16,10 +19,10 @@ namespace espgate::ike {
 namespace {
 
 crypto::Crypto<ChildKeys> make_keys(const IkeSa& sa, const base::EspSuite& suite, const Nonces& nonces,
-                                    bool initiator) {
+                                    base::ByteView shared, bool initiator) {
   auto prf = crypto::Prf::make(sa.suite.prf);
   if (!prf) return std::unexpected(prf.error());
-  auto made = crypto::child_keys(*prf, suite, sa.keys.d.view(), {}, nonces.i, nonces.r);
+  auto made = crypto::child_keys(*prf, suite, sa.keys.d.view(), shared, nonces.i, nonces.r);
   if (!made) return std::unexpected(made.error());
   ChildKeys keys;
   keys.cipher_out = std::move(initiator ? made->cipher_i : made->cipher_r);
@@ -46,6 +49,7 @@ ChildSpec spec_of(const IkeSa& sa, const Child& child, ChildKeys keys) {
   spec.remote_ts = child.remote_ts;
   spec.offload = child.config->offload;
   spec.initiator = child.initiator;
+  spec.replaces = child.replaces;
   spec.keys = std::move(keys);
   return spec;
 }
@@ -69,6 +73,7 @@ void give_up(Context& ctx, IkeSa& sa, base::ChildId id, const Failure& why, wire
   ctx.release(child.spi_in);
   ctx.gone(id);
   ctx.touch(sa);
+  fall_back(ctx, sa, child);
   if (sa.held && sa.held->child == id) {
     auto payloads = std::move(sa.held->before);
     payloads.emplace_back(wire::notify(told));
@@ -84,13 +89,15 @@ void installed(Context& ctx, IkeSa& sa, Child& child, ChildInstalled result) {
   child.in = std::move(result.in);
   child.out = std::move(result.out);
   child.installed_at = ctx.now;
-  ctx.event(Event::Kind::child_up, sa, child, {}, describe(child));
-  ctx.done(child.initiates);
-  if (sa.held && sa.held->child == child.id) {
-    auto payloads = std::move(sa.held->before);
-    for (auto& payload : sa.held->accepted) payloads.push_back(std::move(payload));
-    send_response(ctx, sa, sa.held->exchange, payloads);
+  start_lifetime(ctx, child);
+  if (child.replaces && !child.initiator) {
+    child.outbound = Outbound::waiting;
+    child.switch_at = ctx.now + kSwitchAtLast;
+  } else {
+    complete_rekey(ctx, sa, child);
   }
+  ctx.done(child.initiates);
+  if (sa.held && sa.held->child == child.id) send_held(ctx, sa);
   ctx.touch(sa);
   run_queue(ctx, sa);
 }
@@ -103,9 +110,15 @@ base::Duration patience(const Config& config, bool initiator) {
 
 }  // namespace
 
+void send_held(Context& ctx, IkeSa& sa) {
+  auto payloads = std::move(sa.held->before);
+  for (auto& payload : sa.held->accepted) payloads.push_back(std::move(payload));
+  send_response(ctx, sa, sa.held->exchange, payloads);
+}
+
 std::expected<base::ChildId, std::string> install(Context& ctx, IkeSa& sa, const Agreed& agreed, const Nonces& nonces,
-                                                  InstallOrder order) {
-  auto keys = make_keys(sa, agreed.suite, nonces, order.initiator);
+                                                  InstallOrder& order) {
+  auto keys = make_keys(sa, agreed.suite, nonces, order.shared, order.initiator);
   if (!keys) return std::unexpected(fmt::format("the child's keys could not be made: {}", crypto::text(keys.error())));
   Child child;
   child.id = ctx.new_child_id();
@@ -120,9 +133,17 @@ std::expected<base::ChildId, std::string> install(Context& ctx, IkeSa& sa, const
   child.first = order.first;
   child.initiator = order.initiator;
   child.initiates = std::move(order.initiates);
+  child.replaces = order.rekeys;
+  child.group = group_of(agreed.chosen.proposal);
   child.install = ctx.new_install(sa, child.id);
   child.install_deadline = ctx.now + patience(*ctx.config, order.initiator);
-  ctx.emit(InstallChild{child.install, spec_of(sa, child, std::move(*keys))});
+  auto spec = spec_of(sa, child, std::move(*keys));
+  spec.limits = limits_of(ctx, *child.config);
+  if (order.rekeys && !order.initiator) {
+    ctx.emit(AddInbound{child.install, std::move(spec)});
+  } else {
+    ctx.emit(InstallChild{child.install, std::move(spec)});
+  }
   ctx.touch(sa);
   const auto id = child.id;
   sa.children.emplace(id, std::move(child));
@@ -136,6 +157,9 @@ void on_install_answer(Context& ctx, ChildAnswer answer) {
   if (sa == nullptr) return;
   auto it = sa->children.find(whose->second);
   if (it == sa->children.end()) return;
+  if (it->second.outbound == Outbound::switching && it->second.switching == answer.id) {
+    return on_switched(ctx, *sa, it->second, answer);
+  }
   if (auto* result = std::get_if<ChildInstalled>(&answer.result)) {
     installed(ctx, *sa, it->second, std::move(*result));
     return;

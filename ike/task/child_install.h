@@ -4,6 +4,7 @@
 #pragma once
 
 #include <expected>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,12 +22,18 @@ struct InstallOrder {
   base::Spi spi_in;
   bool initiator = false;  // of the exchange
   bool first = false;      // IKE_AUTH
-  std::vector<RequestId> initiates;
+  base::ByteView shared;   // of the child's own key exchange; empty without PFS
+  std::optional<base::ChildId> rekeys;
+  std::vector<RequestId> initiates;  // taken over, unless there is an error
 };
 
-// Derives the keys and emits InstallChild. The error is a sentence: the keys could not be made.
+// Derives the keys and emits InstallChild, or AddInbound as the responder of a rekey. The error is a sentence: the keys
+// could not be made.
 std::expected<base::ChildId, std::string> install(Context& ctx, IkeSa& sa, const Agreed& agreed, const Nonces& nonces,
-                                                  InstallOrder order);
+                                                  InstallOrder& order);
+
+// Lets the reply go that waited for a child, as accepted.
+void send_held(Context& ctx, IkeSa& sa);
 
 // sad/ answered. Answers to children that are gone are ignored: RemoveChild has been said.
 void on_install_answer(Context& ctx, ChildAnswer answer);

@@ -34,14 +34,24 @@ struct Candidate {
   bool exact = false;
 };
 
-std::vector<Candidate> candidates(const IkeSa& sa, const TsList& offered_local, const TsList& offered_remote) {
+std::vector<std::shared_ptr<const ChildConfig>> configured(const IkeSa& sa, const Child* rekeyed) {
+  if (rekeyed != nullptr) return {current_config(sa, *rekeyed)};
+  std::vector<std::shared_ptr<const ChildConfig>> out;
+  out.reserve(sa.conn->children.size());
+  for (const auto& child : sa.conn->children) out.emplace_back(sa.conn, &child);
+  return out;
+}
+
+std::vector<Candidate> candidates(const IkeSa& sa, const TsList& offered_local, const TsList& offered_remote,
+                                  const Child* rekeyed) {
   std::vector<Candidate> out;
-  for (const auto& child : sa.conn->children) {
+  for (const auto& config : configured(sa, rekeyed)) {
+    const auto& child = *config;
     auto local = narrow(resolve(child.local_ts, sa.local.address), offered_local);
     auto remote = narrow(resolve(child.remote_ts, sa.remote.address), offered_remote);
     if (local.empty() || remote.empty()) continue;
     const bool exact = within(offered_local, local) && within(offered_remote, remote);
-    out.push_back({std::shared_ptr<const ChildConfig>(sa.conn, &child), std::move(local), std::move(remote), exact});
+    out.push_back({config, std::move(local), std::move(remote), exact});
   }
   std::ranges::stable_sort(out, [](const auto& a, const auto& b) { return a.exact && !b.exact; });
   return out;
@@ -59,6 +69,9 @@ Refusal no_proposal(const Candidate& best, bool transport) {
                       proposals.size() > 1 ? " and others" : "")};
 }
 
+// IKE_AUTH has no nonce of the child's own, and no groups.
+Groups groups_of(const ChildOffer& offer) { return offer.nonce.empty() ? Groups::left_out : Groups::pfs; }
+
 }  // namespace
 
 void complete_offer(Context& ctx, const IkeSa& sa, ChildOffer& offer) {
@@ -70,13 +83,22 @@ void complete_offer(Context& ctx, const IkeSa& sa, ChildOffer& offer) {
 wire::Payloads offer_payloads(const ChildOffer& child) {
   wire::Payloads out;
   append_mode(out, child.config->mode);
-  out.emplace_back(offer(child.config->esp_proposals, spi_octets(child.spi_in)));
+  out.emplace_back(offer(child.config->esp_proposals, spi_octets(child.spi_in), groups_of(child)));
   if (!child.nonce.empty()) out.emplace_back(wire::NoncePayload{child.nonce});
+  if (child.ke) out.emplace_back(wire::KePayload{child.ke->group(), child.ke->public_value()});
   append_selectors(out, child.local_ts, child.remote_ts);
   return out;
 }
 
-std::expected<Agreed, Refusal> answer_offer(const IkeSa& sa, const wire::Payloads& payloads) {
+std::shared_ptr<const ChildConfig> current_config(const IkeSa& sa, const Child& child) {
+  for (const auto& config : sa.conn->children) {
+    if (config.name == child.config->name) return {sa.conn, &config};
+  }
+  return child.config;
+}
+
+std::expected<Agreed, Refusal> answer_offer(const IkeSa& sa, const wire::Payloads& payloads, Groups groups,
+                                            const Child* rekeyed) {
   const auto* offered = wire::find<wire::SaPayload>(payloads);
   const auto* ts_i = wire::find_ts(payloads, true);
   const auto* ts_r = wire::find_ts(payloads, false);
@@ -84,7 +106,7 @@ std::expected<Agreed, Refusal> answer_offer(const IkeSa& sa, const wire::Payload
     return std::unexpected(Refusal{wire::NotifyType::invalid_syntax, Reason::invalid_syntax,
                                    "the request for a child lacks SA, TSi or TSr"});
   }
-  const auto fitting = candidates(sa, ts_r->selectors, ts_i->selectors);
+  const auto fitting = candidates(sa, ts_r->selectors, ts_i->selectors, rekeyed);
   if (fitting.empty()) {
     return std::unexpected(Refusal{wire::NotifyType::ts_unacceptable, Reason::ts_unacceptable,
                                    fmt::format("no child of {} has selectors in common with ours {} and the peer's {}",
@@ -93,7 +115,7 @@ std::expected<Agreed, Refusal> answer_offer(const IkeSa& sa, const wire::Payload
   const bool transport = wants_transport(payloads);
   for (const auto& candidate : fitting) {
     if (candidate.config->mode == base::SaMode::transport && !transport) continue;
-    auto chosen = select(candidate.config->esp_proposals, *offered);
+    auto chosen = select(candidate.config->esp_proposals, *offered, Prefer::ours, groups);
     const auto suite = chosen ? esp_suite(chosen->proposal) : std::nullopt;
     const auto spi = chosen ? esp_spi(*chosen) : std::nullopt;
     if (!suite || !spi || spi->value < 256) continue;
@@ -123,7 +145,7 @@ std::expected<Agreed, Refusal> check_child_answer(const ChildOffer& offer, const
     return std::unexpected(
         Refusal{wire::NotifyType::invalid_syntax, Reason::peer_refused, "the peer's answer has no child in it", true});
   }
-  auto chosen = check_answer(offer.config->esp_proposals, *answered);
+  auto chosen = check_answer(offer.config->esp_proposals, *answered, groups_of(offer));
   const auto suite = chosen ? esp_suite(chosen->proposal) : std::nullopt;
   const auto spi = chosen ? esp_spi(*chosen) : std::nullopt;
   if (!suite || !spi || spi->value < 256) {

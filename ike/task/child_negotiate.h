@@ -29,15 +29,21 @@ struct Refusal {
   Reason reason{};
   std::string text;
   bool by_peer = false;  // initiator: the peer said no, so it has no child either
+  base::Bytes data{};    // of the notify
 };
 
 // Fills in what is only known when the request goes out: our SPI, and the selectors with `dynamic` resolved.
 void complete_offer(Context& ctx, const IkeSa& sa, ChildOffer& offer);
 wire::Payloads offer_payloads(const ChildOffer& offer);
 
-// As the responder: the configured child that fits best, and what of the request it takes.
-std::expected<Agreed, Refusal> answer_offer(const IkeSa& sa, const wire::Payloads& payloads);
+// As the responder: the configured child that fits best, and what of the request it takes. `rekeyed`: the request is to
+// replace that child, only its own configuration will do.
+std::expected<Agreed, Refusal> answer_offer(const IkeSa& sa, const wire::Payloads& payloads, Groups groups,
+                                            const Child* rekeyed = nullptr);
 wire::Payloads answer_payloads(const Agreed& agreed, base::Spi spi_in);
+
+// The child of that name as it is configured now; as it was, if it is no longer.
+std::shared_ptr<const ChildConfig> current_config(const IkeSa& sa, const Child& child);
 
 // As the initiator: what the peer took of our offer.
 std::expected<Agreed, Refusal> check_child_answer(const ChildOffer& offer, const wire::Payloads& payloads);

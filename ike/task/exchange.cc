@@ -3,10 +3,13 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "ike/task/child_create.h"
 #include "ike/task/informational.h"
+#include "ike/task/rekey_child.h"
+#include "ike/task/rekey_ike.h"
 #include "ike/task/teardown.h"
 #include "ike/wire/sealed.h"
 
@@ -78,12 +81,28 @@ void send_response(Context& ctx, IkeSa& sa, wire::ExchangeType exchange, const w
   ctx.touch(sa);
 }
 
+namespace {
+
+// RFC 7296 2.25.2: not while a child is on its way.
+bool must_wait(const IkeSa& sa, const Operation& next) {
+  return std::holds_alternative<DoRekeyIke>(next) && std::ranges::any_of(sa.children, [](const auto& entry) {
+           return entry.second.state == ChildState::installing;
+         });
+}
+
+}  // namespace
+
 void run_queue(Context& ctx, IkeSa& sa) {
-  if (!sa.up() || sa.outgoing || sa.held || sa.queue.empty()) return;
+  if (!(sa.up() || sa.state == State::rekeyed) || sa.outgoing || sa.held || sa.queue.empty()) return;
+  if (must_wait(sa, sa.queue.front())) return;
   auto next = std::move(sa.queue.front());
   sa.queue.pop_front();
   if (auto* create = std::get_if<DoCreateChild>(&next)) {
     start_create_child(ctx, sa, std::move(*create));
+  } else if (auto* child = std::get_if<DoRekeyChild>(&next)) {
+    start_rekey_child(ctx, sa, std::move(*child));
+  } else if (auto* ike = std::get_if<DoRekeyIke>(&next)) {
+    start_rekey_ike(ctx, sa, std::move(*ike));
   } else {
     start_informational(ctx, sa, std::move(next));
   }

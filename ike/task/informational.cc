@@ -6,7 +6,9 @@
 #include <utility>
 
 #include "ike/task/exchange.h"
+#include "ike/task/generation.h"
 #include "ike/task/reasons.h"
+#include "ike/task/rekey_ike.h"
 #include "ike/task/teardown.h"
 
 namespace espgate::ike {
@@ -31,10 +33,31 @@ const wire::DeletePayload* find_delete(const wire::Payloads& payloads, Protocol 
   return nullptr;
 }
 
+// What the peer's DELETE of a child means: it was replaced, or it is over. The child whose outbound SA the reply waits
+// for, if there is one.
+std::optional<base::ChildId> deleted_by_peer(Context& ctx, IkeSa& sa, Child& child) {
+  auto* next = sa.successor_of(child.id);
+  if (next == nullptr || next->state != ChildState::installed) {
+    remove_child(ctx, sa, child.id, Failure{Reason::peer_deleted, kStep, "the peer deleted the child", {}});
+    return std::nullopt;
+  }
+  announce(ctx, sa, *next);
+  start_switch(ctx, sa, *next);
+  retire(ctx, sa, child);
+  if (next->outbound == Outbound::switching) return next->id;
+  return std::nullopt;
+}
+
+struct Deleted {
+  wire::Payloads answer;
+  std::optional<base::ChildId> waits_for;
+};
+
 // RFC 7296 1.4.1: the answer names our halves of the pairs. For a child that we are deleting ourselves, too, it does
 // not: both requests crossed, and each names its own half already.
-wire::Payloads delete_children(Context& ctx, IkeSa& sa, const wire::Payloads& payloads) {
+Deleted delete_children(Context& ctx, IkeSa& sa, const wire::Payloads& payloads) {
   std::vector<base::Spi> ours;
+  Deleted out;
   for (const auto& payload : payloads) {
     const auto* request = std::get_if<wire::DeletePayload>(&payload);
     if (request == nullptr || request->protocol != Protocol::esp) continue;
@@ -42,11 +65,11 @@ wire::Payloads delete_children(Context& ctx, IkeSa& sa, const wire::Payloads& pa
       auto* child = sa.child_by_spi_out(spi);
       if (child == nullptr) continue;
       if (child->state != ChildState::deleting) ours.push_back(child->spi_in);
-      remove_child(ctx, sa, child->id, Failure{Reason::peer_deleted, kStep, "the peer deleted the child", {}});
+      if (auto waits_for = deleted_by_peer(ctx, sa, *child)) out.waits_for = waits_for;
     }
   }
-  if (ours.empty()) return {};
-  return {wire::DeletePayload{Protocol::esp, std::move(ours)}};
+  if (!ours.empty()) out.answer.emplace_back(wire::DeletePayload{Protocol::esp, std::move(ours)});
+  return out;
 }
 
 }  // namespace
@@ -56,6 +79,7 @@ void start_informational(Context& ctx, IkeSa& sa, Operation what) {
     auto it = sa.children.find(*remove->child);
     if (it == sa.children.end()) return run_queue(ctx, sa);  // gone while it was queued
     it->second.state = ChildState::deleting;
+    it->second.rekey_at.reset();
   }
   const auto payloads = payloads_of(what);
   send_request(ctx, sa, wire::ExchangeType::informational, payloads, std::move(what));
@@ -70,7 +94,18 @@ void on_informational_response(Context& ctx, IkeSa& sa, Operation what, const wi
     return close(ctx, sa, std::move(tell->why), Linger::no);
   }
   if (auto* child = std::get_if<DoDeleteChild>(&what); child != nullptr && child->child) {
-    remove_child(ctx, sa, *child->child, Failure{child->reason, kStep, "deleted", {}});
+    auto it = sa.children.find(*child->child);
+    const bool there = it != sa.children.end() && it->second.state != ChildState::retired;
+    const bool replaced = there && it->second.replaced_by && sa.children.contains(*it->second.replaced_by);
+    if (replaced) {
+      retire(ctx, sa, it->second);
+    } else if (there) {
+      if (auto* next = sa.successor_of(it->first)) {  // the operator closed the old generation alone
+        announce(ctx, sa, *next);
+        start_switch(ctx, sa, *next);
+      }
+      remove_child(ctx, sa, *child->child, Failure{child->reason, kStep, "deleted", {}});
+    }
   }
   run_queue(ctx, sa);
 }
@@ -81,6 +116,7 @@ void on_informational_request(Context& ctx, IkeSa& sa, const wire::Payloads& pay
         sa.state == State::deleting && sa.outgoing && std::holds_alternative<DoDeleteIke>(sa.outgoing->what);
     Failure why{Reason::peer_deleted, kStep, "the peer deleted the IKE SA", {}};
     if (crossing) why = std::get<DoDeleteIke>(sa.outgoing->what).why;
+    give_way(ctx, sa);
     send_response(ctx, sa, wire::ExchangeType::informational, {});
     if (sa.state != State::closed) close(ctx, sa, std::move(why), Linger::yes);
     return;
@@ -94,7 +130,13 @@ void on_informational_request(Context& ctx, IkeSa& sa, const wire::Payloads& pay
           Linger::yes);
     return;
   }
-  send_response(ctx, sa, wire::ExchangeType::informational, delete_children(ctx, sa, payloads));
+  auto deleted = delete_children(ctx, sa, payloads);
+  if (deleted.waits_for) {
+    // What we send goes by the new generation before the peer may let go of the old one.
+    sa.held = HeldReply{wire::ExchangeType::informational, {}, std::move(deleted.answer), *deleted.waits_for, true};
+    return ctx.touch(sa);
+  }
+  send_response(ctx, sa, wire::ExchangeType::informational, deleted.answer);
   run_queue(ctx, sa);
 }
 

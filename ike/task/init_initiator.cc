@@ -6,6 +6,7 @@
 
 #include "ike/select.h"
 #include "ike/task/auth.h"
+#include "ike/task/certs.h"
 #include "ike/task/exchange.h"
 #include "ike/task/init.h"
 #include "ike/task/nat_detection.h"
@@ -23,28 +24,10 @@ void fail(Context& ctx, IkeSa& sa, Reason code, std::string text, std::string pe
   close(ctx, sa, Failure{code, kStep, std::move(text), std::move(peer_notify)}, Linger::no);
 }
 
-bool offers_group(const ConnConfig& conn, std::uint16_t group) {
-  return std::ranges::any_of(conn.proposals, [&](const Proposal& proposal) {
-    return std::ranges::any_of(proposal.transforms, [&](const Transform& transform) {
-      return transform.type == TransformType::group && transform.id == group;
-    });
-  });
-}
-
-// The group whose public value we send on speculation: the first that we offer.
-std::optional<std::uint16_t> first_group(const ConnConfig& conn) {
-  for (const auto& proposal : conn.proposals) {
-    for (const auto& transform : proposal.transforms) {
-      if (transform.type == TransformType::group) return transform.id;
-    }
-  }
-  return std::nullopt;
-}
-
 // The key exchange that goes with the current group; false (and the SA closed) if there is none.
 bool make_key_exchange(Context& ctx, IkeSa& sa) {
   auto& setup = *sa.setup;
-  if (!setup.group) setup.group = first_group(*sa.conn);
+  if (!setup.group) setup.group = first_group(sa.conn->proposals);
   if (!setup.group) {
     fail(ctx, sa, Reason::no_proposal, fmt::format("{} has no IKE proposal with a group", sa.conn->name));
     return false;
@@ -60,6 +43,10 @@ bool make_key_exchange(Context& ctx, IkeSa& sa) {
   return true;
 }
 
+bool uses_signatures(const ConnConfig& conn) {
+  return conn.local.method == AuthMethod::pubkey || conn.remote.method == AuthMethod::pubkey;
+}
+
 void restart(Context& ctx, IkeSa& sa) {
   sa.outgoing.reset();
   if (++sa.setup->restarts > kMaxRestarts) {
@@ -73,7 +60,7 @@ void on_invalid_ke(Context& ctx, IkeSa& sa, const wire::NotifyPayload& notify) {
   const auto wanted = wire::notify_u16(notify);
   // A repeated answer to what we sent before: the answer to what we send now is still to come.
   if (wanted && *wanted == *sa.setup->group && sa.setup->restarts > 0) return;
-  if (!wanted || !offers_group(*sa.conn, *wanted) || *wanted == *sa.setup->group) {
+  if (!wanted || !offers_group(sa.conn->proposals, *wanted) || *wanted == *sa.setup->group) {
     fail(ctx, sa, Reason::invalid_ke,
          fmt::format("the peer refuses our key exchange and asks for group {}, which {}", wanted.value_or(0),
                      wanted && *wanted == *sa.setup->group ? "we sent" : "we do not offer"),
@@ -155,6 +142,7 @@ void start_init(Context& ctx, IkeSa& sa) {
   for (auto& notify : nat_notifies(sa.spi_i, {}, sa.local, sa.remote, sa.conn->encap)) {
     payloads.push_back(std::move(notify));
   }
+  if (uses_signatures(*sa.conn)) payloads.emplace_back(hash_notify());
   wire::Header header;
   header.spi_i = sa.spi_i;
   header.exchange = wire::ExchangeType::ike_sa_init;
@@ -185,6 +173,7 @@ void on_init_response(Context& ctx, IkeSa& sa, const Datagram& datagram) {
   sa.outgoing.reset();
   sa.last_heard = ctx.now;
   follow_nat(ctx, sa, payloads);
+  take_wishes(sa.setup->signatures, payloads);
   start_auth(ctx, sa);
 }
 

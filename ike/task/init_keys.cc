@@ -12,7 +12,11 @@ crypto::Crypto<void> derive_keys(IkeSa& sa, base::ByteView shared) {
   const crypto::Exchange exchange{sa.setup->nonce_i, sa.setup->nonce_r, sa.spi_i, sa.spi_r};
   auto seed = crypto::skeyseed(*prf, shared, exchange);
   if (!seed) return std::unexpected(seed.error());
-  auto keys = crypto::ike_keys(sa.suite, seed->view(), exchange);
+  return set_keys(sa, seed->view(), exchange);
+}
+
+crypto::Crypto<void> set_keys(IkeSa& sa, base::ByteView seed, const crypto::Exchange& exchange) {
+  auto keys = crypto::ike_keys(sa.suite, seed, exchange);
   if (!keys) return std::unexpected(keys.error());
   auto from_i = crypto::SkCipher::make(sa.suite, keys->ei.view(), keys->ai.view());
   if (!from_i) return std::unexpected(from_i.error());

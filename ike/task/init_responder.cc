@@ -5,6 +5,7 @@
 
 #include "ike/peer_select.h"
 #include "ike/select.h"
+#include "ike/task/certs.h"
 #include "ike/task/init.h"
 #include "ike/task/nat_detection.h"
 #include "ike/task/teardown.h"
@@ -72,6 +73,9 @@ void reply(const Request& request, IkeSa& sa, const Match& match, const base::By
   for (auto& notify : nat_notifies(sa.spi_i, sa.spi_r, sa.local, sa.remote, match.conn->encap)) {
     payloads.push_back(std::move(notify));
   }
+  // To a peer that knows RFC 7427 we say what we know of it; to one that does not it would mean nothing.
+  if (sa.setup->signatures.hashes) payloads.emplace_back(hash_notify());
+  add_cert_request(payloads, fitting(*request.ctx.config, sa.local.address, sa.remote.address));
   wire::Header out = request.header;
   out.spi_r = sa.spi_r;
   out.from_initiator = false;
@@ -102,6 +106,7 @@ void accept(const Request& request, const wire::Payloads& payloads, const Match&
   sa.setup->nonce_i = wire::find<wire::NoncePayload>(payloads)->data;
   sa.setup->nonce_r = ctx.rng.bytes(32);
   sa.setup->chosen = match.chosen.proposal;
+  take_wishes(sa.setup->signatures, payloads);
   const auto nat = detect_nat(payloads, request.header.spi_i, {}, datagram.local, datagram.remote);
   sa.nat_local = nat.local;
   sa.nat_remote = nat.remote;

@@ -23,6 +23,8 @@ Reason reason_of(wire::NotifyType error) {
       return Reason::no_additional_sas;
     case wire::NotifyType::invalid_major_version:
       return Reason::wrong_version;
+    case wire::NotifyType::temporary_failure:
+      return Reason::busy;
     case wire::NotifyType::child_sa_not_found:
       return Reason::not_found;
     default:

@@ -4,7 +4,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "ike/task/child_install.h"
 #include "ike/task/exchange.h"
+#include "ike/task/rekey_child.h"
 
 namespace espgate::ike {
 
@@ -18,6 +20,11 @@ Event offered_child_event(const IkeSa& sa, const ChildOffer& offer, const Failur
 void drop_operation(Context& ctx, const IkeSa& sa, Operation& operation, const Failure& why) {
   if (auto* auth = std::get_if<DoAuth>(&operation)) child_failed(ctx, sa, auth->offer, why);
   if (auto* create = std::get_if<DoCreateChild>(&operation)) child_failed(ctx, sa, create->offer, why);
+  if (auto* rekey = std::get_if<DoRekeyChild>(&operation)) {
+    if (rekey->offer.spi_in.value != 0) ctx.release(rekey->offer.spi_in);
+    ctx.done(rekey->offer.initiates, why);
+  }
+  if (auto* rekey = std::get_if<DoRekeyIke>(&operation)) ctx.done(rekey->waiting, why);
 }
 
 }  // namespace
@@ -32,31 +39,36 @@ void remove_child(Context& ctx, IkeSa& sa, base::ChildId id, const Failure& why)
   auto node = sa.children.extract(id);
   if (node.empty()) return;
   auto& child = node.mapped();
-  const bool was_up = child.state != ChildState::installing;
   ctx.forget_install(child.install);
+  if (child.outbound == Outbound::switching) ctx.forget_install(child.switching);
   ctx.emit(RemoveChild{id, why.code});
-  ctx.event(was_up ? Event::Kind::child_down : Event::Kind::child_failed, sa, child, why);
+  // A generation that was never announced, or was replaced, goes without a word.
+  if (child.announced) ctx.event(Event::Kind::child_down, sa, child, why);
+  if (child.state == ChildState::installing) ctx.event(Event::Kind::child_failed, sa, child, why);
   ctx.done(child.initiates, why);
   ctx.release(child.spi_in);
   ctx.gone(id);
   ctx.touch(sa);
+  fall_back(ctx, sa, child);
+  if (sa.held && sa.held->switching && sa.held->child == id) send_held(ctx, sa);
 }
 
 void close(Context& ctx, IkeSa& sa, Failure why, Linger linger) {
   const bool was_up = sa.up();
+  const bool unheard = sa.spare || sa.state == State::rekeyed;
   if (sa.state == State::init_replied) ctx.left_half_open();
+  sa.held.reset();
   while (!sa.children.empty()) remove_child(ctx, sa, sa.children.begin()->first, why);
   if (sa.outgoing) drop_operation(ctx, sa, sa.outgoing->what, why);
   for (auto& operation : sa.queue) drop_operation(ctx, sa, operation, why);
   ctx.gone(sa.id);
   // What strangers start and do not finish is not worth a line each.
   const bool stranger = sa.state == State::init_replied && why.code == Reason::timeout;
-  if (!stranger || ctx.events.take(ctx.now)) {
+  if (!unheard && (!stranger || ctx.events.take(ctx.now))) {
     ctx.event(was_up ? Event::Kind::ike_down : Event::Kind::ike_failed, sa, why);
   }
   sa.outgoing.reset();
   sa.queue.clear();
-  sa.held.reset();
   sa.setup.reset();
   sa.close_deadline.reset();
   sa.keys = {};

@@ -22,6 +22,9 @@ struct IdPayload {
 
 inline constexpr std::uint8_t kAuthRsa = 1;
 inline constexpr std::uint8_t kAuthSharedKey = 2;
+inline constexpr std::uint8_t kAuthEcdsa256 = 9;  // RFC 4754
+inline constexpr std::uint8_t kAuthEcdsa384 = 10;
+inline constexpr std::uint8_t kAuthEcdsa521 = 11;
 inline constexpr std::uint8_t kAuthDigitalSignature = 14;  // RFC 7427
 
 struct AuthPayload {

@@ -39,6 +39,10 @@ Parsed<Payload> parse_payload(const RawPayload& raw) {
     case PayloadType::ts_i:
     case PayloadType::ts_r:
       return as_payload(parse_ts(raw.type == PayloadType::ts_i, raw.body));
+    case PayloadType::cert:
+      return as_payload(parse_cert(raw.body));
+    case PayloadType::cert_req:
+      return as_payload(parse_cert_request(raw.body));
     case PayloadType::vendor_id:
       return VendorIdPayload{{raw.body.begin(), raw.body.end()}};
     default:
@@ -72,6 +76,8 @@ PayloadType type_of(const Payload& payload) {
                         [](const NotifyPayload&) { return PayloadType::notify; },
                         [](const DeletePayload&) { return PayloadType::del; },
                         [](const TsPayload& ts) { return ts.initiator ? PayloadType::ts_i : PayloadType::ts_r; },
+                        [](const CertPayload&) { return PayloadType::cert; },
+                        [](const CertRequestPayload&) { return PayloadType::cert_req; },
                         [](const VendorIdPayload&) { return PayloadType::vendor_id; },
                         [](const EncryptedPayload&) { return PayloadType::sk; },
                         [](const OpaquePayload& opaque) { return opaque.type; },

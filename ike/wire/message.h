@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "ike/wire/cert.h"
 #include "ike/wire/error.h"
 #include "ike/wire/header.h"
 #include "ike/wire/id.h"
@@ -17,8 +18,9 @@
 
 namespace espgate::ike::wire {
 
-using Payload = std::variant<SaPayload, KePayload, NoncePayload, IdPayload, AuthPayload, NotifyPayload, DeletePayload,
-                             TsPayload, VendorIdPayload, EncryptedPayload, OpaquePayload>;
+using Payload =
+    std::variant<SaPayload, KePayload, NoncePayload, IdPayload, AuthPayload, NotifyPayload, DeletePayload, TsPayload,
+                 CertPayload, CertRequestPayload, VendorIdPayload, EncryptedPayload, OpaquePayload>;
 using Payloads = std::vector<Payload>;
 
 struct Message {

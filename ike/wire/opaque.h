@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Payloads that are carried and not looked into: Vendor ID (RFC 7296 3.12), CERT, CERTREQ, CP, EAP, unknown ones; and
-// the place of an Encrypted payload (3.14), which wire/sealed.h opens.
+// Payloads that are carried and not looked into: Vendor ID (RFC 7296 3.12), CP, EAP, unknown ones; and the
+// place of an Encrypted payload (3.14), which wire/sealed.h opens.
 #pragma once
 
 #include <cstddef>

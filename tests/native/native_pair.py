@@ -72,6 +72,56 @@ def children_at_once(directory):
         node.stop_cleanly()
 
 
+def rekeys(directory):
+    """`conn rekey` of the child and of the IKE SA, from both ends; then by time, unasked."""
+    left, right = pair(directory, child={"esp_proposals": "aes128gcm16-x25519"})
+    up(left, "demo")
+
+    def spis(node):
+        return {row["in"]["spi"] for row in node.json("sa", "show") if row["state"] == "INSTALLED"}
+
+    def unique_ids(node):
+        return {row["unique_id"] for row in node.json("ike", "show")}
+
+    for node in (left, right):
+        before = spis(node)
+        expect("sa show says when it is rekeyed", node.json("sa", "show")[0]["rekey_at"], node.json("sa", "show"))
+        done = node.cli("conn", "rekey", "demo/net", ok=False)
+        expect("conn rekey of a child: exit status 0", done.returncode == 0, done, node.log())
+        for each in (left, right):
+            wait_for("one generation again", lambda each=each: len(each.json("sa", "show")) == 1, PATIENCE)
+        expect("it is another one", spis(node).isdisjoint(before), before)
+        before = unique_ids(node)
+        done = node.cli("conn", "rekey", "demo", ok=False)
+        expect("conn rekey of an IKE SA: exit status 0", done.returncode == 0, done, node.log())
+        expect("there is one, another one", len(unique_ids(node)) == 1 and unique_ids(node).isdisjoint(before))
+        expect("rekey_at in ike show", node.json("ike", "show")[0]["rekey_at"])
+    ours, theirs = (node.json("sa", "show")[0] for node in (left, right))
+    expect("one's in is the other's out", (ours["in"]["spi"], ours["out"]["spi"]) ==
+           (theirs["out"]["spi"], theirs["in"]["spi"]), ours, theirs)
+    expect("it was never down", all("child SA closed" not in node.log() for node in (left, right)), left.log())
+    done = left.cli("conn", "rekey", "demo/nonsense", ok=False)
+    expect("no such child: exit status 2", done.returncode == 2, done)
+    left.cli("conn", "down", "demo")
+    done = left.cli("conn", "rekey", "demo", ok=False)
+    expect("nothing to be rekeyed: exit status 2", done.returncode == 2, done)
+    for node in (left, right):
+        node.stop_cleanly()
+
+
+def rekeys_by_time(directory):
+    left, right = pair(directory, child={"rekey_time": "3s", "life_time": "6s", "rand_time": "1s"},
+                       extra="rekey_time = 5s\nover_time = 5s")
+    up(left, "demo")
+    wait_for("five rekeys of the child", lambda: left.log().count("child SA rekeyed") >= 5, PATIENCE)
+    wait_for("two of the IKE SA", lambda: left.log().count(" rekeyed: ") - left.log().count("child SA rekeyed") >= 2,
+             PATIENCE)
+    expect("it was never down", "child SA closed" not in left.log() + right.log(), left.log(), right.log())
+    for node in (left, right):
+        expect("it is up", node.states()["demo/net"]["state"] == "up")
+        node.stop_cleanly()
+
+
 def from_both_ends(directory):
     """start_action = start on both sides: they meet in the middle, and both are up."""
     left, right = pair(directory, child={"start_action": "start"})
@@ -127,4 +177,4 @@ def silent_peer(directory):
 
 
 if __name__ == "__main__":
-    main(silent_peer, up_and_down, children_at_once, from_both_ends, wrong_secret, nobody_there)
+    main(silent_peer, up_and_down, children_at_once, rekeys, rekeys_by_time, from_both_ends, wrong_secret, nobody_there)

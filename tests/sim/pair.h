@@ -42,6 +42,7 @@ struct Side {
   base::SaMode mode = base::SaMode::tunnel;
   bool encap = false;
   base::Duration dpd_delay{0};
+  ike::Lifetime child_time, ike_time;
 };
 
 inline ike::TsConfig ts(const std::string& text) {
@@ -61,10 +62,12 @@ inline ike::Config config(const Side& side) {
   conn->remote.id = identity(side.peer_id);
   conn->encap = side.encap;
   conn->dpd_delay = side.dpd_delay;
+  conn->time = side.ike_time;
   for (const auto& [name, selectors] : side.children) {
     ike::ChildConfig child;
     child.name = name;
     child.mode = side.mode;
+    child.time = side.child_time;
     child.esp_proposals = all_proposals(ike::Protocol::esp, side.esp);
     child.local_ts.push_back(ts(selectors.first));
     child.remote_ts.push_back(ts(selectors.second));
@@ -134,6 +137,23 @@ class Pair : public ::testing::Test {
   }
 
  protected:
+  // One generation of each child, in both directions, the same at both ends, and nothing under way.
+  void expect_settled(std::size_t children = 1) {
+    net.run(seconds(30));
+    expect_agreement(a, b);
+    for (auto* host : {&a, &b}) {
+      EXPECT_EQ(host->sad.size(), children) << host->name();
+      EXPECT_EQ(host->outbound.size(), children) << host->name();
+      EXPECT_EQ(host->receiving.size(), children) << host->name();
+      const auto ikes = host->list();
+      ASSERT_EQ(ikes.size(), 1U) << host->name();
+      EXPECT_EQ(ikes[0].state, "ESTABLISHED");
+      ASSERT_EQ(ikes[0].children.size(), children) << host->name();
+      for (const auto& child : ikes[0].children) EXPECT_EQ(child.state, "INSTALLED") << host->name();
+    }
+    EXPECT_EQ(a.list()[0].spi_i, b.list()[0].spi_i);
+    EXPECT_EQ(a.list()[0].spi_r, b.list()[0].spi_r);
+  }
   // No SA, no timer, no child anywhere, once everything has had the time to run out.
   void expect_nothing_left() {
     net.run(seconds(400));

@@ -37,6 +37,13 @@ ike::RequestId Host::terminate(ike::Terminate what) {
   return id;
 }
 
+ike::RequestId Host::rekey(ike::Rekey what) {
+  what.id = {++last_request_};
+  const auto id = what.id;
+  command(std::move(what));
+  return id;
+}
+
 ike::RequestId Host::shutdown() {
   const ike::RequestId id{++last_request_};
   command(ike::Shutdown{id});
@@ -80,9 +87,18 @@ void Host::act(std::vector<ike::Action> actions) {
       sent.emplace_back(net_.now, send->datagram);
       net_.send(std::move(send->datagram));
     } else if (auto* order = std::get_if<ike::InstallChild>(&action)) {
-      on_install(std::move(*order));
+      on_install(order->id, std::move(order->child), true);
+    } else if (auto* inbound = std::get_if<ike::AddInbound>(&action)) {
+      ++inbounds;
+      on_install(inbound->id, std::move(inbound->child), false);
+    } else if (auto* over = std::get_if<ike::SwitchOutbound>(&action)) {
+      on_switch(*over);
+    } else if (auto* retired = std::get_if<ike::RetireSa>(&action)) {
+      on_retire(*retired);
     } else if (auto* gone = std::get_if<ike::RemoveChild>(&action)) {
       sad.erase(gone->id);
+      outbound.erase(gone->id);
+      receiving.erase(gone->id);
       removed.push_back(gone->id);
     } else if (auto* event = std::get_if<ike::Event>(&action)) {
       events.push_back(std::move(*event));
@@ -94,18 +110,40 @@ void Host::act(std::vector<ike::Action> actions) {
   }
 }
 
-void Host::on_install(ike::InstallChild order) {
+void Host::on_install(ike::RequestId request, ike::ChildSpec child, bool with_outbound) {
   ++installs;
   if (install == Install::never) return;
-  ike::ChildAnswer answer{order.id, ike::ChildInstalled{}};
-  const auto id = order.child.id;
+  ike::ChildAnswer answer{request, ike::ChildInstalled{}};
+  const auto id = child.id;
   if (install == Install::refuse) {
     answer.result = ike::ChildRefused{"driver-refused", "nic0 refused: \"Cannot offload authenticated xfrm states\""};
   } else {
-    sad.emplace(id, std::move(order.child));
+    sad.emplace(id, std::move(child));
+    receiving.insert(id);
+    if (with_outbound) outbound.insert(id);
   }
   const auto delay = install == Install::late ? base::Duration(seconds(20)) : base::Duration(install_delay);
   net_.at(net_.now + delay, [this, answer] { act(engine_.on_answer(net_.now, answer)); });
+}
+
+void Host::on_switch(const ike::SwitchOutbound& order) {
+  ++switches;
+  if (!sad.contains(order.child)) throw std::logic_error(name_ + ": a child that is not there is to be switched to");
+  ike::ChildAnswer answer{order.id, ike::ChildInstalled{}};
+  if (refuse_switch) {
+    answer.result = ike::ChildRefused{"device-full", "nic0 has no room"};
+  } else if (!outbound.insert(order.child).second) {
+    throw std::logic_error(name_ + ": an outbound key is installed twice");
+  }
+  net_.at(net_.now + install_delay, [this, answer] { act(engine_.on_answer(net_.now, answer)); });
+}
+
+void Host::on_retire(const ike::RetireSa& order) {
+  if (!sad.contains(order.id)) throw std::logic_error(name_ + ": a child that is not there is retired");
+  outbound.erase(order.id);
+  if (order.part == ike::RetireSa::Part::outbound) return;
+  receiving.erase(order.id);
+  sad.erase(order.id);
 }
 
 // ------------------------------------------------------------------------------------------------------ Net

@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <random>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -43,6 +44,7 @@ class Host {
   ike::RequestId initiate(const std::string& conn, const std::string& child, const Host& peer);
   ike::RequestId initiate(const std::string& conn, const std::string& child, const base::Endpoint& peer);
   ike::RequestId terminate(ike::Terminate what);
+  ike::RequestId rekey(ike::Rekey what);
   ike::RequestId shutdown();
   std::vector<ike::IkeView> list();
   void command(ike::Command command);
@@ -60,17 +62,22 @@ class Host {
   [[nodiscard]] const ike::Event* last(ike::Event::Kind kind) const;
 
   Install install = Install::accept;
+  bool refuse_switch = false;
   milliseconds install_delay{5};
   std::map<base::ChildId, ike::ChildSpec> sad;  // installed, and not removed since
   std::vector<ike::Event> events;
   std::vector<std::pair<Instant, ike::Datagram>> sent;
   std::size_t installs = 0;
   std::vector<base::ChildId> removed;
+  std::size_t inbounds = 0, switches = 0;       // AddInbound, SwitchOutbound
+  std::set<base::ChildId> outbound, receiving;  // of `sad`: which can send, which can receive
 
  private:
   friend class Net;
   void act(std::vector<ike::Action> actions);
-  void on_install(ike::InstallChild order);
+  void on_install(ike::RequestId id, ike::ChildSpec child, bool outbound);
+  void on_switch(const ike::SwitchOutbound& order);
+  void on_retire(const ike::RetireSa& order);
 
   Net& net_;
   std::string name_;

@@ -128,6 +128,23 @@ Outcome conn_up(const Context& context) {
   return done_text(context, name, "up", fmt::format("{} is up", text_of(name)));
 }
 
+Outcome conn_rekey(const Context& context) {
+  auto client = vici::Client::connect(context.options.vici);
+  if (!client) return std::unexpected(daemon_failure(client.error(), context.options.vici));
+  const Name name = name_of(context);
+  if (const auto known = rows_of(*client, context, name); !known) return std::unexpected(known.error());
+  const seconds patience(context.invocation.number("--timeout", kWait));
+  const auto answer = client->request("rekey", command_for(name, patience), patience + seconds(5));
+  if (!answer) return std::unexpected(daemon_failure(answer.error(), context.options.vici));
+  if (answer->get("success") != "yes" || answer->get("code") == "timeout") {
+    const bool late = answer->get("code") == "timeout";
+    return std::unexpected(Failure{Exit::refused, late ? "timeout" : "refused",
+                                   fmt::format("{} is not rekeyed: {}", text_of(name),
+                                               late ? "no answer in time; it goes on" : answer->text("errmsg"))});
+  }
+  return done_text(context, name, "rekeyed", fmt::format("{} is rekeyed", text_of(name)));
+}
+
 Outcome conn_down(const Context& context) {
   auto client = vici::Client::connect(context.options.vici);
   if (!client) return std::unexpected(daemon_failure(client.error(), context.options.vici));

@@ -16,6 +16,8 @@ Outcome run(const Context& context) {
       return conn_up(context);
     case Handler::conn_down:
       return conn_down(context);
+    case Handler::conn_rekey:
+      return conn_rekey(context);
     case Handler::policy_show:
       return policy_show(context);
     case Handler::offload_show:

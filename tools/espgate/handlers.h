@@ -13,6 +13,7 @@ Outcome ike_show(const Context& context);
 Outcome conn_show(const Context& context);
 Outcome conn_up(const Context& context);
 Outcome conn_down(const Context& context);
+Outcome conn_rekey(const Context& context);
 Outcome policy_show(const Context& context);
 Outcome offload_show(const Context& context);
 Outcome offload_probe(const Context& context);

@@ -161,6 +161,9 @@ Outcome offload_probe(const Context& context) {
   }
   auto kernel = usable_kernel();
   if (!kernel) return std::unexpected(kernel.error());
+  sad::ProbeMeans means;
+  means.random = fill_random;
+  sad::load_algorithms(*kernel, view->rows, means);
   const auto begun = Clock::now();
   for (auto& device : view->devices) {
     if (!try_device(*kernel, view->rows, device)) return std::unexpected(gone(device.device));

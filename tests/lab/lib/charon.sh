@@ -48,7 +48,7 @@ CONF
 charon_ctl() {
   local dir=$1
   shift
-  STRONGSWAN_CONF=$dir/strongswan.conf swanctl "$@" --uri "unix://$dir/vici"
+  STRONGSWAN_CONF=$dir/strongswan.conf SWANCTL_DIR=$dir swanctl "$@" --uri "unix://$dir/vici"
 }
 
 # charon_stop DIR: ends it and waits until it has cleaned up after itself.

@@ -74,10 +74,17 @@ def _plain(numbers):
         yield Cell(role, Connection(name, proposal, (Child(number, suite, inner),), outer), *load)
 
 
+def _certificates(numbers, proposal):
+    for role, kind in (("initiator", "rsa"), ("responder", "rsa"), ("initiator", "ecdsa"), ("responder", "ecdsa"),
+                       ("initiator", "ed25519"), ("responder", "ed25519")):
+        conn = Connection(f"{role[:4]}-cert-{kind}", proposal, (Child(next(numbers), GCM),), auth=kind)
+        yield Cell(role, conn, *LIGHT)
+
+
 def cells():
     numbers = _numbers()
-    plain = list(_plain(numbers))
     proposal = "aes128gcm16-prfsha256-x25519"
+    plain = [*_plain(numbers), *_certificates(numbers, proposal)]
 
     def conn(name, children=1, **how):
         made = tuple(Child(next(numbers), (GCM, CBC)[i], name=("net", "net2")[i]) for i in range(children))

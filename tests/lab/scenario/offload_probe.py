@@ -3,9 +3,10 @@
 import json
 import re
 import subprocess
+import tempfile
 import time
 
-from .shell import ROOT, run
+from .shell import ROOT, run, wait_for
 
 ESPGATE = ROOT / "build/release/bin/espgate"
 
@@ -43,18 +44,33 @@ def sa_count():
     return len(re.findall(r"(?m)^src ", run("ip", "xfrm", "state").stdout))
 
 
+def listening():
+    """Whether somebody has joined a group of NETLINK_XFRM (6)."""
+    with open("/proc/net/netlink", encoding="ascii") as sockets:
+        rows = [line.split() for line in sockets]
+    return any(row[1] == "6" and int(row[3], 16) for row in rows[1:])
+
+
 class Monitor:
     """`ip xfrm monitor` around a with block; `added` and `deleted` are what it saw."""
 
     def __enter__(self):
-        self.process = subprocess.Popen(["stdbuf", "-oL", "ip", "-s", "xfrm", "monitor", "SA"], text=True, stdout=subprocess.PIPE)
-        time.sleep(1)  # until it listens, on a slow machine
+        self.output = tempfile.TemporaryFile("w+", encoding="utf-8")
+        self.process = subprocess.Popen(["stdbuf", "-oL", "ip", "-s", "xfrm", "monitor", "SA"], stdout=self.output)
+        wait_for("the monitor to listen", listening)
         return self
 
+    def _text(self):
+        self.output.seek(0)
+        return self.output.read()
+
     def __exit__(self, *_):
-        time.sleep(1)
+        text = None
+        while text != self._text():  # until it has written all that it was told
+            text = self._text()
+            time.sleep(1)
         self.process.terminate()
-        text = self.process.communicate(timeout=20)[0]
+        self.process.wait()
         blocks = [block for block in re.split(r"(?m)^(?=(?:Deleted )?src )", text) if block.startswith(("src", "Del"))]
         self.added = [block for block in blocks if not block.startswith("Deleted")]
         self.deleted = [block for block in blocks if block.startswith("Deleted")]

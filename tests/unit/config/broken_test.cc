@@ -111,8 +111,17 @@ const Case model_cases[] = {
     {"mode", with("", "mode = beet"), {"f:6:8: mode = beet is not supported, expected tunnel or transport"}},
     {"no_auth",
      "connections { a {\n local {\n }\n remote { auth = pubkey\n }\n} }\n",
-     {"f:2:2: local has no auth, and the default pubkey is not supported yet, expected auth = psk",
-      "f:4:18: auth = pubkey is not supported yet, expected psk"}},
+     {"f:2:2: local has no certificate to show, expected certs = FILE and its key in private; or auth = psk",
+      "f:4:2: there is no CA certificate to judge the peer of a by, expected one in x509ca, cacerts = FILE or certs = "
+      "FILE; or auth = psk"}},
+    {"unknown_auth",
+     "connections { a {\n local { auth = eap-tls\n }\n remote { auth = rsa-md5\n }\n} }\n",
+     {"f:2:2: local has no certificate to show, expected certs = FILE and its key in private; or auth = psk",
+      "f:2:17: auth = eap-tls is not supported yet, expected psk or pubkey",
+      "f:4:2: there is no CA certificate to judge the peer of a by, expected one in x509ca, cacerts = FILE or certs = "
+      "FILE; or auth = psk",
+      "f:4:18: \"md5\" in \"rsa-md5\" is no signature that is known, expected one like \"pubkey\", "
+      "\"rsa-2048-sha256\", \"rsa/pss-sha256\", \"ecdsa-sha384\" or \"ed25519\", or psk"}},
     {"two_rounds",
      "connections { a {\n local-1 { auth = psk\n }\n local-2 { auth = psk\n }\n remote { auth = psk\n }\n} }\n",
      {"f:4:2: a second local round is not supported yet, expected one"}},

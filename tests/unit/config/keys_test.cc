@@ -87,19 +87,22 @@ TEST(Values, SizesAndNumbers) {
 
 TEST(Status, WarningsAndHarmlessValues) {
   const auto loaded = load_text(
-      "connections { a { local { auth = psk\n } remote { auth = psk\n }\n rekey_time = 4h\n mobike = no\n aggressive = "
+      "connections { a { local { auth = psk\n } remote { auth = psk\n }\n reauth_time = 4h\n mobike = no\n aggressive "
+      "= "
       "no\n"
       "children { net { updown = /x\n rekey_time = 0\n } } } }\n"
-      "secrets { rsa-1 { file = x\n secret = y\n } }\n",
+      "secrets { pkcs12-1 { file = x\n secret = y\n } }\n",
       "f");
   EXPECT_EQ(testing::texts(loaded.report.errors), std::vector<std::string>{});
   EXPECT_EQ(
       testing::texts(loaded.report.warnings),
       (std::vector<std::string>{
-          "f:4:2: rekey_time is accepted, but not honoured: rekeying is not supported yet, this time has no effect",
+          "f:4:2: reauth_time is accepted, but not honoured: reauthentication is not supported yet; without "
+          "rekey_time the "
+          "IKE SA is rekeyed at that time instead",
           "f:7:18: updown is accepted, but not honoured: no script is run",
-          "f:10:11: section rsa-1 is accepted, but not honoured: certificates are not supported yet, this key is "
-          "not used"}));
+          "f:10:11: section pkcs12-1 is accepted, but not honoured: PKCS#12 containers and tokens are not supported, "
+          "this key is not used"}));
   EXPECT_TRUE(loaded.config.has_value());
 }
 

@@ -89,6 +89,36 @@ TEST(Connections, UpWhileAnyGenerationLivesAndOperatorsDownStays) {
   EXPECT_FALSE(conns.next_due());
 }
 
+TEST(Connections, ClosedOrSilentPeersAreCalledAgainWhereSaidAndElseNot) {
+  for (const auto& [reason, other] : {std::pair{ike::Reason::peer_deleted, ike::Reason::timeout},
+                                      std::pair{ike::Reason::timeout, ike::Reason::peer_deleted}}) {
+    Connections conns;
+    auto loaded = config(ike::StartAction::none);
+    auto conn = std::make_shared<ike::ConnConfig>(*loaded.conns[0]);
+    auto& action = reason == ike::Reason::timeout ? conn->children[0].dpd_action : conn->children[0].close_action;
+    action = ike::StartAction::start;
+    loaded.conns[0] = conn;
+    conns.load(at(0), loaded);
+    conns.on_event(at(1), event(Kind::child_up, 1));
+    conns.on_event(at(2), event(Kind::child_down, 1, other));
+    EXPECT_FALSE(conns.next_due());
+    conns.on_event(at(3), event(Kind::child_up, 2));
+    conns.on_event(at(4), event(Kind::child_down, 2, reason));
+    EXPECT_EQ(conns.next_due(), at(4));
+    EXPECT_EQ(conns.take_due(at(4)), std::vector{kNet});
+    conns.on_event(at(5), event(Kind::ike_failed, 0, ike::Reason::timeout));
+    EXPECT_EQ(conns.next_due(), at(10)) << "what failed then is tried again";
+    conns.on_event(at(6), event(Kind::child_up, 3));
+    conns.operator_down("a", "net");
+    conns.on_event(at(7), event(Kind::child_down, 3, reason));
+    EXPECT_FALSE(conns.next_due()) << "the operator's word counts more";
+    conns.operator_up("a", "net");
+    conns.on_event(at(8), event(Kind::child_up, 4));
+    conns.on_event(at(9), event(Kind::child_down, 4, reason));
+    EXPECT_EQ(conns.next_due(), at(9)) << "until it is another";
+  }
+}
+
 TEST(Connections, ReloadKeepsWhatIsKnown) {
   Connections conns;
   conns.load(at(0), config(ike::StartAction::none));

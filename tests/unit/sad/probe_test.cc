@@ -204,6 +204,20 @@ TEST(Probe, AFullTableIsSaid) {
   for (const auto& answer : outcome.answers) EXPECT_EQ(answer.code, ENOSPC);
 }
 
+TEST(Probe, LoadsEachSuiteOnceInSoftware) {
+  WatchedKernel kernel;
+  kernel.devices[0] = kernel.devices[kDevice] = {};
+  load_algorithms(kernel, probe_plan(), seeded(11));
+  std::set<std::string> suites;
+  for (const auto& spec : kernel.added) {
+    EXPECT_FALSE(spec.offload);
+    EXPECT_EQ(spec.limits.hard_age, kProbeLife);
+    EXPECT_TRUE(suites.insert(spec.suite.name()).second);
+  }
+  EXPECT_EQ(suites.size(), 9U);  // two of them with ESN, too
+  EXPECT_EQ(kernel.sa_count(), 0U);
+}
+
 TEST(Probe, NeverTouchesAnothersSa) {
   const auto rows = probe_plan();
   auto others = probe_sa(rows.front(), kDevice, seeded(6));  // what the first row would draw

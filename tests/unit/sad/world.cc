@@ -44,6 +44,12 @@ ike::InstallChild child(std::uint64_t id, base::OffloadWanted wanted, std::strin
   return out;
 }
 
+ike::InstallChild generation(std::uint64_t id, std::uint64_t old, base::OffloadWanted wanted, std::string_view local) {
+  auto out = child(id, wanted, "net", local);
+  out.child.replaces = base::ChildId{old};
+  return out;
+}
+
 void World::plan(const std::vector<ChildPlan>& children) { carry_out(sad.on_plan({}, Plan{children})); }
 
 ike::ChildAnswer World::install(ike::InstallChild what, InstallContext context) {
@@ -54,6 +60,28 @@ ike::ChildAnswer World::install(ike::InstallChild what, InstallContext context) 
   EXPECT_EQ(answers.back().id, id);
   expect_consistent();
   return answers.back();
+}
+
+ike::ChildAnswer World::add_inbound(ike::InstallChild what, InstallContext context) {
+  const auto before = answers.size();
+  carry_out(sad.on_add_inbound({}, {what.id, std::move(what.child)}, context));
+  EXPECT_EQ(answers.size(), before + 1) << "an AddInbound is answered exactly once";
+  expect_consistent();
+  return answers.back();
+}
+
+ike::ChildAnswer World::switch_outbound(base::ChildId id) {
+  const auto before = answers.size();
+  carry_out(sad.on_switch_outbound({}, {{900 + id.value}, id}));
+  EXPECT_EQ(answers.size(), before + 1) << "a SwitchOutbound is answered exactly once";
+  EXPECT_EQ(answers.back().id.value, 900 + id.value);
+  expect_consistent();
+  return answers.back();
+}
+
+void World::retire(base::ChildId id, ike::RetireSa::Part part) {
+  carry_out(sad.on_retire({}, {id, part}));
+  expect_consistent();
 }
 
 void World::remove(base::ChildId id) {

@@ -28,6 +28,10 @@ struct World {
   void plan(const std::vector<ChildPlan>& children);
   // The answer to it; a failed expectation if there was not exactly one.
   ike::ChildAnswer install(ike::InstallChild what, InstallContext context = {"nic0", kNic, 1000});
+  // As the responder of a rekey; the answer to it.
+  ike::ChildAnswer add_inbound(ike::InstallChild what, InstallContext context = {"nic0", kNic, 1000});
+  ike::ChildAnswer switch_outbound(base::ChildId id);
+  void retire(base::ChildId id, ike::RetireSa::Part part);
   void remove(base::ChildId id);
   void stop();
   // As after kill -9: a new Sad over the same kernel and ledger.
@@ -50,6 +54,9 @@ ChildPlan plan_for(std::string_view child, std::string_view local = "10.1.0.0/16
 // A child with keys of its own, matching plan_for(name).
 ike::InstallChild child(std::uint64_t id, base::OffloadWanted wanted, std::string_view name = "net",
                         std::string_view local = "10.1.0.0/16", std::string_view remote = "10.2.0.0/16");
+// A generation that replaces child `old`.
+ike::InstallChild generation(std::uint64_t id, std::uint64_t old, base::OffloadWanted wanted,
+                             std::string_view local = "10.1.0.0/16");
 
 inline const ike::ChildInstalled* installed(const ike::ChildAnswer& answer) {
   return std::get_if<ike::ChildInstalled>(&answer.result);

@@ -160,6 +160,56 @@ TEST_F(Commands, TerminateNamesWhatItMatched) {
   EXPECT_EQ(ask("terminate", Message().set("child-id", "x")).text("success"), "no");
 }
 
+TEST_F(Commands, RekeyNamesWhatItMatched) {
+  daemon.outcome.matched = 1;
+  const auto done = ask("rekey", Message().set("ike", "site-a").set("child", "net"));
+  EXPECT_EQ(done.text("success"), "yes");
+  EXPECT_EQ(done.text("matches"), "1");
+  EXPECT_EQ(daemon.rekeyed.conn, "site-a");
+  EXPECT_EQ(daemon.rekeyed.child, "net");
+  daemon.outcome = {ike::Failure{ike::Reason::not_found, "rekey", "no SA matches", ""}, false, 0};
+  EXPECT_EQ(ask("rekey", Message().set("ike-id", "7")).text("success"), "no");
+  EXPECT_EQ(daemon.rekeyed.ike, base::IkeId{7});
+  EXPECT_EQ(ask("rekey").text("errmsg"), "missing rekey selector: ike, child, ike-id or child-id");
+}
+
+TEST_F(Commands, EventsAreStrongSwans) {
+  auto view = std::make_shared<ike::IkeView>(daemon.ikes[0]);
+  auto old = view->children[0];
+  old.id = {11};
+  view->children.push_back(old);
+  ike::Event event;
+  event.conn = "site-a";
+  event.child = "net";
+  event.view = view;
+  event.kind = ike::Event::Kind::child_rekeyed;
+  event.child_id = view->children[0].id;
+  event.former_child = {11};
+  auto told = event_message(event, daemon);
+  ASSERT_TRUE(told);
+  EXPECT_EQ(told->name, "child-rekey");
+  const auto* pair = told->message.find("site-a")->find("child-sas")->find("net");
+  ASSERT_NE(pair, nullptr);
+  EXPECT_EQ(pair->text("old.uniqueid"), "11");
+  EXPECT_EQ(pair->text("new.uniqueid"), "12");
+  event.kind = ike::Event::Kind::ike_rekeyed;
+  event.former_ike = {3};
+  told = event_message(event, daemon);
+  EXPECT_EQ(told->name, "ike-rekey");
+  EXPECT_EQ(told->message.find("site-a")->text("old.uniqueid"), "3");
+  EXPECT_EQ(told->message.find("site-a")->text("new.uniqueid"), "7");
+  event.kind = ike::Event::Kind::child_up;
+  told = event_message(event, daemon);
+  EXPECT_EQ(told->name, "child-updown");
+  EXPECT_EQ(told->message.text("up"), "yes");
+  EXPECT_NE(told->message.find("site-a")->find("child-sas")->find("net-12"), nullptr);
+  EXPECT_EQ(told->message.find("site-a")->find("child-sas")->find("net-11"), nullptr);
+  event.kind = ike::Event::Kind::ike_down;
+  EXPECT_EQ(event_message(event, daemon)->message.get("up"), std::nullopt);
+  event.kind = ike::Event::Kind::dropped;
+  EXPECT_FALSE(event_message(event, daemon));
+}
+
 TEST_F(Commands, Reload) {
   EXPECT_EQ(ask("reload-settings").text("success"), "yes");
   EXPECT_FALSE(daemon.reloaded_dry);
@@ -196,7 +246,7 @@ TEST_F(Commands, OwnOnesStreamOrAnswerWhole) {
 }
 
 TEST_F(Commands, WhatIsRefusedSaysWhy) {
-  for (const auto* command : {"load-conn", "unload-conn", "load-shared", "load-cert", "clear-creds", "rekey"}) {
+  for (const auto* command : {"load-conn", "unload-conn", "load-shared", "load-cert", "clear-creds", "redirect"}) {
     const auto out = ask(command);
     EXPECT_EQ(out.text("success"), "no") << command;
     EXPECT_FALSE(out.text("errmsg").empty()) << command;

@@ -89,6 +89,10 @@ class FakeDaemon : public Daemon {
     terminated = request;
     done(outcome);
   }
+  void rekey(const RekeyRequest& request, Done done) override {
+    rekeyed = request;
+    done(outcome);
+  }
   Report reload(bool dry_run) override {
     reloaded_dry = dry_run;
     return reload_report;
@@ -103,6 +107,7 @@ class FakeDaemon : public Daemon {
   Report reload_report;
   InitiateRequest initiated;
   TerminateRequest terminated;
+  RekeyRequest rekeyed;
 
  private:
   Configuration config_;

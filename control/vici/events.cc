@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+// What happens to SAs, as strongSwan's clients are told of it.
+#include <algorithm>
+#include <utility>
+
+#include "control/vici/commands.h"
+
+namespace espgate::control::vici {
+namespace {
+
+// The section that sa_message() makes, alone.
+Message body_of(const ike::IkeView& view, const Daemon& daemon) {
+  auto message = sa_message(view, daemon);
+  return message.entries().front().section();
+}
+
+// Only the child that it is about.
+ike::IkeView with_child(ike::IkeView view, base::ChildId id) {
+  std::erase_if(view.children, [&](const auto& child) { return child.id != id; });
+  return view;
+}
+
+NamedMessage ike_rekey(const ike::Event& event, const Daemon& daemon) {
+  Message out, both;
+  auto old = *event.view;
+  old.id = event.former_ike;
+  old.children.clear();
+  both.section("old", body_of(old, daemon));
+  both.section("new", body_of(*event.view, daemon));
+  out.section(event.conn, std::move(both));
+  return {"ike-rekey", std::move(out)};
+}
+
+// The IKE SA with one entry among its child-sas, of the child's name, with `old` and `new` in it.
+NamedMessage child_rekey(const ike::Event& event, const Daemon& daemon) {
+  const auto child_of = [&](base::ChildId id) {
+    const auto body = body_of(with_child(*event.view, id), daemon);
+    const auto* children = body.find("child-sas");
+    return children != nullptr && !children->entries().empty() ? children->entries().front().section() : Message();
+  };
+  auto view = *event.view;
+  view.children.clear();
+  const auto without = body_of(view, daemon);
+  Message body;
+  for (const auto& entry : without.entries()) {
+    if (entry.kind != Message::Kind::section) body.set(entry.name, without.text(entry.name));
+  }
+  auto& pair = body.open("child-sas").open(event.child);
+  pair.section("old", child_of(event.former_child));
+  pair.section("new", child_of(event.child_id));
+  Message out;
+  out.section(event.conn, std::move(body));
+  return {"child-rekey", std::move(out)};
+}
+
+}  // namespace
+
+std::optional<NamedMessage> event_message(const ike::Event& event, const Daemon& daemon) {
+  using Kind = ike::Event::Kind;
+  if (!event.view) return std::nullopt;
+  switch (event.kind) {
+    case Kind::ike_up:
+    case Kind::ike_down:
+      return NamedMessage{"ike-updown", updown_message(*event.view, daemon, event.kind == Kind::ike_up)};
+    case Kind::child_up:
+    case Kind::child_down:
+      return NamedMessage{"child-updown", updown_message(with_child(*event.view, event.child_id), daemon,
+                                                         event.kind == Kind::child_up)};
+    case Kind::ike_rekeyed:
+      return ike_rekey(event, daemon);
+    case Kind::child_rekeyed:
+      return child_rekey(event, daemon);
+    default:
+      return std::nullopt;
+  }
+}
+
+}  // namespace espgate::control::vici

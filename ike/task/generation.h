@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// Two generations of a child at once: which one sends, when the old one goes, what is said about it (RFC 7296 2.8).
+// No packet is lost: an inbound SA is there before the peer may send on it, and stays until none can be under way.
+#pragma once
+
+#include "ike/context.h"
+#include "ike/ike_sa.h"
+
+namespace espgate::ike {
+
+// How long a new generation waits for the peer's DELETE of the old one before we send on it, once the peer is known to
+// have our reply; and at most: then the peer has given its request up.
+inline constexpr base::Duration kSwitchAfter = std::chrono::seconds(5);
+inline constexpr base::Duration kSwitchAtLast = std::chrono::seconds(240);
+// How long what was replaced still receives.
+inline constexpr base::Duration kRetireAfter = std::chrono::seconds(5);
+
+// `child` is what traffic goes by: child_rekeyed if it replaces one that was up, else child_up. Once.
+void announce(Context& ctx, IkeSa& sa, Child& child);
+
+// Initiator of the rekey: the new generation is installed, the old one is deleted.
+void complete_rekey(Context& ctx, IkeSa& sa, Child& child);
+
+// Another request came, so the peer has the reply to the one before (the window is 1).
+void confirm(Context& ctx, IkeSa& sa);
+
+// Responder of the rekey: outbound goes over to `child`. Later calls do nothing.
+void start_switch(Context& ctx, IkeSa& sa, Child& child);
+void on_switched(Context& ctx, IkeSa& sa, Child& child, const ChildAnswer& answer);
+
+// The old generation was deleted by agreement of both sides, and another one is there.
+void retire(Context& ctx, IkeSa& sa, Child& child);
+
+// What of all this is due by time.
+void on_generation_due(Context& ctx, IkeSa& sa);
+std::optional<base::Instant> generation_due(const IkeSa& sa);
+
+}  // namespace espgate::ike

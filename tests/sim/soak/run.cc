@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/sim/soak/run.h"
+
+#include <fmt/core.h>
+
+#include "tests/sim/soak/world.h"
+
+namespace espgate::soak {
+
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+class Run {
+ public:
+  explicit Run(const RunOptions& options) : world_(options) {}
+
+  RunResult play() {
+    keep_up();
+    world_.run_until(world_.now + seconds(5));
+    // Faults and commands for a while, most of them close together: that is where they meet.
+    const auto end = world_.now + seconds(40 + world_.below(80));
+    auto next = world_.now;
+    while (next < end) {
+      next += world_.chance(50) ? milliseconds(world_.below(400)) : milliseconds(world_.below(20000));
+      if (next < end) world_.at(next, [this] { command(); });
+    }
+    world_.run_until(end);
+    world_.calm();
+    settle(end);
+    judge();
+    return world_.result;
+  }
+
+ private:
+  // What start_action = start does: the child is asked for as long as it is down. Once a second, with a's patience.
+  void keep_up() {
+    auto& a = world_.a;
+    if (!a.up() && world_.now >= retry_at_) {
+      retry_at_ = world_.now + seconds(5);
+      a.command(world_.now, ike::Initiate{a.next_id(), "site", "net", {a.address(), 500}, {world_.b.address(), 500}});
+    }
+    world_.at(world_.now + seconds(1), [this] { keep_up(); });
+  }
+
+  void command() {
+    const bool at_a = world_.chance(50);
+    auto& gate = at_a ? world_.a : world_.b;
+    const auto id = gate.next_id();
+    const auto what = world_.below(100);
+    const char* name = what < 45 ? "rekey child" : what < 80 ? "rekey ike" : what < 92 ? "delete child" : "delete ike";
+    world_.trace(fmt::format("{} {}", at_a ? "a" : "b", name));
+    if (what < 45) return gate.command(world_.now, ike::Rekey{id, "site", "net", {}, {}});
+    if (what < 80) return gate.command(world_.now, ike::Rekey{id, "site", {}, {}, {}});
+    gate.command(world_.now, ike::Terminate{id, "site", what < 92 ? "net" : "", {}, {}, false});
+  }
+
+  // Looks each second when both ends came to agree for good; some seconds more show whether it lasts.
+  void settle(Instant end) {
+    std::optional<Instant> since;
+    while (world_.now < end + seconds(330)) {
+      world_.run_until(world_.now + seconds(1));
+      if (!world_.settled()) {
+        since.reset();
+      } else if (!since) {
+        since = world_.now;
+      }
+      if (since && world_.now >= *since + seconds(40)) break;
+    }
+    world_.result.converged = since && *since <= end + seconds(300);
+    world_.result.virtual_s = std::chrono::duration<double>((since ? *since : world_.now) - end).count();
+  }
+
+  void judge() {
+    auto& result = world_.result;
+    for (auto* gate : {&world_.a, &world_.b}) {
+      result.orphan_sas += gate->orphans(world_.now);
+      result.rekeys += gate->events(ike::Event::Kind::child_rekeyed) + gate->events(ike::Event::Kind::ike_rekeyed);
+      if (gate->kernel.outbound_keys_reused() != 0) result.why = "an outbound key was installed twice";
+    }
+    if (result.lost != 0 && result.why.empty()) result.why = "packets were lost by a rekey";
+    if (result.lost != 0 || !result.why.empty()) result.converged = false;
+  }
+
+  World world_;
+  Instant retry_at_{};
+};
+
+}  // namespace
+
+RunResult run(const RunOptions& options) { return Run(options).play(); }
+
+}  // namespace espgate::soak

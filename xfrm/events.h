@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the kernel says of itself about SAs: limits reached (XFRM_MSG_EXPIRE), sequence numbers used (XFRM_MSG_NEWAE).
+#pragma once
+
+#include <cstdint>
+#include <expected>
+#include <vector>
+
+#include "base/fd.h"
+#include "xfrm/api.h"
+
+namespace espgate::xfrm {
+
+struct Notification {
+  enum class Kind : std::uint8_t { soft_limit, hard_limit, sequence };
+  Kind kind{};
+  SaId sa;                         // anybody's: the groups tell of all SAs of the namespace
+  std::uint64_t sequence_out = 0;  // sequence: the last one used
+};
+
+// A netlink socket in XFRMNLGRP_EXPIRE and XFRMNLGRP_AEVENTS, non-blocking.
+class EventSocket {
+ public:
+  static std::expected<EventSocket, base::Error> make();
+  [[nodiscard]] int fd() const { return socket_.get(); }
+  // Everything that waits. Events that the socket had no room for are lost: ENOBUFS is not an error here, as limits and
+  // sequence numbers come again.
+  std::expected<std::vector<Notification>, base::Error> receive();
+
+ private:
+  explicit EventSocket(base::Fd socket) : socket_(std::move(socket)) {}
+  base::Fd socket_;
+};
+
+}  // namespace espgate::xfrm
