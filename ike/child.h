@@ -56,7 +56,11 @@ struct Child {
   Outbound outbound = Outbound::active;
   RequestId switching;                     // of SwitchOutbound
   std::optional<base::Instant> switch_at;  // waiting: at the latest; switching: our patience with the kernel ends
-  bool confirmed = false;                  // waiting: the peer has our reply, as it sent another request since
+  Reason delete_reason{};                  // with `delete_at`
+  // The peer has it for sure. As the responder we know by its next request; until then our DELETE or rekey of it may
+  // find that it does not know the child yet.
+  bool confirmed = false;
+  std::optional<base::Instant> delete_at;  // deleting: again, as the peer did not know it
   std::optional<base::Instant> rekey_at;   // the next attempt; none while one is under way
   std::optional<base::Instant> expires_at;
   std::optional<base::Instant> retire_at;

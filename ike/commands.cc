@@ -208,7 +208,8 @@ void rekey(Context& ctx, const Rekey& command) {
     if (!fits(command, *sa) || !sa->usable()) continue;
     if (!children) targets.emplace_back(sa.get(), nullptr);
     for (auto& [id, child] : sa->children) {
-      const bool ready = child.state == ChildState::installed && sa->successor_of(id) == nullptr;
+      const bool ready =
+          child.state == ChildState::installed && child.outbound == Outbound::active && sa->successor_of(id) == nullptr;
       if (children && ready && fits(command, child)) targets.emplace_back(sa.get(), &child);
     }
   }

@@ -134,6 +134,7 @@ std::expected<base::ChildId, std::string> install(Context& ctx, IkeSa& sa, const
   child.initiator = order.initiator;
   child.initiates = std::move(order.initiates);
   child.replaces = order.rekeys;
+  child.confirmed = order.initiator || order.first;
   child.group = group_of(agreed.chosen.proposal);
   child.install = ctx.new_install(sa, child.id);
   child.install_deadline = ctx.now + patience(*ctx.config, order.initiator);

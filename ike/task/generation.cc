@@ -78,10 +78,14 @@ void complete_rekey(Context& ctx, IkeSa& sa, Child& child) {
 
 void confirm(Context& ctx, IkeSa& sa) {
   for (auto& [id, child] : sa.children) {
-    if (child.outbound != Outbound::waiting || child.confirmed || !child.switch_at) continue;
+    if (child.confirmed || child.state == ChildState::installing) continue;
     child.confirmed = true;
-    child.switch_at = ctx.now + kSwitchAfter;
+    if (child.outbound == Outbound::waiting && child.switch_at) child.switch_at = ctx.now + kSwitchAfter;
   }
+}
+
+bool unknown_to_peer(const Context& ctx, const Child& child) {
+  return !child.confirmed && ctx.now < child.installed_at + kSwitchAtLast;
 }
 
 void start_switch(Context& ctx, IkeSa& sa, Child& child) {
@@ -133,6 +137,9 @@ void on_generation_due(Context& ctx, IkeSa& sa) {
       over.push_back(id);
     } else if (child.switch_at && *child.switch_at <= ctx.now) {
       switch_due(ctx, sa, child);
+    } else if (child.delete_at && *child.delete_at <= ctx.now) {
+      child.delete_at.reset();
+      sa.queue.emplace_back(DoDeleteChild{child.spi_in, id, child.delete_reason});
     }
   }
   for (const auto id : over) {
@@ -147,7 +154,7 @@ void on_generation_due(Context& ctx, IkeSa& sa) {
 std::optional<base::Instant> generation_due(const IkeSa& sa) {
   std::optional<base::Instant> due;
   for (const auto& [id, child] : sa.children) {
-    for (const auto& at : {child.retire_at, child.switch_at}) {
+    for (const auto& at : {child.retire_at, child.switch_at, child.delete_at}) {
       if (at && (!due || *at < *due)) due = at;
     }
   }

@@ -24,6 +24,9 @@ void complete_rekey(Context& ctx, IkeSa& sa, Child& child);
 // Another request came, so the peer has the reply to the one before (the window is 1).
 void confirm(Context& ctx, IkeSa& sa);
 
+// Our reply that made the child may still be under way: what the peer says of not knowing it is not the last word.
+bool unknown_to_peer(const Context& ctx, const Child& child);
+
 // Responder of the rekey: outbound goes over to `child`. Later calls do nothing.
 void start_switch(Context& ctx, IkeSa& sa, Child& child);
 void on_switched(Context& ctx, IkeSa& sa, Child& child, const ChildAnswer& answer);

@@ -16,6 +16,7 @@ namespace espgate::ike {
 namespace {
 
 constexpr char kStep[] = "INFORMATIONAL";
+constexpr base::Duration kDeleteAgain = std::chrono::seconds(5);
 
 wire::Payloads payloads_of(const Operation& what) {
   if (const auto* child = std::get_if<DoDeleteChild>(&what)) {
@@ -33,10 +34,15 @@ const wire::DeletePayload* find_delete(const wire::Payloads& payloads, Protocol 
   return nullptr;
 }
 
+Child* find(IkeSa& sa, base::ChildId id) {
+  auto it = sa.children.find(id);
+  return it == sa.children.end() ? nullptr : &it->second;
+}
+
 // What the peer's DELETE of a child means: it was replaced, or it is over. The child whose outbound SA the reply waits
 // for, if there is one.
 std::optional<base::ChildId> deleted_by_peer(Context& ctx, IkeSa& sa, Child& child) {
-  auto* next = sa.successor_of(child.id);
+  auto* next = child.replaced_by ? find(sa, *child.replaced_by) : sa.successor_of(child.id);
   if (next == nullptr || next->state != ChildState::installed) {
     remove_child(ctx, sa, child.id, Failure{Reason::peer_deleted, kStep, "the peer deleted the child", {}});
     return std::nullopt;
@@ -86,7 +92,6 @@ void start_informational(Context& ctx, IkeSa& sa, Operation what) {
 }
 
 void on_informational_response(Context& ctx, IkeSa& sa, Operation what, const wire::Payloads& payloads) {
-  (void)payloads;  // nothing in an answer changes what happens: deleted is deleted
   if (auto* ike = std::get_if<DoDeleteIke>(&what)) {
     return close(ctx, sa, std::move(ike->why), Linger::yes);
   }
@@ -95,6 +100,13 @@ void on_informational_response(Context& ctx, IkeSa& sa, Operation what, const wi
   }
   if (auto* child = std::get_if<DoDeleteChild>(&what); child != nullptr && child->child) {
     auto it = sa.children.find(*child->child);
+    if (it != sa.children.end() && unknown_to_peer(ctx, it->second) &&
+        find_delete(payloads, Protocol::esp) == nullptr) {
+      it->second.delete_at = ctx.now + kDeleteAgain;
+      it->second.delete_reason = child->reason;
+      ctx.touch(sa);
+      return run_queue(ctx, sa);
+    }
     const bool there = it != sa.children.end() && it->second.state != ChildState::retired;
     const bool replaced = there && it->second.replaced_by && sa.children.contains(*it->second.replaced_by);
     if (replaced) {

@@ -79,10 +79,12 @@ void inherit(Context& ctx, IkeSa& from, IkeSa& to) {
 }
 
 void give_way(Context& ctx, IkeSa& sa) {
-  const auto* ours = sa.doing<DoRekeyIke>();
+  auto* ours = sa.doing<DoRekeyIke>();
   if (ours == nullptr || !ours->met) return;
   auto* theirs = ctx.find(ours->met_spi);
-  if (theirs != nullptr && theirs->spare && theirs->state == State::established) inherit(ctx, sa, *theirs);
+  if (theirs == nullptr || !theirs->spare || theirs->state != State::established) return;
+  ctx.done(ours->waiting);
+  inherit(ctx, sa, *theirs);
 }
 
 }  // namespace espgate::ike

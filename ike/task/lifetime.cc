@@ -23,7 +23,7 @@ constexpr std::uint32_t kRetrySeconds = 10;  // and up to as much again, so that
 
 // Children rekey while they are installed and nobody has done it already.
 bool may_rekey(const IkeSa& sa, const Child& child) {
-  return sa.usable() && child.state == ChildState::installed && !child.replaced_by &&
+  return sa.usable() && child.state == ChildState::installed && child.outbound == Outbound::active &&
          sa.successor_of(child.id) == nullptr;
 }
 

@@ -8,6 +8,7 @@
 #include "ike/task/child_negotiate.h"
 #include "ike/task/collision.h"
 #include "ike/task/exchange.h"
+#include "ike/task/generation.h"
 #include "ike/task/lifetime.h"
 #include "ike/task/pfs.h"
 #include "ike/task/reasons.h"
@@ -81,7 +82,7 @@ void refused(Context& ctx, IkeSa& sa, DoRekeyChild what, const wire::NotifyPaylo
   if (error.type == wire::NotifyType::invalid_ke_payload && wanted(sa, old)) {
     if (follow_group(what.offer, error)) return send(ctx, sa, std::move(what));
   }
-  if (error.type == wire::NotifyType::child_sa_not_found && wanted(sa, old)) {
+  if (error.type == wire::NotifyType::child_sa_not_found && wanted(sa, old) && !unknown_to_peer(ctx, *old)) {
     return start_afresh(ctx, sa, what, why);
   }
   failed(ctx, sa, what, why);
@@ -129,7 +130,9 @@ void on_rekey_child_response(Context& ctx, IkeSa& sa, DoRekeyChild what, const w
     const auto text = answer ? std::string("the child was deleted while it was rekeyed") : answer.error().text;
     if (redundant) ctx.done(what.offer.initiates);
     failed(ctx, sa, what, Failure{answer ? Reason::not_found : answer.error().reason, kStep, text, {}});
-    sa.queue.emplace_back(DoDeleteChild{spi_in, {}, Reason::rekeyed});
+    // Before the DELETE of the old one, which may be queued already: the peer would take that for the rekey's last
+    // step.
+    sa.queue.emplace_front(DoDeleteChild{spi_in, {}, Reason::rekeyed});
     return;
   }
   // What the peer's own rekey made here is the redundant one: it is never sent on, and goes by the peer's DELETE.

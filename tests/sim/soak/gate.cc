@@ -113,7 +113,8 @@ std::size_t Gate::orphans(Instant now) {
       known.insert({ike.remote.address, child.spi_out});
     }
   }
-  for (const auto& state : *kernel.dump_sas()) there.insert(state.id);
+  const auto sas = kernel.dump_sas();
+  for (const auto& state : *sas) there.insert(state.id);
   for (const auto& [slot, sa] : ledger_) written.insert({sa.dst, sa.spi});
   std::set<xfrm::SaId> odd;
   std::ranges::set_symmetric_difference(there, known, std::inserter(odd, odd.end()));

@@ -15,14 +15,15 @@ using espgate::soak::RunOptions;
 using espgate::soak::RunResult;
 
 struct Options {
-  std::uint64_t seed = 1, runs = 1, loss = 30;
+  std::uint64_t seed = 1, runs = 1, loss = 30, hours = 0;
   bool json = false, trace = false, until_bad = false;
 };
 
 int usage() {
   fmt::print(stderr,
-             "usage: sim [--seed N] [--runs M] [--loss PERCENT] [--json] [--until-bad] [--trace]\n"
+             "usage: sim [--seed N] [--runs M] [--loss PERCENT] [--json] [--until-bad] [--trace] [--hours H]\n"
              "  M runs with seeds from N on, up to PERCENT of datagrams lost, repeated, late and out of order\n"
+             "  --hours H  one tunnel with the default lifetimes for so long, PERCENT of datagrams lost, no commands\n"
              "  --until-bad  ends at the first run that is not good     --trace  what happens, line by line\n");
   return 1;
 }
@@ -47,6 +48,8 @@ std::optional<Options> parse(int argc, char** argv) {
     } else if (word == "--seed" && more && read_number(argv[i + 1], out.seed)) {
       ++i;
     } else if (word == "--runs" && more && read_number(argv[i + 1], out.runs)) {
+      ++i;
+    } else if (word == "--hours" && more && read_number(argv[i + 1], out.hours)) {
       ++i;
     } else if (word == "--loss" && more && read_number(argv[i + 1], out.loss) && out.loss < 100) {
       ++i;
@@ -81,7 +84,8 @@ int main(int argc, char** argv) {
   std::uint64_t bad = 0, rekeys = 0, done = 0;
   if (options->json) fmt::print("[");
   for (std::uint64_t i = 0; i < options->runs; ++i) {
-    const auto one = espgate::soak::run(RunOptions{options->seed + i, static_cast<int>(options->loss), options->trace});
+    const auto one = espgate::soak::run(RunOptions{options->seed + i, static_cast<int>(options->loss), options->trace,
+                                                   static_cast<int>(options->hours)});
     ++done;
     rekeys += one.rekeys;
     if (!one.good()) ++bad;

@@ -13,6 +13,7 @@ struct RunOptions {
   std::uint64_t seed = 1;
   int loss = 30;  // percent, up to; also of what is repeated, late and out of order
   bool trace = false;
+  int hours = 0;  // instead: one tunnel with the default lifetimes for so long, no commands, just `loss`
 };
 
 struct RunResult {

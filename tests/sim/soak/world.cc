@@ -16,7 +16,6 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-constexpr auto kProbeEvery = milliseconds(100);
 const auto kHostA = *base::Address::parse("10.1.0.9");
 const auto kHostB = *base::Address::parse("10.2.0.9");
 
@@ -41,6 +40,10 @@ Gate::Setting setting(const RunOptions& options, std::uint32_t engine) {
   child.local_ts = {ts(nets.first)};
   child.remote_ts = {ts(nets.second)};
   child.offload = options.seed % 2 == 0 ? base::OffloadWanted::automatic : base::OffloadWanted::no;
+  if (options.hours != 0) {
+    child.time = {3600, 3960, 360};
+    conn->time = {14400, 15840, 1440};
+  }
   conn->children.push_back(child);
   auto config = std::make_shared<ike::Config>();
   config->conns.push_back(std::move(conn));
@@ -76,22 +79,25 @@ World::World(const RunOptions& options)
     // A device that has a bad day now and then.
     gate->kernel.devices[kNic].answer = [this](const xfrm::SaSpec&) {
       xfrm::DeviceAnswer out;
-      if (!calm_ && chance(10)) out = {xfrm::DeviceAnswer::Kind::refused, 28, "No space for SA in table!"};
+      if (!calm_ && options_.hours == 0 && chance(10))
+        out = {xfrm::DeviceAnswer::Kind::refused, 28, "No space for SA in table!"};
       return out;
     };
   }
-  at(now + kProbeEvery, [this] { probe(); });
+  at(now + probe_every(), [this] { probe(); });
 }
 
 void World::trace(const std::string& line) const {
   if (options_.trace) fmt::print("{:10.3f} {}\n", std::chrono::duration<double>(now.time_since_epoch()).count(), line);
 }
 
+Duration World::probe_every() const { return options_.hours != 0 ? seconds(1) : milliseconds(100); }
+
 Duration World::travel() { return milliseconds(10 + (weather_.jitter_ms != 0 ? below(weather_.jitter_ms) : 0)); }
 
 void World::carry(Gate& to, ike::Datagram datagram) {
   const auto header = ike::wire::parse_header(datagram.data);
-  const bool lost = !calm_ && chance(weather_.loss);
+  const bool lost = chance(weather_.loss);
   if (options_.trace && header) {
     trace(fmt::format("{} {} {} id {} spi {}{}", &to == &a ? "b->a" : "a->b", ike::wire::name_of(header->exchange),
                       header->response ? "response" : "request", header->message_id, header->spi_i.text().substr(0, 4),
@@ -99,7 +105,7 @@ void World::carry(Gate& to, ike::Datagram datagram) {
   }
   if (lost) return;
   std::swap(datagram.local, datagram.remote);
-  const int copies = !calm_ && chance(weather_.repeat) ? 2 : 1;
+  const int copies = chance(weather_.repeat) ? 2 : 1;
   for (int i = 0; i < copies; ++i) {
     at(now + travel(), [this, &to, datagram] { to.datagram(now, datagram); });
   }
@@ -122,7 +128,7 @@ void World::probe() {
     result.two_generations_s =
         std::max(result.two_generations_s, std::chrono::duration<double>(now - *two_since_).count());
   }
-  at(now + kProbeEvery, [this] { probe(); });
+  at(now + probe_every(), [this] { probe(); });
 }
 
 void World::packet(Gate& from, Gate& to) {

@@ -22,6 +22,7 @@ class World {
   void run_until(Instant end);
   void at(Instant when, std::function<void()> what) { agenda_.emplace(when, std::move(what)); }
   void calm();  // no more faults
+  void lose(int percent) { weather_.loss = percent; }
   // Both ends hold the same one child, and nothing is under way.
   [[nodiscard]] bool settled();
   // Uniform, of this run.
@@ -39,6 +40,7 @@ class World {
   void packet(Gate& from, Gate& to);
   void arrive(Gate& from, Gate& to, xfrm::SaId sa, std::size_t key, Instant sent);
   Duration travel();
+  [[nodiscard]] Duration probe_every() const;
 
   RunOptions options_;
   std::mt19937_64 random_;
