@@ -55,7 +55,7 @@ class Monitor:
     """`ip xfrm monitor` around a with block; `added` and `deleted` are what it saw."""
 
     def __enter__(self):
-        self.output = tempfile.TemporaryFile("w+", encoding="utf-8")
+        self.output = tempfile.TemporaryFile("a+", encoding="utf-8")  # its writes go to the end, wherever we read
         self.process = subprocess.Popen(["stdbuf", "-oL", "ip", "-s", "xfrm", "monitor", "SA"], stdout=self.output)
         wait_for("the monitor to listen", listening)
         return self
@@ -68,7 +68,7 @@ class Monitor:
         text = None
         while text != self._text():  # until it has written all that it was told
             text = self._text()
-            time.sleep(1)
+            time.sleep(2)
         self.process.terminate()
         self.process.wait()
         blocks = [block for block in re.split(r"(?m)^(?=(?:Deleted )?src )", text) if block.startswith(("src", "Del"))]
