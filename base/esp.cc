@@ -19,11 +19,28 @@ std::size_t EspSuite::auth_key_octets() const {
   return 0;
 }
 
-std::size_t EspSuite::icv_octets() const { return aead() ? 16 : auth_key_octets() / 2; }
+std::size_t EspSuite::icv_octets() const {
+  switch (cipher) {
+    case EspCipher::aes_cbc:
+      return auth_key_octets() / 2;
+    case EspCipher::aes_gcm_16:
+    case EspCipher::chacha20_poly1305:
+      return 16;
+    case EspCipher::aes_gcm_12:
+      return 12;
+    case EspCipher::aes_gcm_8:
+      return 8;
+  }
+  return 0;
+}
 
 std::string EspSuite::name() const {
   std::string out = "aes" + std::to_string(key_bits);
-  if (cipher == EspCipher::aes_gcm_16) out += "gcm16";
+  if (cipher == EspCipher::chacha20_poly1305) {
+    out = "chacha20poly1305";
+  } else if (aead()) {
+    out += "gcm" + std::to_string(icv_octets());
+  }
   switch (auth) {
     case EspAuth::none:
       break;

@@ -12,7 +12,9 @@
 
 namespace espgate::base {
 
-enum class EspCipher : std::uint8_t { aes_cbc, aes_gcm_16 };
+// The GCM ones differ in the length of the ICV alone (RFC 4106 6). aes_gcm_12 and aes_gcm_8 are
+// tried on devices and not negotiated.
+enum class EspCipher : std::uint8_t { aes_cbc, aes_gcm_16, aes_gcm_12, aes_gcm_8, chacha20_poly1305 };
 enum class EspAuth : std::uint8_t { none, hmac_sha2_256_128, hmac_sha2_384_192, hmac_sha2_512_256 };
 
 // What protects an ESP SA. AEAD ciphers have auth = none.
@@ -22,12 +24,13 @@ struct EspSuite {
   EspAuth auth = EspAuth::none;
   bool esn = false;
 
-  [[nodiscard]] bool aead() const { return cipher == EspCipher::aes_gcm_16; }
+  [[nodiscard]] bool aead() const { return cipher != EspCipher::aes_cbc; }
   [[nodiscard]] std::size_t cipher_key_octets() const { return key_bits / 8U + salt_octets(); }  // key, then salt
-  [[nodiscard]] std::size_t salt_octets() const { return aead() ? 4 : 0; }                       // RFC 4106 4
-  [[nodiscard]] std::size_t auth_key_octets() const;  // RFC 4868 2.1.1: the hash's output size
+  [[nodiscard]] std::size_t salt_octets() const { return aead() ? 4 : 0; }  // RFC 4106 4, RFC 7634 2
+  [[nodiscard]] std::size_t auth_key_octets() const;                        // RFC 4868 2.1.1: the hash's output size
   [[nodiscard]] std::size_t icv_octets() const;
-  [[nodiscard]] std::string name() const;  // strongSwan's words: "aes128gcm16", "aes256-sha256", with "-esn" if so
+  [[nodiscard]] std::string name()
+      const;  // strongSwan's words: "aes128gcm16", "aes256-sha256", "chacha20poly1305", with "-esn" if so
   bool operator==(const EspSuite&) const = default;
 };
 

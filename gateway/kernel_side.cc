@@ -148,7 +148,8 @@ void KernelSide::retire(base::Instant now, const ike::RetireSa& order) { carry_o
 std::vector<base::ChildId> KernelSide::used_inbound() {
   std::vector<base::ChildId> out;
   for (const auto& [child, sa] : sad_.waiting()) {
-    const std::vector<xfrm::Request> get{xfrm::GetSa{sa}};
+    std::vector<xfrm::Request> get;  // no initializer list: a request is moved, never copied
+    get.emplace_back(xfrm::GetSa{sa});
     const auto answers = kernel_->execute(get);
     const auto* state = answers.front() ? std::get_if<xfrm::SaState>(&*answers.front()) : nullptr;
     if (state != nullptr && state->packets != 0) out.push_back(child);

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -230,6 +231,8 @@ struct Event {
 struct ListResult {
   RequestId id;
   std::vector<IkeView> ikes;
+  std::map<Reason, std::uint64_t> rejected;  // since the engine began: strangers' datagrams, refusals
+  std::size_t half_open = 0;
 };
 
 using Action =

@@ -261,7 +261,7 @@ void load(Context& ctx, const Load& command) {
 }
 
 void list(Context& ctx, const List& command) {
-  ListResult result{command.id, {}};
+  ListResult result{command.id, {}, ctx.rejected(), ctx.half_open()};
   for (const auto& [spi, sa] : ctx.sas()) {
     if (counts(*sa) && sa->conn) result.ikes.push_back(view(*sa));
   }

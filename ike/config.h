@@ -23,6 +23,7 @@
 namespace espgate::ike {
 
 enum class AuthMethod : std::uint8_t { psk, pubkey };
+enum class Fragmentation : std::uint8_t { yes, no, accept };  // accept: the peer may, we do not
 enum class SendCert : std::uint8_t { if_asked, always, never };
 enum class StartAction : std::uint8_t { none, start, trap };
 
@@ -47,7 +48,7 @@ struct ChildConfig {
   StartAction start_action = StartAction::none;
   StartAction close_action = StartAction::none;  // when the peer deleted the child
   StartAction dpd_action = StartAction::none;    // when the peer does not answer any more
-  Lifetime time;  // seconds
+  Lifetime time;                                 // seconds
   Lifetime bytes, packets;
 };
 
@@ -79,9 +80,10 @@ struct ConnConfig {
   bool encap = false;              // force UDP encapsulation
   base::Duration dpd_delay{0};     // 0: no liveness checks of our own
   std::uint32_t keying_tries = 1;  // 0: for ever
+  Fragmentation fragmentation = Fragmentation::yes;
   SendCert send_cert = SendCert::if_asked;
   bool send_certreq = true;
-  Lifetime time;                   // seconds; `life`: rekey_time and over_time
+  Lifetime time;  // seconds; `life`: rekey_time and over_time
 };
 
 struct SharedSecret {
@@ -104,6 +106,9 @@ struct Config {
   Retransmission retransmission;
   base::Duration half_open_timeout = std::chrono::seconds(30);
   base::Duration install_timeout = std::chrono::seconds(2);
+  std::uint32_t fragment_size = 1280;       // of IP packets with IKE messages in pieces (RFC 7383)
+  std::uint32_t cookie_threshold = 30;      // half-open IKE SAs from which on cookies are asked for; 0: never
+  std::uint32_t half_open_per_source = 10;  // half-open IKE SAs of one address; 0: no limit
 };
 
 }  // namespace espgate::ike

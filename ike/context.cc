@@ -65,6 +65,7 @@ void Context::event(Event::Kind kind, const IkeSa& sa, const Child& child, std::
 
 void Context::noise(Event::Kind kind, const base::Endpoint& local, const base::Endpoint& remote, Reason code,
                     std::string step, std::string text) {
+  count(code);
   if (!events.take(now)) return;
   emit(Event{kind, {}, {}, {}, {}, local, remote, Failure{code, std::move(step), std::move(text), {}}, {}});
 }
@@ -136,9 +137,21 @@ IkeSa& Context::create(bool initiator, base::IkeSpi peer_spi, const base::Endpoi
     sa->initial_remote = remote;
     initials_.emplace(std::pair(remote, peer_spi), spi);
     ++half_open_;
+    ++half_open_sources_[remote.address];
   }
   touched_.insert(spi);
   return *sas_.emplace(spi, std::move(sa)).first->second;
+}
+
+std::size_t Context::half_open(const base::Address& source) const {
+  const auto it = half_open_sources_.find(source);
+  return it == half_open_sources_.end() ? 0 : it->second;
+}
+
+void Context::left_half_open(const IkeSa& sa) {
+  --half_open_;
+  const auto it = half_open_sources_.find(sa.initial_remote.address);
+  if (it != half_open_sources_.end() && --it->second == 0) half_open_sources_.erase(it);
 }
 
 IkeSa* Context::find(base::IkeSpi ours) {

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "ike/api.h"
+#include "ike/cookies.h"
 #include "ike/crypto/rng.h"
 #include "ike/ike_sa.h"
 
@@ -51,6 +52,7 @@ class Context {
   base::Instant now;
   bool shutting_down = false;
   Bucket events, answers;
+  Cookies cookies;
 
   [[nodiscard]] std::int64_t epoch_seconds() const;
 
@@ -63,6 +65,9 @@ class Context {
   // About a datagram that belongs to no SA of ours, or should not be believed; rate-limited.
   void noise(Event::Kind kind, const base::Endpoint& local, const base::Endpoint& remote, Reason code, std::string step,
              std::string text);
+  // What was refused or dropped, by reason, each time, whether a line is written of it or not.
+  void count(Reason reason) { ++rejected_[reason]; }
+  [[nodiscard]] const std::map<Reason, std::uint64_t>& rejected() const { return rejected_; }
   void done(RequestId id, std::optional<Failure> failure = {}, std::uint32_t matched = 0);
   void done(std::vector<RequestId>& ids, const std::optional<Failure>& failure = {});  // and clears it
   // `id` is said to be done `parts` times; the command is when the last one is, with the first failure.
@@ -80,7 +85,8 @@ class Context {
   IkeSa* find_initial(const base::Endpoint& remote, base::IkeSpi spi_i, base::ByteView message);
   Table& sas() { return sas_; }
   [[nodiscard]] std::size_t half_open() const { return half_open_; }
-  void left_half_open() { --half_open_; }
+  [[nodiscard]] std::size_t half_open(const base::Address& source) const;
+  void left_half_open(const IkeSa& sa);
   // To be called for every SA that an input may have changed: its timer is set anew, or it is erased if dead.
   void touch(const IkeSa& sa) { touched_.insert(sa.our_spi()); }
 
@@ -130,6 +136,8 @@ class Context {
   };
   std::map<RequestId, Parts> parts_;
   std::size_t half_open_ = 0;
+  std::map<base::Address, std::size_t> half_open_sources_;
+  std::map<Reason, std::uint64_t> rejected_;
   std::uint64_t last_ike_ = 0, last_child_ = 0, last_install_ = 0;
 };
 

@@ -3,9 +3,11 @@
 set(IKE_ENGINE_SOURCES
   commands.cc
   context.cc
+  cookies.cc
   engine.cc
   ike_sa.cc
   peer_select.cc
+  reassembly.cc
   receive.cc
   ts_select.cc
   task/auth.cc
@@ -20,6 +22,7 @@ set(IKE_ENGINE_SOURCES
   task/collision.cc
   task/exchange.cc
   task/generation.cc
+  task/guard.cc
   task/informational.cc
   task/inherit.cc
   task/init_initiator.cc

@@ -36,6 +36,7 @@
 #include "ike/crypto/sk_cipher.h"
 #include "ike/crypto/suite.h"
 #include "ike/proposal.h"
+#include "ike/reassembly.h"
 #include "ike/task/retransmit.h"
 #include "ike/wire/message.h"
 
@@ -110,6 +111,7 @@ struct Outgoing {
   wire::ExchangeType exchange{};
   std::uint32_t message_id = 0;
   base::Bytes message;
+  std::vector<base::Bytes> fragments;  // after `message`, which is then the first of them
   base::Instant first_sent;
   Retransmit timer;
   Operation what;
@@ -146,7 +148,11 @@ struct IkeSa {
   std::optional<Outgoing> outgoing;
   std::deque<Operation> queue;
   base::Bytes last_request, last_response;  // of the peer; expected_id - 1
-  base::Bytes initial_request;              // responder: the IKE_SA_INIT request and who sent it, to know it again
+  std::vector<base::Bytes> last_fragments;  // of the response, after the first
+  bool fragments = false;                   // both sides know RFC 7383
+  bool fragmenting = false;                 // and our config wants us to
+  Reassembly request_parts, response_parts;
+  base::Bytes initial_request;  // responder: the IKE_SA_INIT request and who sent it, to know it again
   base::Endpoint initial_remote;
   std::optional<HeldReply> held;
 

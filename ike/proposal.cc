@@ -28,6 +28,7 @@ constexpr auto kWords = std::to_array<Word>({
     {"aes128gcm", {encr, kEncrAesGcm16, 128}},
     {"aes192gcm", {encr, kEncrAesGcm16, 192}},
     {"aes256gcm", {encr, kEncrAesGcm16, 256}},
+    {"chacha20poly1305", {encr, kEncrChaCha20Poly1305, 0}},
     {"aes128", {encr, kEncrAesCbc, 128}},
     {"aes192", {encr, kEncrAesCbc, 192}},
     {"aes256", {encr, kEncrAesCbc, 256}},
@@ -56,10 +57,12 @@ constexpr auto kWords = std::to_array<Word>({
 });
 
 constexpr std::array<std::string_view, 2> kIkeDefaults{
-    "aes128gcm16-aes256gcm16-prfsha256-prfsha384-prfsha512-x25519-ecp256-ecp384-modp2048",
-    "aes128-aes256-sha256-sha384-sha512-x25519-ecp256-ecp384-modp2048",
+    "aes128gcm16-aes256gcm16-chacha20poly1305-prfsha256-prfsha384-prfsha512-x25519-ecp256-ecp384-ecp521-x448-modp2048-"
+    "modp3072-modp4096",
+    "aes128-aes256-sha256-sha384-sha512-x25519-ecp256-ecp384-ecp521-x448-modp2048-modp3072-modp4096",
 };
-constexpr std::array<std::string_view, 2> kEspDefaults{"aes128gcm16-aes256gcm16", "aes128-aes256-sha256"};
+constexpr std::array<std::string_view, 2> kEspDefaults{"aes128gcm16-aes256gcm16-chacha20poly1305",
+                                                       "aes128-aes256-sha256"};
 
 bool allowed(Protocol protocol, TransformType type) { return protocol == Protocol::ike ? type != esn : type != prf; }
 
@@ -108,7 +111,10 @@ std::expected<Transform, std::string> parse_word(Protocol protocol, std::string_
   return known->transform;
 }
 
-bool aead(const Transform& transform) { return transform.type == encr && transform.id == kEncrAesGcm16; }
+bool aead(const Transform& transform) {
+  const auto* info = transform.type == encr ? find_cipher(transform.id) : nullptr;
+  return info != nullptr && info->aead;
+}
 
 bool has(const Proposal& proposal, TransformType type) {
   return std::ranges::find(proposal.transforms, type, &Transform::type) != proposal.transforms.end();
@@ -137,7 +143,7 @@ std::optional<std::string> complete(Proposal& proposal) {
   const auto aeads = std::ranges::count_if(proposal.transforms, aead);
   if (ciphers == 0) return "no encryption algorithm, expected one like \"aes128gcm16\" or \"aes256\"";
   if (aeads != 0 && aeads != ciphers) {
-    return "AES-GCM and AES-CBC in one proposal, expected two proposals with a comma between";
+    return "AEAD and other ciphers in one proposal, expected two proposals with a comma between";
   }
   if (aeads == 0 && !has(proposal, integ)) return "no integrity algorithm, expected one like \"sha256\"";
   if (proposal.protocol == Protocol::ike) {

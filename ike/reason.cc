@@ -55,6 +55,10 @@ std::string_view code(Reason reason) {
       return "out-of-window";
     case Reason::half_open_limit:
       return "half-open-limit";
+    case Reason::cookie_wanted:
+      return "cookie-wanted";
+    case Reason::bad_cookie:
+      return "bad-cookie";
     case Reason::unexpected:
       return "unexpected";
     case Reason::busy:

@@ -33,6 +33,8 @@ enum class Reason : std::uint8_t {
   bad_integrity,    // wrong integrity checksum
   out_of_window,    // unexpected message id
   half_open_limit,  // too many IKE SAs whose peers are not authenticated yet
+  cookie_wanted,    // many are half open: the peer was asked to prove its address first
+  bad_cookie,       // a cookie that is not ours, or too old
   unexpected,       // an exchange that makes no sense in this state
   busy,             // another exchange about the same SA is under way; it is tried again
   rekeyed,          // a newer generation took its place

@@ -11,11 +11,13 @@
 #include "ike/task/child_create.h"
 #include "ike/task/exchange.h"
 #include "ike/task/generation.h"
+#include "ike/task/guard.h"
 #include "ike/task/informational.h"
 #include "ike/task/init.h"
 #include "ike/task/rekey_child.h"
 #include "ike/task/rekey_ike.h"
 #include "ike/task/teardown.h"
+#include "ike/wire/fragment.h"
 #include "ike/wire/sealed.h"
 
 namespace espgate::ike {
@@ -101,14 +103,46 @@ void answer_anew(Context& ctx, IkeSa& sa, const Datagram& datagram, const wire::
   }
 }
 
+// The last response once more, to the octet.
+void repeat_response(Context& ctx, const IkeSa& sa, const Datagram& datagram) {
+  ctx.emit(Send{Datagram{datagram.local, datagram.remote, datagram.natt, sa.last_response}});
+  for (const auto& fragment : sa.last_fragments) {
+    ctx.emit(Send{Datagram{datagram.local, datagram.remote, datagram.natt, fragment}});
+  }
+}
+
+// A fragment of a request that was answered: the first one asks for the answer again, perhaps cut another way by now
+// (RFC 7383 2.6.1); the others say nothing.
+void on_old_fragment(Context& ctx, const IkeSa& sa, const Datagram& datagram) {
+  const auto fragment = wire::parse_fragment(datagram.data);
+  if (!fragment || fragment->number != 1 || !sa.cipher_in) return;
+  if (wire::open_fragment(datagram.data, *fragment, *sa.cipher_in)) repeat_response(ctx, sa, datagram);
+}
+
+// The payloads of a message; nullopt for a fragment that does not complete one. `identity`: the datagram by which a
+// repetition is known.
+std::optional<wire::Parsed<wire::Payloads>> open_message(const IkeSa& sa, const Datagram& datagram,
+                                                         const wire::Header& header, Reassembly& parts,
+                                                         base::Bytes& identity) {
+  identity = datagram.data;
+  if (header.next != wire::PayloadType::skf || !sa.fragments) return wire::open(datagram.data, *sa.cipher_in);
+  const auto most = sa.state == State::init_replied ? Reassembly::kMostOctetsHalfOpen : Reassembly::kMostOctets;
+  auto message = parts.take(header.message_id, datagram.data, *sa.cipher_in, most);
+  if (!message) return std::unexpected(message.error());
+  if (!*message) return std::nullopt;
+  identity = std::move((*message)->first);
+  return std::move((*message)->payloads);
+}
+
 void on_request(Context& ctx, IkeSa& sa, const Datagram& datagram, const wire::Header& header) {
+  const bool fragment = sa.fragments && header.next == wire::PayloadType::skf;
   if (header.message_id + 1 == sa.expected_id && datagram.data == sa.last_request) {
     if (planted(Planted::answered_anew, ctx.options.index)) return answer_anew(ctx, sa, datagram, header);
-    ctx.emit(Send{Datagram{datagram.local, datagram.remote, datagram.natt, sa.last_response}});
-    return;
+    return repeat_response(ctx, sa, datagram);
   }
+  if (fragment && header.message_id + 1 == sa.expected_id) return on_old_fragment(ctx, sa, datagram);
   if (sa.state == State::closed) return;
-  if (sa.held && datagram.data == sa.last_request) return;  // being worked on
+  if (sa.held && (datagram.data == sa.last_request || fragment)) return;  // being worked on
   if (header.message_id != sa.expected_id || sa.held || !sa.cipher_in) {
     return drop(
         ctx, datagram, Reason::out_of_window,
@@ -117,7 +151,10 @@ void on_request(Context& ctx, IkeSa& sa, const Datagram& datagram, const wire::H
   if (!sa.initiator && sa.state == State::init_replied && header.exchange != wire::ExchangeType::ike_auth) {
     return drop(ctx, datagram, Reason::unexpected, "the peer is not authenticated yet");
   }
-  auto payloads = wire::open(datagram.data, *sa.cipher_in);
+  base::Bytes identity;
+  auto opened = open_message(sa, datagram, header, sa.request_parts, identity);
+  if (!opened) return;
+  auto& payloads = *opened;
   if (!payloads && !payloads.error().authenticated) {
     return drop(
         ctx, datagram, Reason::bad_integrity,
@@ -126,7 +163,7 @@ void on_request(Context& ctx, IkeSa& sa, const Datagram& datagram, const wire::H
   if (sa.state == State::auth_sent) return;  // not before we know who this is; it will be sent again
   follow(sa, datagram);
   sa.last_heard = ctx.now;
-  sa.last_request = datagram.data;
+  sa.last_request = std::move(identity);
   ctx.touch(sa);
   if (!payloads) return on_bad_request(ctx, sa, header.exchange, payloads.error());
   confirm(ctx, sa);
@@ -154,7 +191,10 @@ void on_response(Context& ctx, IkeSa& sa, const Datagram& datagram, const wire::
   // A duplicate of an answer is nothing to talk about: both sides retransmit.
   if (!sa.outgoing || header.message_id != sa.outgoing->message_id || header.exchange != sa.outgoing->exchange) return;
   if (!sa.cipher_in) return;
-  auto payloads = wire::open(datagram.data, *sa.cipher_in);
+  base::Bytes identity;
+  auto opened = open_message(sa, datagram, header, sa.response_parts, identity);
+  if (!opened) return;
+  auto& payloads = *opened;
   if (!payloads && !payloads.error().authenticated) {
     return drop(
         ctx, datagram, Reason::bad_integrity,
@@ -189,6 +229,7 @@ void receive(Context& ctx, const Datagram& datagram) {
   }
   auto* sa = ctx.find(header->from_initiator ? header->spi_r : header->spi_i);
   if (sa == nullptr || !spis_fit(*sa, *header)) {
+    if (sa == nullptr) answer_unknown_spi(ctx, datagram, *header);
     return drop(ctx, datagram, Reason::unknown_spi,
                 fmt::format("{} from {} for IKE SPIs {} {}, which are not ours", wire::name_of(header->exchange),
                             datagram.remote.text(), header->spi_i.text(), header->spi_r.text()));

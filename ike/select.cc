@@ -215,6 +215,26 @@ std::uint16_t id_of(const Proposal& proposal, TransformType type, std::uint16_t 
   return found.empty() ? otherwise : found.front().id;
 }
 
+std::optional<base::EspCipher> esp_cipher(std::uint16_t encr) {
+  switch (encr) {
+    case crypto::kEncrAesCbc:
+      return base::EspCipher::aes_cbc;
+    case crypto::kEncrAesGcm16:
+      return base::EspCipher::aes_gcm_16;
+    case crypto::kEncrChaCha20Poly1305:
+      return base::EspCipher::chacha20_poly1305;
+    default:
+      return std::nullopt;
+  }
+}
+
+// Of a cipher's key: the attribute's, or the only one it has (then there must be no attribute, RFC 7634 4); else 0.
+std::uint16_t key_bits(const Transform& cipher) {
+  const auto* info = crypto::find_cipher(cipher.id);
+  if (info == nullptr || info->fixed_key_bits == 0) return cipher.key_bits;
+  return cipher.key_bits == 0 ? info->fixed_key_bits : 0;
+}
+
 std::optional<base::EspAuth> esp_auth(std::uint16_t integ) {
   switch (integ) {
     case crypto::kIntegNone:
@@ -253,11 +273,12 @@ std::optional<base::EspSuite> esp_suite(const Proposal& chosen) {
   const auto auth = esp_auth(id_of(chosen, TransformType::integ, crypto::kIntegNone));
   if (chosen.protocol != Protocol::esp || ciphers.size() != 1 || !auth) return std::nullopt;
   const auto& cipher = ciphers.front();
-  if (cipher.id != crypto::kEncrAesCbc && cipher.id != crypto::kEncrAesGcm16) return std::nullopt;
-  if (cipher.key_bits != 128 && cipher.key_bits != 192 && cipher.key_bits != 256) return std::nullopt;
+  const auto kind = esp_cipher(cipher.id);
+  const auto bits = key_bits(cipher);
+  if (!kind || (bits != 128 && bits != 192 && bits != 256)) return std::nullopt;
   base::EspSuite out;
-  out.cipher = cipher.id == crypto::kEncrAesCbc ? base::EspCipher::aes_cbc : base::EspCipher::aes_gcm_16;
-  out.key_bits = cipher.key_bits;
+  out.cipher = *kind;
+  out.key_bits = bits;
   out.auth = *auth;
   out.esn = id_of(chosen, TransformType::esn, crypto::kEsnNo) == crypto::kEsnYes;
   if (out.aead() != (out.auth == base::EspAuth::none)) return std::nullopt;
@@ -269,7 +290,7 @@ std::optional<crypto::IkeSuite> ike_suite(const Proposal& chosen) {
   if (chosen.protocol != Protocol::ike || ciphers.size() != 1) return std::nullopt;
   const crypto::IkeSuite out{
       .encr = ciphers.front().id,
-      .key_bits = ciphers.front().key_bits,
+      .key_bits = key_bits(ciphers.front()),
       .integ = id_of(chosen, TransformType::integ, crypto::kIntegNone),
       .prf = id_of(chosen, TransformType::prf, 0),
       .group = id_of(chosen, TransformType::group, crypto::kGroupNone),

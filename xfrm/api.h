@@ -5,6 +5,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <expected>
 #include <optional>
@@ -164,6 +165,10 @@ using Result = std::expected<std::variant<Done, SaState>, base::Error>;
 // "add SA c0ffee01 to 192.0.2.1", "put out policy 10.1.0.0/16 -> 10.2.0.0/16": for errors and logs; no key in it.
 std::string describe(const Request& request);
 std::string_view to_string(PolicyDirection direction);  // "in", "out", "fwd"
+
+// So many requests at most go to the kernel in one system call, which carries them all out whatever signal comes: what
+// is added and deleted within one of them is not there when the program dies.
+inline constexpr std::size_t kRequestsPerSend = 64;
 
 class Kernel {
  public:

@@ -75,7 +75,9 @@ T* algorithm(nlmsghdr* message, int type, const char* name, base::ByteView key) 
 
 void put_algorithms(nlmsghdr* message, const SaSpec& spec) {
   if (spec.suite.aead()) {
-    auto* aead = algorithm<xfrm_algo_aead>(message, XFRMA_ALG_AEAD, "rfc4106(gcm(aes))", spec.cipher_key.view());
+    const bool chacha = spec.suite.cipher == base::EspCipher::chacha20_poly1305;
+    const char* name = chacha ? "rfc7539esp(chacha20,poly1305)" : "rfc4106(gcm(aes))";
+    auto* aead = algorithm<xfrm_algo_aead>(message, XFRMA_ALG_AEAD, name, spec.cipher_key.view());
     aead->alg_icv_len = static_cast<unsigned>(8 * spec.suite.icv_octets());
     return;
   }

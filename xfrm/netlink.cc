@@ -13,7 +13,7 @@ namespace espgate::xfrm {
 namespace {
 
 // Acks of one batch have to fit into the socket's receive buffer.
-constexpr std::size_t kBatch = 64;
+constexpr std::size_t kBatch = kRequestsPerSend;
 constexpr std::size_t kReceiveOctets = 64 * 1024;
 // The kernel answers while it is in sendmsg; silence means that something is broken.
 constexpr timeval kPatience{5, 0};

@@ -21,6 +21,14 @@ constexpr std::array kConnShow{kName};
 constexpr std::array kConnUp{kWhich, kTimeout};
 constexpr std::array kConnDown{
     kWhich, kTimeout, Argument{"--force", "", ValueKind::none, false, "do not wait for the peer's answer to DELETE"}};
+constexpr std::array kProbe{
+    Argument{"dev", "D", ValueKind::device, true, "the network device to try"},
+    Argument{"--plan", "", ValueKind::none, false, "print what would be tried, and try nothing"},
+};
+constexpr std::array kReport{
+    Argument{"dev", "D", ValueKind::device, false,
+             "only this device; otherwise all that have the feature esp-hw-offload"},
+};
 constexpr std::array kStatsShow{kDevice};
 constexpr std::array kFlowShow{
     Argument{"top", "N", ValueKind::count, false, "only the N flows with the most bytes"},
@@ -34,7 +42,7 @@ constexpr std::array kObjects{
     Object{"ike", "IKE SAs"},
     Object{"conn", "configured connections: bring up, take down, why one is down"},
     Object{"policy", "IPsec policies that espgate installed"},
-    Object{"offload", "devices and the SAs they hold"},
+    Object{"offload", "devices: the SAs they hold, what they take"},
     Object{"stats", "packets and bytes by class and verdict"},
     Object{"flow", "inner flows with their hardware and software share"},
     Object{"prog", "BPF programs: where attached, how often run"},
@@ -52,6 +60,10 @@ constexpr std::array kCommands{
             Handler::conn_rekey},
     Command{"policy", "show", {}, "a row per policy", Handler::policy_show},
     Command{"offload", "show", {}, "a row per device", Handler::offload_show},
+    Command{"offload", "probe", kProbe, "what D takes, found out with SAs that are thrown away; leaves nothing behind",
+            Handler::offload_probe},
+    Command{"offload", "report", kReport, "probe, driver, firmware and kernel as JSON, for sending in",
+            Handler::offload_report},
     Command{"stats", "show", kStatsShow, "counters of the XDP program by device", Handler::stats_show},
     Command{"flow", "show", kFlowShow, "a row per inner flow", Handler::flow_show},
     Command{"prog", "show", {}, "a row per program", Handler::prog_show},

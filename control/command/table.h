@@ -19,6 +19,8 @@ enum class Handler : std::uint8_t {
   conn_rekey,
   policy_show,
   offload_show,
+  offload_probe,
+  offload_report,
   stats_show,
   prog_show,
   map_show,

@@ -38,7 +38,7 @@ constexpr Key table[] = {
     {"connections.<conn>.mobike", boolean, "yes", "keep an IKE SA when an address changes (RFC 4555)", ignored, "MOBIKE is not supported yet: a changed address needs a new IKE SA", "", "", off},
     {"connections.<conn>.dpd_delay", duration, "0s", "ask the peer whether it lives after this much silence; 0: never", honoured, "", "", "s"},
     {"connections.<conn>.dpd_timeout", duration, "0s", "IKEv1: how long to wait for the answer", ignored, ikev1_only, "", "s", zero},
-    {"connections.<conn>.fragmentation", choice, "yes", "IKE fragmentation (RFC 7383)", ignored, "IKE fragmentation is not supported yet", "yes accept force no", "", off},
+    {"connections.<conn>.fragmentation", choice, "yes", "IKE fragmentation (RFC 7383); accept: the peer may, we do not; force is yes", honoured, "", "yes accept force no"},
     {"connections.<conn>.childless", choice, "allow", "IKE SAs without a child (RFC 6023)", ignored, "childless IKE SAs are not supported yet", "allow prefer force never", "", "allow never"},
     {"connections.<conn>.send_certreq", boolean, "yes", "send certificate requests"},
     {"connections.<conn>.send_cert", choice, "ifasked", "when to send our certificate", honoured, "", "always never ifasked"},

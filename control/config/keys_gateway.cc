@@ -8,7 +8,6 @@ namespace {
 using enum KeyType;
 using enum KeyStatus;
 
-constexpr auto no_cookies = "cookies are not supported yet";
 constexpr auto no_steering = "slot steering is not supported yet";
 constexpr auto no_routes = "espgate installs no routes yet";
 constexpr auto no_shield = "the shield only classifies and counts yet";
@@ -20,15 +19,16 @@ constexpr Key table[] = {
     {"gateway.hw_offload", choice, "no", "hw_offload of children that do not say", honoured, "", "no auto crypto packet yes"},
     {"gateway.workers", integer, "1", "IKE engines, each a thread", ignored, "one engine runs, whatever is asked for"},
     {"gateway.on_stop", choice, "close", "a clean stop closes what is up, or keeps it in the kernel", honoured, "", "close keep"},
-    {"gateway.cookie_threshold", integer, "30", "half-open IKE SAs above which peers must return a cookie", ignored, no_cookies},
-    {"gateway.half_open_limit", integer, "0", "half-open IKE SAs above which new ones are dropped; 0: no limit"},
+    {"gateway.cookie_threshold", integer, "30", "half-open IKE SAs above which peers must return a cookie; 0: never"},
+    {"gateway.half_open_limit", integer, "10000", "half-open IKE SAs above which new ones are dropped; 0: no limit"},
+    {"gateway.half_open_per_source", integer, "10", "the same, of one address; 0: no limit"},
     {"gateway.half_open_timeout", duration, "30s", "an IKE SA that is not up after this time is given up", honoured, "", "", "s"},
     {"gateway.install_timeout", duration, "2s", "a child that the kernel has not taken by then is refused to the peer", honoured, "", "", "s"},
     {"gateway.retransmit_tries", integer, "5", "retransmissions of a request before the peer is given up"},
     {"gateway.retransmit_timeout", number, "4.0", "time before the first retransmission", honoured, "", "", "s"},
     {"gateway.retransmit_base", number, "1.8", "each wait is this many times the one before"},
     {"gateway.retransmit_limit", number, "0", "longest wait between retransmissions; 0: none", honoured, "", "", "s"},
-    {"gateway.fragment_size", integer, "1280", "largest IKE datagram before it is fragmented", ignored, "IKE fragmentation is not supported yet", "", "octets"},
+    {"gateway.fragment_size", integer, "1280", "largest IP packet with an IKE message, longer messages go in fragments (RFC 7383)", honoured, "", "", "octets"},
     {"gateway.install_routes", boolean, "yes", "install routes for remote selectors, with a source address from the local ones", ignored, no_routes},
     {"gateway.routing_table", integer, "220", "the table they go to", ignored, no_routes},
     {"gateway.routing_table_prio", integer, "220", "priority of the rule that looks there", ignored, no_routes},

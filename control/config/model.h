@@ -20,14 +20,14 @@ namespace espgate::control {
 
 enum class OnStop : std::uint8_t { close, keep };
 
-// The `gateway` section. Retransmission and half-open time are in ike::Config, where they are used.
+// The `gateway` section. Retransmission, fragmentation, cookies and half-open time are in ike::Config, where they are
+// used.
 struct GatewayOptions {
   std::vector<std::string> interfaces;  // empty: auto, the devices that hold local_addrs or route to remote_addrs
   base::OffloadWanted hw_offload = base::OffloadWanted::no;  // for children that do not say
   std::uint32_t workers = 1;                                 // IKE engines
   OnStop on_stop = OnStop::close;                            // a clean stop closes SAs, or leaves them in the kernel
-  std::uint32_t half_open_limit = 0;                         // half-open IKE SAs; 0: no limit
-  std::uint32_t cookie_threshold = 30;
+  std::uint32_t half_open_limit = 10'000;                    // half-open IKE SAs; 0: no limit
   bool install_routes = true;
   std::uint32_t routing_table = 220;
   std::uint32_t routing_table_priority = 220;

@@ -116,6 +116,10 @@ class Authentication {
       out_.id = first.subject();
     }
     std::erase_if(out_.credentials, [&](const auto& one) { return !one.cert.proves(out_.id); });
+    // To the octet as the certificate has it: not every peer compares names of different string types.
+    if (proven && out_.id.type == ike::IdType::dn && out_.id.admits(out_.credentials.front().cert.subject())) {
+      out_.id = out_.credentials.front().cert.subject();
+    }
     if (out_.credentials.empty()) report_.error(round_.at, "our certificate has no subject, expected id = ... from it");
   }
 

@@ -108,6 +108,10 @@ class ConnectionBuilder {
     out_->local = build_authentication(section_, true, credentials_, report_);
     out_->remote = build_authentication(section_, false, credentials_, report_);
     out_->send_certreq = from_.flag("send_certreq", true);
+    const auto fragmentation = from_.text("fragmentation", "yes");
+    out_->fragmentation = fragmentation == "accept"              ? ike::Fragmentation::accept
+                          : read_boolean(fragmentation) == false ? ike::Fragmentation::no
+                                                                 : ike::Fragmentation::yes;
     const auto send_cert = from_.text("send_cert", "ifasked");
     out_->send_cert = send_cert == "always"  ? ike::SendCert::always
                       : send_cert == "never" ? ike::SendCert::never

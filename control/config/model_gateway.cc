@@ -125,7 +125,9 @@ void build_gateway(const Section* section, Configuration& config, ike::Config& i
   out.workers = from.integer("workers", out.workers, 1, 64);
   out.on_stop = from.text("on_stop", "close") == "keep" ? OnStop::keep : OnStop::close;
   out.half_open_limit = from.integer("half_open_limit", out.half_open_limit, 0, 1'000'000);
-  out.cookie_threshold = from.integer("cookie_threshold", out.cookie_threshold, 0, 1'000'000);
+  ike.cookie_threshold = from.integer("cookie_threshold", ike.cookie_threshold, 0, 1'000'000);
+  ike.half_open_per_source = from.integer("half_open_per_source", ike.half_open_per_source, 0, 1'000'000);
+  ike.fragment_size = from.integer("fragment_size", ike.fragment_size, 512, 65535);
   out.install_routes = from.flag("install_routes", out.install_routes);
   out.routing_table = from.integer("routing_table", out.routing_table, 1, 0x7fffffff);
   out.routing_table_priority = from.integer("routing_table_prio", out.routing_table_priority, 0, 32767);

@@ -163,9 +163,9 @@ Message algorithms() {
   };
   group("encryption", {"AES_CBC"});
   group("integrity", {"HMAC_SHA2_256_128", "HMAC_SHA2_384_192", "HMAC_SHA2_512_256"});
-  group("aead", {"AES_GCM_16"});
+  group("aead", {"AES_GCM_16", "CHACHA20_POLY1305"});
   group("prf", {"PRF_HMAC_SHA2_256", "PRF_HMAC_SHA2_384", "PRF_HMAC_SHA2_512"});
-  group("dh", {"CURVE_25519", "ECP_256", "ECP_384", "MODP_2048"});
+  group("dh", {"CURVE_25519", "CURVE_448", "ECP_256", "ECP_384", "ECP_521", "MODP_2048", "MODP_3072", "MODP_4096"});
   return out;
 }
 

@@ -28,7 +28,9 @@ std::vector<std::string> texts(const std::vector<base::TrafficSelector>& selecto
 }
 
 void put_suite(Message& out, const base::EspSuite& suite) {
-  out.set("encr-alg", suite.aead() ? "AES_GCM_16" : "AES_CBC").number("encr-keysize", suite.key_bits);
+  const bool chacha = suite.cipher == base::EspCipher::chacha20_poly1305;
+  out.set("encr-alg", chacha ? "CHACHA20_POLY1305" : suite.aead() ? "AES_GCM_16" : "AES_CBC");
+  if (!chacha) out.number("encr-keysize", suite.key_bits);
   switch (suite.auth) {
     case base::EspAuth::none:
       break;

@@ -6,6 +6,7 @@
 #include <openssl/err.h>
 #include <openssl/evp.h>
 
+#include <cstdint>
 #include <memory>
 
 #include "ike/crypto/error.h"
@@ -28,7 +29,7 @@ using BigNumber = std::unique_ptr<BIGNUM, Freed<BN_clear_free>>;
 // nullptr if OpenSSL does not have it; kept until the process ends.
 EVP_MAC* fetched_hmac();
 EVP_MD* fetched_sha1();
-EVP_CIPHER* fetched_cipher(bool gcm, std::size_t key_octets);  // AES, 16, 24 or 32 octets
+EVP_CIPHER* fetched_cipher(std::uint16_t encr, std::size_t key_octets);  // of a transform in crypto/suite.h
 
 // The error for whoever called OpenSSL; empties its queue, which nobody reads.
 inline std::unexpected<CryptoError> fail(CryptoError error = CryptoError::library) {

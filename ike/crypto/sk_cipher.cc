@@ -62,7 +62,7 @@ Crypto<SkCipher> SkCipher::make(const IkeSuite& suite, base::ByteView encr_key, 
   }
   SkCipher out(find_cipher(suite.encr), find_integ(suite.integ));
   const std::size_t octets = suite.key_bits / 8U;
-  if (fetched_cipher(out.cipher_->aead, octets) == nullptr) return fail();
+  if (fetched_cipher(suite.encr, octets) == nullptr) return fail();
   out.key_ = base::Secret::copy_of(encr_key.first(octets));
   out.salt_ = base::Secret::copy_of(encr_key.subspan(octets));
   out.integ_key_ = base::Secret::copy_of(integ_key);
@@ -85,7 +85,7 @@ Crypto<void> SkCipher::seal_aead(base::ByteWriter& message, base::ByteView plain
   const auto nonce = joined(salt_.view(), iv.view());
   base::Bytes sealed(plain.size()), tag(cipher_->icv_octets);
   // The ICV covers everything before the IV (RFC 5282 5.1); the IV is part of the nonce.
-  const Run run{fetched_cipher(true, key_.size()), key_.view(), nonce, message.view(), true};
+  const Run run{fetched_cipher(cipher_->id, key_.size()), key_.view(), nonce, message.view(), true};
   if (!crypt(run, plain, sealed, tag)) return fail();
   message.put(iv.view());
   message.put(sealed);
@@ -96,7 +96,7 @@ Crypto<void> SkCipher::seal_aead(base::ByteWriter& message, base::ByteView plain
 Crypto<void> SkCipher::seal_cbc(base::ByteWriter& message, base::ByteView plain, Rng& rng) const {
   const auto iv = rng.bytes(cipher_->iv_octets);  // unpredictable (RFC 7296 3.14)
   base::Bytes sealed(plain.size());
-  const Run run{fetched_cipher(false, key_.size()), key_.view(), iv, {}, true};
+  const Run run{fetched_cipher(cipher_->id, key_.size()), key_.view(), iv, {}, true};
   if (!crypt(run, plain, sealed, {})) return fail();
   message.put(iv);
   message.put(sealed);
@@ -119,7 +119,7 @@ Crypto<base::Bytes> SkCipher::open_aead(base::ByteView message, std::size_t iv_o
   const auto sealed = body.first(body.size() - icv_octets());
   base::Bytes tag(body.end() - static_cast<std::ptrdiff_t>(icv_octets()), body.end());
   base::Bytes plain(sealed.size());
-  const Run run{fetched_cipher(true, key_.size()), key_.view(), nonce, message.first(iv_offset), false};
+  const Run run{fetched_cipher(cipher_->id, key_.size()), key_.view(), nonce, message.first(iv_offset), false};
   if (!crypt(run, sealed, plain, tag)) return fail(CryptoError::bad_integrity);
   return plain;
 }
@@ -135,7 +135,7 @@ Crypto<base::Bytes> SkCipher::open_cbc(base::ByteView message, std::size_t iv_of
   const auto sealed = covered.subspan(iv_offset + iv_octets());
   if (sealed.size() % block_octets() != 0) return std::unexpected(CryptoError::bad_integrity);
   base::Bytes plain(sealed.size());
-  const Run run{fetched_cipher(false, key_.size()), key_.view(), iv, {}, false};
+  const Run run{fetched_cipher(cipher_->id, key_.size()), key_.view(), iv, {}, false};
   if (!crypt(run, sealed, plain, {})) return fail();
   return plain;
 }

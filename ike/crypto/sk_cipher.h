@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What protects the SK payloads of one direction: AES-GCM (RFC 5282) or AES-CBC with HMAC (RFC 7296 3.14, RFC 4868).
+// What protects the SK payloads of one direction: AES-GCM (RFC 5282), ChaCha20-Poly1305 (RFC 7634) or AES-CBC with HMAC
+// (RFC 7296 3.14, RFC 4868).
 #pragma once
 
 #include <cstddef>

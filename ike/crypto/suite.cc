@@ -7,8 +7,9 @@ namespace espgate::ike::crypto {
 
 namespace {
 constexpr auto kCiphers = std::to_array<CipherInfo>({
-    {kEncrAesCbc, "AES_CBC", false, 0, 16, 16, 0},
-    {kEncrAesGcm16, "AES_GCM_16", true, 4, 8, 1, 16},
+    {kEncrAesCbc, "AES_CBC", false, 0, 0, 16, 16, 0},
+    {kEncrAesGcm16, "AES_GCM_16", true, 0, 4, 8, 1, 16},
+    {kEncrChaCha20Poly1305, "CHACHA20_POLY1305", true, 256, 4, 8, 1, 16},  // RFC 7634
 });
 
 // The key is as long as the hash (RFC 4868 2.1.1).
@@ -61,6 +62,7 @@ bool IkeSuite::known() const {
   const auto* cipher = find_cipher(encr);
   if (cipher == nullptr || find_prf(prf) == nullptr || find_group(group) == nullptr) return false;
   if (key_bits != 128 && key_bits != 192 && key_bits != 256) return false;
+  if (cipher->fixed_key_bits != 0 && key_bits != cipher->fixed_key_bits) return false;
   return cipher->aead ? integ == kIntegNone : find_integ(integ) != nullptr;
 }
 
@@ -85,7 +87,9 @@ std::string IkeSuite::prf_name() const { return name_or(find_prf(prf), prf); }
 std::string IkeSuite::group_name() const { return name_or(find_group(group), group); }
 
 std::string IkeSuite::name() const {
-  std::string out = encr_name() + "-" + std::to_string(key_bits);
+  const auto* cipher = find_cipher(encr);
+  std::string out = encr_name();
+  if (cipher == nullptr || cipher->fixed_key_bits == 0) out += "-" + std::to_string(key_bits);
   if (integ != kIntegNone) out += "/" + integ_name();
   return out + "/" + prf_name() + "/" + group_name();
 }

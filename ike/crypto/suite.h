@@ -9,7 +9,7 @@
 namespace espgate::ike::crypto {
 
 // Transform ids by IANA's names (RFC 7296 3.3.2 and "IKEv2 Parameters").
-inline constexpr std::uint16_t kEncrAesCbc = 12, kEncrAesGcm16 = 20;
+inline constexpr std::uint16_t kEncrAesCbc = 12, kEncrAesGcm16 = 20, kEncrChaCha20Poly1305 = 28;
 inline constexpr std::uint16_t kPrfHmacSha1 = 2, kPrfHmacSha256 = 5, kPrfHmacSha384 = 6, kPrfHmacSha512 = 7;
 inline constexpr std::uint16_t kIntegNone = 0, kIntegSha256 = 12, kIntegSha384 = 13, kIntegSha512 = 14;
 inline constexpr std::uint16_t kGroupNone = 0, kGroupModp2048 = 14, kGroupModp3072 = 15, kGroupModp4096 = 16,
@@ -21,6 +21,7 @@ struct CipherInfo {
   std::uint16_t id;
   const char* name;  // "AES_GCM_16"
   bool aead;
+  std::uint16_t fixed_key_bits;  // 0: 128, 192 or 256 by the key length attribute; else there is none
   std::size_t salt_octets, iv_octets, block_octets, icv_octets;  // icv_octets 0: needs integrity
 };
 struct IntegInfo {
@@ -53,7 +54,7 @@ const GroupInfo* find_group(std::uint16_t id);
 // What protects an IKE SA. AEAD ciphers have integ = kIntegNone.
 struct IkeSuite {
   std::uint16_t encr = kEncrAesGcm16;
-  std::uint16_t key_bits = 128;  // without the salt
+  std::uint16_t key_bits = 128;  // without the salt; 256 for ChaCha20, too
   std::uint16_t integ = kIntegNone;
   std::uint16_t prf = kPrfHmacSha256;
   std::uint16_t group = kGroupX25519;

@@ -32,7 +32,7 @@ void forget_others(Context& ctx, const IkeSa& sa) {
 }  // namespace
 
 void established(Context& ctx, IkeSa& sa, bool initial_contact) {
-  if (sa.state == State::init_replied) ctx.left_half_open();
+  if (sa.state == State::init_replied) ctx.left_half_open(sa);
   sa.state = State::established;
   sa.established_at = sa.last_heard = ctx.now;
   start_lifetime(ctx, sa);

@@ -11,6 +11,7 @@
 #include "ike/task/rekey_child.h"
 #include "ike/task/rekey_ike.h"
 #include "ike/task/teardown.h"
+#include "ike/wire/fragment.h"
 #include "ike/wire/sealed.h"
 
 namespace espgate::ike {
@@ -28,11 +29,29 @@ wire::Header header(const IkeSa& sa, wire::ExchangeType exchange, bool response,
   return out;
 }
 
+// What an IKE message may be long, so that with UDP and IP around it the packet has the configured size.
+std::size_t most_octets(const Context& ctx, const IkeSa& sa) {
+  const std::size_t around = (sa.remote.address.is_v4() ? 20U : 40U) + 8U + (sa.natt ? 4U : 0U);
+  const std::size_t size = ctx.config->fragment_size;
+  return size > around ? size - around : 0;
+}
+
 // Sealing fails only if OpenSSL is out of order or all IVs are spent: the SA cannot go on.
-bool sealed(Context& ctx, IkeSa& sa, const wire::Header& head, const wire::Payloads& payloads, base::Bytes& out) {
+bool sealed(Context& ctx, IkeSa& sa, const wire::Header& head, const wire::Payloads& payloads, base::Bytes& out,
+            std::vector<base::Bytes>& more) {
   auto message = wire::seal(head, payloads, *sa.cipher_out, ctx.rng);
+  if (message && sa.fragmenting && message->size() > most_octets(ctx, sa)) {
+    auto parts = wire::seal_fragments(head, payloads, *sa.cipher_out, ctx.rng, most_octets(ctx, sa));
+    if (parts) {
+      out = std::move(parts->front());
+      more.assign(std::make_move_iterator(parts->begin() + 1), std::make_move_iterator(parts->end()));
+      return true;
+    }
+    if (parts.error() != crypto::CryptoError::too_long) message = std::unexpected(parts.error());
+  }
   if (message) {
     out = std::move(*message);
+    more.clear();
     return true;
   }
   close(ctx, sa,
@@ -44,12 +63,15 @@ bool sealed(Context& ctx, IkeSa& sa, const wire::Header& head, const wire::Paylo
   return false;
 }
 
-void sent(Context& ctx, IkeSa& sa, wire::ExchangeType exchange, base::Bytes message, Operation what) {
+void sent(Context& ctx, IkeSa& sa, wire::ExchangeType exchange, base::Bytes message, Operation what,
+          std::vector<base::Bytes> more = {}) {
   ctx.send(sa, message);
+  for (const auto& fragment : more) ctx.send(sa, fragment);
   Outgoing out;
   out.exchange = exchange;
   out.message_id = sa.next_id++;
   out.message = std::move(message);
+  out.fragments = std::move(more);
   out.first_sent = ctx.now;
   out.timer.start(ctx.config->retransmission, ctx.now);
   out.what = std::move(what);
@@ -62,8 +84,9 @@ void sent(Context& ctx, IkeSa& sa, wire::ExchangeType exchange, base::Bytes mess
 void send_request(Context& ctx, IkeSa& sa, wire::ExchangeType exchange, const wire::Payloads& payloads,
                   Operation what) {
   base::Bytes message;
-  if (!sealed(ctx, sa, header(sa, exchange, false, sa.next_id), payloads, message)) return;
-  sent(ctx, sa, exchange, std::move(message), std::move(what));
+  std::vector<base::Bytes> more;
+  if (!sealed(ctx, sa, header(sa, exchange, false, sa.next_id), payloads, message, more)) return;
+  sent(ctx, sa, exchange, std::move(message), std::move(what), std::move(more));
 }
 
 void send_init_request(Context& ctx, IkeSa& sa, base::Bytes message) {
@@ -73,8 +96,11 @@ void send_init_request(Context& ctx, IkeSa& sa, base::Bytes message) {
 
 void send_response(Context& ctx, IkeSa& sa, wire::ExchangeType exchange, const wire::Payloads& payloads) {
   base::Bytes message;
-  if (!sealed(ctx, sa, header(sa, exchange, true, sa.expected_id), payloads, message)) return;
+  std::vector<base::Bytes> more;
+  if (!sealed(ctx, sa, header(sa, exchange, true, sa.expected_id), payloads, message, more)) return;
   ctx.send(sa, message);
+  for (const auto& fragment : more) ctx.send(sa, fragment);
+  sa.last_fragments = std::move(more);
   sa.last_response = std::move(message);
   ++sa.expected_id;
   sa.held.reset();
@@ -111,6 +137,7 @@ void run_queue(Context& ctx, IkeSa& sa) {
 void on_retransmit_due(Context& ctx, IkeSa& sa) {
   if (sa.outgoing->timer.again(ctx.now)) {
     ctx.send(sa, sa.outgoing->message);
+    for (const auto& fragment : sa.outgoing->fragments) ctx.send(sa, fragment);
     ctx.touch(sa);
     return;
   }

@@ -40,6 +40,8 @@ void move_queue(Context& ctx, IkeSa& from, IkeSa& to) {
 
 bool derive_rekeyed(const IkeSa& from, IkeSa& to, base::ByteView shared, base::ByteView nonce_i,
                     base::ByteView nonce_r) {
+  to.fragments = from.fragments;
+  to.fragmenting = from.fragmenting;
   const auto prf = crypto::Prf::make(from.suite.prf);
   if (!prf) return false;
   const crypto::Exchange exchange{nonce_i, nonce_r, to.spi_i, to.spi_r};

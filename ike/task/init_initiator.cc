@@ -143,6 +143,9 @@ void start_init(Context& ctx, IkeSa& sa) {
     payloads.push_back(std::move(notify));
   }
   if (uses_signatures(*sa.conn)) payloads.emplace_back(hash_notify());
+  if (sa.conn->fragmentation != Fragmentation::no) {
+    payloads.emplace_back(wire::notify(wire::NotifyType::ikev2_fragmentation_supported));
+  }
   wire::Header header;
   header.spi_i = sa.spi_i;
   header.exchange = wire::ExchangeType::ike_sa_init;
@@ -174,6 +177,9 @@ void on_init_response(Context& ctx, IkeSa& sa, const Datagram& datagram) {
   sa.last_heard = ctx.now;
   follow_nat(ctx, sa, payloads);
   take_wishes(sa.setup->signatures, payloads);
+  sa.fragments = sa.conn->fragmentation != Fragmentation::no &&
+                 wire::find_notify(payloads, wire::NotifyType::ikev2_fragmentation_supported) != nullptr;
+  sa.fragmenting = sa.fragments && sa.conn->fragmentation == Fragmentation::yes;
   start_auth(ctx, sa);
 }
 

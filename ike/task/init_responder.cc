@@ -6,6 +6,7 @@
 #include "ike/peer_select.h"
 #include "ike/select.h"
 #include "ike/task/certs.h"
+#include "ike/task/guard.h"
 #include "ike/task/init.h"
 #include "ike/task/nat_detection.h"
 #include "ike/task/teardown.h"
@@ -75,6 +76,7 @@ void reply(const Request& request, IkeSa& sa, const Match& match, const base::By
   }
   // To a peer that knows RFC 7427 we say what we know of it; to one that does not it would mean nothing.
   if (sa.setup->signatures.hashes) payloads.emplace_back(hash_notify());
+  if (sa.fragments) payloads.emplace_back(wire::notify(wire::NotifyType::ikev2_fragmentation_supported));
   add_cert_request(payloads, fitting(*request.ctx.config, sa.local.address, sa.remote.address));
   wire::Header out = request.header;
   out.spi_r = sa.spi_r;
@@ -107,6 +109,10 @@ void accept(const Request& request, const wire::Payloads& payloads, const Match&
   sa.setup->nonce_r = ctx.rng.bytes(32);
   sa.setup->chosen = match.chosen.proposal;
   take_wishes(sa.setup->signatures, payloads);
+  // Who the peer is comes later; the best connection for these addresses has to say.
+  sa.fragments = match.conn->fragmentation != Fragmentation::no &&
+                 wire::find_notify(payloads, wire::NotifyType::ikev2_fragmentation_supported) != nullptr;
+  sa.fragmenting = sa.fragments && match.conn->fragmentation == Fragmentation::yes;
   const auto nat = detect_nat(payloads, request.header.spi_i, {}, datagram.local, datagram.remote);
   sa.nat_local = nat.local;
   sa.nat_remote = nat.remote;
@@ -127,6 +133,9 @@ void on_init_request(Context& ctx, const Datagram& datagram, const wire::Header&
   }
   if (ctx.shutting_down) return request.drop(Reason::shutdown, "shutting down");
 
+  if (datagram.data.size() > kMostInitOctets) {
+    return request.drop(Reason::malformed, "an IKE_SA_INIT request that is too long");
+  }
   auto message = wire::parse_message(datagram.data);
   if (!message) {
     const auto& fault = message.error();
@@ -140,6 +149,7 @@ void on_init_request(Context& ctx, const Datagram& datagram, const wire::Header&
     return request.drop(Reason::malformed, "an IKE_SA_INIT request without SA, KE and nonce");
   }
 
+  if (!admit(ctx, datagram, header, message->payloads)) return;
   const auto candidates = fitting(*ctx.config, datagram.local.address, datagram.remote.address);
   if (candidates.empty()) {
     return request.refuse(wire::notify(wire::NotifyType::no_proposal_chosen), Reason::no_config,
@@ -158,10 +168,6 @@ void on_init_request(Context& ctx, const Datagram& datagram, const wire::Header&
   if (wire::find<wire::KePayload>(message->payloads)->group != found->suite.group) {
     return request.refuse(wire::notify(wire::NotifyType::invalid_ke_payload, wire::notify_u16(found->suite.group)),
                           Reason::invalid_ke, {});
-  }
-  if (ctx.half_open() >= ctx.options.half_open_limit) {
-    return request.drop(Reason::half_open_limit,
-                        fmt::format("{} IKE SAs are half open, no more are taken", ctx.half_open()));
   }
   accept(request, message->payloads, *found);
 }

@@ -56,7 +56,7 @@ void remove_child(Context& ctx, IkeSa& sa, base::ChildId id, const Failure& why)
 void close(Context& ctx, IkeSa& sa, Failure why, Linger linger) {
   const bool was_up = sa.up();
   const bool unheard = sa.spare || sa.state == State::rekeyed;
-  if (sa.state == State::init_replied) ctx.left_half_open();
+  if (sa.state == State::init_replied) ctx.left_half_open(sa);
   sa.held.reset();
   while (!sa.children.empty()) remove_child(ctx, sa, sa.children.begin()->first, why);
   if (sa.outgoing) drop_operation(ctx, sa, sa.outgoing->what, why);

@@ -26,25 +26,6 @@ FLOOR = ["fwd", "in", "out"]
 BROKEN = "connections {\n  demo {\n    version = 2\n    local_adrs = 198.51.100.1\n  }\n}\n"
 
 
-class PingStream:
-    """Pings in the background: as many as it took, none of which may be lost."""
-
-    def __init__(self, directory, number=UP):
-        self.log = f"{directory}/ping-{time.monotonic_ns()}.log"
-        self.process = ns_start(hosts.GW, "ping", "-n", "-q", "-i", "0.02", "-W", "5", "-I", hosts.inner(1, number),
-                                hosts.inner(2, number), output=self.log)
-
-    def end(self):
-        """(sent, answered)."""
-        self.process.send_signal(signal.SIGINT)
-        self.process.wait(timeout=30)
-        text = open(self.log, encoding="utf-8").read()
-        found = re.search(r"(\d+) packets transmitted, (\d+) received", text)
-        if not found:
-            raise Failed(f"ping said: {text}")
-        return int(found.group(1)), int(found.group(2))
-
-
 def sentences(process):
     return [line for line in (process.stdout + process.stderr).splitlines() if line.strip()]
 
@@ -125,7 +106,7 @@ class Life:
     def reloads_nothing_broken(self):
         self.results.section("SIGHUP with a broken file, under traffic")
         before = self.spis()
-        stream = PingStream(self.directory)
+        stream = traffic.PingStream(self.directory, hosts.GW, hosts.inner(1, UP), hosts.inner(2, UP))
         self.gateway.write_config(BROKEN)
         os.kill(self.gateway.process.pid, signal.SIGHUP)
         wait_for("word of the broken file", lambda: "local_adrs" in self.gateway.log())
@@ -170,7 +151,7 @@ class Life:
 
     def killed(self, exchange):
         self.results.section("kill -9 under traffic")
-        stream = PingStream(self.directory)
+        stream = traffic.PingStream(self.directory, hosts.GW, hosts.inner(1, UP), hosts.inner(2, UP))
         exchange.begin(UP, "both=600000")
         before = footprint()
         self.gateway.stop(signal.SIGKILL)
@@ -208,7 +189,7 @@ class Life:
 
     def restarted(self, exchange):
         self.results.section("restart after kill -9")
-        stream = PingStream(self.directory)
+        stream = traffic.PingStream(self.directory, hosts.GW, hosts.inner(1, UP), hosts.inner(2, UP))
         self.gateway.start()
         self.same("restarted, as a fresh start", self.fresh)
         stream.end()  # may lose: its SAs are gone; but nothing of it may be in the clear, see clear()

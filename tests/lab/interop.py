@@ -165,9 +165,12 @@ class Interop:
         if not self.up(cell):
             return
         first = cell.conn.children[0]
+        before = self.pair.errors()
+        stream = traffic.PingStream(self.pair.directory, hosts.GW, *first.ends())
         for who in ("espgate", "charon"):
             for what, espgate_name, charon_words in (("child", f"{cell.name}/net", ("--child", "net")),
                                                      ("IKE SA", cell.name, ("--ike", cell.name))):
+                spis = {state.spi for state in states.states(hosts.GW)}
                 if who == "espgate":
                     done = self.pair.gateway.cli("conn", "rekey", espgate_name, ok=False)
                 else:
@@ -178,8 +181,13 @@ class Interop:
                 wait_for("one generation", lambda: len(states.states(hosts.GW)) == 2 ==
                          len(states.states(hosts.PEER)), 30)
                 self.agreement(cell)
+                kept = len(spis & {state.spi for state in states.states(hosts.GW)})
+                self.results.check(f"{cell.name}/SPIs kept by {who}'s rekey of the {what}", 0 if what == "child" else 2, kept)
                 self.results.check(f"{cell.name}/IKE SAs after {who}'s rekey of the {what}", "1 1",
                                    f"{len(self.pair.ikes(cell.name))} {len(self.pair.peer_ikes(cell.name))}")
+        sent, answered = stream.end()
+        self.results.check(f"{cell.name}/pings of all that time", f"{sent} of {sent}", f"{answered} of {sent}")
+        self.results.check(f"{cell.name}/xfrm_stat", {}, grown(before, self.pair.errors()))
         self.down(cell)
 
     def bad(self, cell):

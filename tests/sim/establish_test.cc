@@ -58,6 +58,29 @@ INSTANTIATE_TEST_SUITE_P(CiphersGroupsEsp, EverySuite,
                                             ::testing::Values("aes128gcm16", "aes256gcm16", "aes128-sha256",
                                                               "aes256-sha256")));
 
+INSTANTIATE_TEST_SUITE_P(Further, EverySuite,
+                         ::testing::Values(std::tuple{"chacha20poly1305-prfsha256", "x25519", "chacha20poly1305"},
+                                           std::tuple{"chacha20poly1305-prfsha512", "ecp521", "chacha20poly1305-esn"},
+                                           std::tuple{"aes192gcm16-prfsha384", "x448", "aes192gcm16"},
+                                           std::tuple{"aes192-sha384", "modp3072", "aes192-sha384"},
+                                           std::tuple{"aes128gcm16-prfsha256", "modp4096", "aes128gcm16-esn"},
+                                           std::tuple{"aes256-sha512", "ecp521", "aes256-sha512-esn"}));
+
+TEST_F(Pair, EsnIsChosenWhereBothHaveIt) {
+  for_a.esp = "aes128gcm16-esn-noesn";
+  for_b.esp = "aes128gcm16-noesn-esn";
+  establish();
+  EXPECT_FALSE(a.sad.begin()->second.suite.esn) << "the responder's order decides";
+  expect_agreement(a, b);
+}
+
+TEST_F(Pair, WithoutCommonEsnThereIsNoChild) {
+  for_a.esp = "aes128gcm16-esn";
+  for_b.esp = "aes128gcm16";
+  load();
+  EXPECT_EQ(failure(a, a.initiate("site", "net", b)).code, ike::Reason::no_proposal);
+}
+
 TEST_F(Pair, TheRespondersOrderDecides) {
   for_a.ike = "aes128-sha256-x25519,aes256gcm16-prfsha256-x25519";
   for_b.ike = "aes256gcm16-prfsha256-x25519,aes128-sha256-x25519";

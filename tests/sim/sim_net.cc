@@ -55,6 +55,11 @@ std::vector<ike::IkeView> Host::list() {
   return std::move(listed_->ikes);
 }
 
+const ike::ListResult& Host::listed() {
+  command(ike::List{{++last_request_}});
+  return *listed_;
+}
+
 void Host::command(ike::Command what) { act(engine_.on_command(net_.now, std::move(what))); }
 
 void Host::datagram(ike::Datagram what) { act(engine_.on_datagram(net_.now, std::move(what))); }

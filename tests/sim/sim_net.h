@@ -47,6 +47,7 @@ class Host {
   ike::RequestId rekey(ike::Rekey what);
   ike::RequestId shutdown();
   std::vector<ike::IkeView> list();
+  const ike::ListResult& listed();  // everything that List tells
   void command(ike::Command command);
   void datagram(ike::Datagram datagram);  // as if it had arrived just now
 
@@ -100,6 +101,9 @@ class Net {
   // All datagrams from `inside` leave from `outside` with another port, and answers find back. Said again:
   // the NAT gets another address.
   void put_behind_nat(const Host& inside, const std::string& outside);
+
+  // A host that goes away.
+  void forget(const Host& host) { std::erase(hosts_, &host); }
 
   // Runs until nothing is left to happen or this much time has passed.
   void run(base::Duration duration);

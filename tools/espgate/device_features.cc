@@ -80,7 +80,17 @@ void read_feature(const base::Fd& socket, DeviceFeatures& into) {
 void read_driver(const base::Fd& socket, DeviceFeatures& into) {
   ethtool_drvinfo info{};
   info.cmd = ETHTOOL_GDRVINFO;
-  if (ask(socket, into.device, &info)) into.driver.assign(info.driver, strnlen(info.driver, sizeof info.driver));
+  if (!ask(socket, into.device, &info)) return;
+  into.driver.assign(info.driver, strnlen(info.driver, sizeof info.driver));
+  into.driver_version.assign(info.version, strnlen(info.version, sizeof info.version));
+  into.firmware.assign(info.fw_version, strnlen(info.fw_version, sizeof info.fw_version));
+  into.bus.assign(info.bus_info, strnlen(info.bus_info, sizeof info.bus_info));
+}
+
+base::Result<base::Fd> open_socket() {
+  base::Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  if (!socket) return std::unexpected(base::Error::last("open a socket to ask for devices"));
+  return socket;
 }
 
 // false: no such device any more, or loopback.
@@ -95,20 +105,31 @@ bool read_flags(const base::Fd& socket, DeviceFeatures& into) {
 }  // namespace
 
 base::Result<std::vector<DeviceFeatures>> device_features() {
-  const base::Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  if (!socket) return std::unexpected(base::Error::last("open a socket to ask for devices"));
+  const auto socket = open_socket();
+  if (!socket) return std::unexpected(socket.error());
   const std::unique_ptr<struct if_nameindex, decltype(&if_freenameindex)> names(if_nameindex(), &if_freenameindex);
   if (!names) return std::unexpected(base::Error::last("list network devices"));
   std::vector<DeviceFeatures> devices;
   for (const auto* each = names.get(); each->if_name != nullptr; ++each) {
     DeviceFeatures device;
     device.device = each->if_name;
-    if (!read_flags(socket, device)) continue;
-    read_driver(socket, device);
-    read_feature(socket, device);
+    if (!read_flags(*socket, device)) continue;
+    read_driver(*socket, device);
+    read_feature(*socket, device);
     devices.push_back(std::move(device));
   }
   return devices;
+}
+
+base::Result<DeviceFeatures> device_features(const std::string& device) {
+  const auto socket = open_socket();
+  if (!socket) return std::unexpected(socket.error());
+  DeviceFeatures out;
+  out.device = device;
+  if (!read_flags(*socket, out)) return out;
+  read_driver(*socket, out);
+  read_feature(*socket, out);
+  return out;
 }
 
 }  // namespace espgate::tools

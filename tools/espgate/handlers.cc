@@ -22,6 +22,10 @@ Outcome run(const Context& context) {
       return policy_show(context);
     case Handler::offload_show:
       return offload_show(context);
+    case Handler::offload_probe:
+      return offload_probe(context);
+    case Handler::offload_report:
+      return offload_report(context);
     case Handler::stats_show:
       return stats_show(context);
     case Handler::prog_show:

@@ -16,6 +16,8 @@ Outcome conn_down(const Context& context);
 Outcome conn_rekey(const Context& context);
 Outcome policy_show(const Context& context);
 Outcome offload_show(const Context& context);
+Outcome offload_probe(const Context& context);
+Outcome offload_report(const Context& context);
 Outcome stats_show(const Context& context);
 Outcome prog_show(const Context& context);
 Outcome map_show(const Context& context);

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Traffic of known size: pings that must all come back, and one TCP flow whose octets are compared at the end."""
 import re
+import signal
 import sys
 import time
 
@@ -49,6 +50,24 @@ def ping_all(name, source, target, count=100, **how):
     answered = ping(name, source, target, count, **how)
     if answered != count:
         raise Failed(f"{count - answered} of {count} pings from {source} to {target} were lost")
+
+
+class PingStream:
+    """Pings in the background, 50 a second: as many as it took, none of which may be lost."""
+
+    def __init__(self, directory, name, source, target):
+        self.log = f"{directory}/ping-{time.monotonic_ns()}.log"
+        self.process = ns_start(name, "ping", "-n", "-q", "-i", "0.02", "-W", "5", "-I", source, target, output=self.log)
+
+    def end(self):
+        """(sent, answered)."""
+        self.process.send_signal(signal.SIGINT)
+        self.process.wait(timeout=30)
+        text = open(self.log, encoding="utf-8").read()
+        found = re.search(r"(\d+) packets transmitted, (\d+) received", text)
+        if not found:
+            raise Failed(f"ping said: {text}")
+        return int(found.group(1)), int(found.group(2))
 
 
 def tcp(directory, client, source, server, target, octets):

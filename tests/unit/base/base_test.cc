@@ -106,6 +106,15 @@ TEST(EspSuite, NamesAndKeySizes) {
   EXPECT_EQ(cbc.cipher_key_octets(), 32U);
   EXPECT_EQ(cbc.auth_key_octets(), 32U);
   EXPECT_EQ(cbc.icv_octets(), 16U);
+  EspSuite short_icv{EspCipher::aes_gcm_8, 128, EspAuth::none, false};
+  EXPECT_EQ(short_icv.name(), "aes128gcm8");
+  EXPECT_EQ(short_icv.icv_octets(), 8U);
+  short_icv.cipher = EspCipher::aes_gcm_12;
+  EXPECT_EQ(short_icv.name(), "aes128gcm12");
+  EspSuite chacha{EspCipher::chacha20_poly1305, 256, EspAuth::none, true};
+  EXPECT_EQ(chacha.name(), "chacha20poly1305-esn");
+  EXPECT_EQ(chacha.cipher_key_octets(), 36U);
+  EXPECT_EQ(chacha.icv_octets(), 16U);
 }
 
 TEST(Secret, IsMovedNotShared) {

@@ -22,7 +22,9 @@ TEST(Parse, EveryCommandOfTheTableIsReachedByItsFullName) {
   for (const auto& command : commands()) {
     std::vector<std::string> words{std::string(command.object), std::string(command.name)};
     for (const auto& argument : command.arguments) {
-      if (argument.required) words.emplace_back("site-a/net");
+      if (!argument.required) continue;
+      if (!argument.keyword.empty()) words.emplace_back(argument.keyword);
+      words.emplace_back(argument.kind == ValueKind::device ? "nic0" : "site-a/net");
     }
     const auto result = parse(words);
     ASSERT_TRUE(result) << result.error().text;

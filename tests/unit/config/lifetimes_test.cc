@@ -9,10 +9,9 @@ namespace {
 
 // A connection with these keys of its own and of its child.
 Loaded with(const std::string& of_conn, const std::string& of_child) {
-  return testing::load_text(
-      "connections { a { remote_addrs = 192.0.2.9\n local { auth = psk\n }\n remote { auth = psk\n }\n" + of_conn +
-          "\nchildren { net { " + of_child + "\n } } } }\n",
-      "f");
+  return load_text("connections { a { remote_addrs = 192.0.2.9\n local { auth = psk\n }\n remote { auth = psk\n }\n" +
+                       of_conn + "\nchildren { net { " + of_child + "\n } } } }\n",
+                   "f");
 }
 ike::ConnConfig conn(const std::string& of_conn, const std::string& of_child = {}) {
   const auto loaded = with(of_conn, of_child);

@@ -181,13 +181,12 @@ TEST(ModelFromATree, ListsAndOriginVici) {
 
 TEST(CheckConfig, PrintsErrorsThenWarnings) {
   const testing::Folder folder;
-  const auto file = folder.write("espgate.conf", "gateway {\n fragment_size = 1400\n workers = many\n}\n");
+  const auto file = folder.write("espgate.conf", "gateway {\n install_routes = yes\n workers = many\n}\n");
   const auto result = check_config(file);
   EXPECT_FALSE(result.ok);
-  EXPECT_EQ(result.text, file.string() + ":3:12: workers = many is not possible, expected a whole number\n" +
-                             file.string() +
-                             ":2:2: warning: fragment_size is accepted, but not honoured: IKE "
-                             "fragmentation is not supported yet\n");
+  EXPECT_EQ(result.text,
+            file.string() + ":3:12: workers = many is not possible, expected a whole number\n" + file.string() +
+                ":2:2: warning: install_routes is accepted, but not honoured: espgate installs no routes yet\n");
   const auto good = check_config(folder.write("good.conf", "connections { }\n"));
   EXPECT_TRUE(good.ok);
   EXPECT_EQ(good.text, "");

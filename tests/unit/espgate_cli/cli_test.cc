@@ -128,6 +128,32 @@ TEST_F(Cli, UsageErrorsExitWithOneAndHelpWithZero) {
   EXPECT_THAT(run("--version").out, ::testing::StartsWith("espgate "));
 }
 
+TEST_F(Cli, AProbeIsPlannedWithoutTheKernelAndRefusedInOneSentence) {
+  const Ran plan = run("-j offload probe dev lo --plan");
+  ASSERT_EQ(plan.status, 0) << plan.out << plan.err;
+  const json rows = json::parse(plan.out);
+  EXPECT_THAT(test::schema_breaches(test::load_schema("offload-probe"), rows), IsEmpty());
+  EXPECT_EQ(rows.size(), 112U);
+  EXPECT_THAT(run("offload probe dev lo --plan").out, HasSubstr("112 rows, none tried\n"));
+
+  const Ran nowhere = run("-j offload probe dev nosuch");
+  EXPECT_EQ(nowhere.status, 2);
+  EXPECT_EQ(json::parse(nowhere.out)["error"]["code"], "no-device");
+  EXPECT_EQ(run("offload probe").status, 1);
+
+  // Where there is ESP, lo is silently software; where there is none, one sentence says what is missing.
+  const Ran tried = run("-j offload probe dev lo");
+  const json answer = json::parse(tried.out);
+  if (tried.status == 0) {
+    EXPECT_EQ(answer.size(), rows.size());
+    EXPECT_EQ(answer[0]["result"], "silent-software");
+  } else {
+    EXPECT_EQ(tried.status, 2);
+    EXPECT_THAT(std::string(answer["error"]["code"]), ::testing::AnyOf("no-esp", "no-xfrm", "no-permission"));
+    EXPECT_THAT(std::string(answer["error"]["text"]), ::testing::Not(HasSubstr("--kernel null")));
+  }
+}
+
 TEST_F(Cli, ShowsWhatIsPinnedWithTheDaemonDead) {
   loader::Options options;
   options.bpffs = bpffs();

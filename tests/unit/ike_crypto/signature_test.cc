@@ -98,14 +98,14 @@ TEST(AlgorithmIdentifier, BrokenPssParametersAreRefused) {
   EXPECT_TRUE(refused(*base::from_hex("300d06092a864886f70d01010a0500"))) << "none at all";
   EXPECT_TRUE(refused(*base::from_hex("300d06092a864886f70d01010a3000"))) << "the defaults: SHA-1";
   auto salt = good;
-  salt.back() = 0;
+  salt.at(salt.size() - 1) = 0;
   EXPECT_TRUE(refused(salt)) << "no salt";
-  salt.back() = 0x7f;
+  salt.at(salt.size() - 1) = 0x7f;
   EXPECT_TRUE(refused(salt)) << "more salt than hash";
-  salt.back() = 0xff;
+  salt.at(salt.size() - 1) = 0xff;
   EXPECT_TRUE(refused(salt)) << "less than none";
   auto mask = good;
-  mask[mask.size() - 8] = 2;  // MGF1 with SHA-384
+  mask.at(mask.size() - 8) = 2;  // MGF1 with SHA-384
   ASSERT_NE(mask, good);
   EXPECT_TRUE(refused(mask)) << "two hashes";
   auto generator = good;

@@ -56,6 +56,21 @@ INSTANTIATE_TEST_SUITE_P(
                             "56828838c5f61e6393ba7a0abcc9f662",
                             "76fc6ece0f4e1768cddf8853bb2d551b"}));
 
+// RFC 7634 B: an IKE message with SK payload; key, salt, IV, AAD and octets of the appendix.
+TEST(SkCipher, ChaCha20KnownAnswer) {
+  const IkeSuite suite{kEncrChaCha20Poly1305, 256, kIntegNone, kPrfHmacSha256, kGroupX25519};
+  const auto key = hex("808182838485868788898a8b8c8d8e8f909192939495969798999a9b9c9d9e9f");
+  const auto cipher = SkCipher::make(suite, joined({key, hex("a0a1a2a3")}), {}).value();
+  const auto aad = hex("c0c1c2c3c4c5c6c7d0d1d2d3d4d5d6d72e202500000000090000004529000029");
+  const auto iv = hex("1011121314151617");
+  auto message = joined({aad, iv, hex("610394701f8d017f7c12924889"), hex("6b71bfe25236efd7cdc67066906315b2")});
+  EXPECT_EQ(text_of(cipher.open(message, aad.size()).value()), "0000000c000040010000000a00");
+  message.back() ^= 1;
+  EXPECT_EQ(cipher.open(message, aad.size()).error(), CryptoError::bad_integrity);
+  EXPECT_FALSE(
+      SkCipher::make({kEncrChaCha20Poly1305, 128, kIntegNone, kPrfHmacSha256, kGroupX25519}, base::Bytes(20), {}));
+}
+
 // RFC 3602 4, case 1, under an HMAC of its own (RFC 4231 vouches for that in prf_test).
 TEST(SkCipher, CbcKnownAnswer) {
   const auto suite = cbc(128, kIntegSha256);

@@ -116,6 +116,24 @@ TEST(EncodeSa, GcmInboundTunnel) {
   EXPECT_FALSE(got.attributes.contains(XFRMA_OFFLOAD_DEV));
 }
 
+TEST(EncodeSa, OtherAeadsHaveTheirNameAndIcv) {
+  for (auto [cipher, bits, name, icv] :
+       {std::tuple{base::EspCipher::aes_gcm_12, 128U, "rfc4106(gcm(aes))", 96U},
+        std::tuple{base::EspCipher::aes_gcm_8, 128U, "rfc4106(gcm(aes))", 64U},
+        std::tuple{base::EspCipher::chacha20_poly1305, 256U, "rfc7539esp(chacha20,poly1305)", 128U}}) {
+    SaSpec spec = gcm_in();
+    spec.suite = {cipher, static_cast<std::uint16_t>(bits), base::EspAuth::none, false};
+    spec.cipher_key = key_of(spec.suite.cipher_key_octets());
+    const Taken got = take_sa(std::move(spec));
+    const auto& aead = got.attributes.at(XFRMA_ALG_AEAD);
+    EXPECT_STREQ(reinterpret_cast<const char*>(aead.data()), name);
+    std::uint32_t lengths[2];
+    std::memcpy(lengths, aead.data() + 64, 8);
+    EXPECT_EQ(lengths[0], bits + 32);
+    EXPECT_EQ(lengths[1], icv);
+  }
+}
+
 TEST(EncodeSa, CbcHasCipherAndTruncatedAuth) {
   for (auto [auth, name, octets] : {std::tuple{base::EspAuth::hmac_sha2_256_128, "hmac(sha256)", 32U},
                                     std::tuple{base::EspAuth::hmac_sha2_384_192, "hmac(sha384)", 48U},

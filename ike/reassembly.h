@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+// The fragments of one message as they come in (RFC 7383 2.6). Nothing is kept that was not authenticated; there is one
+// of these for each direction of an IKE SA, and it holds one message of bounded size.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+
+#include "base/bytes.h"
+#include "ike/crypto/sk_cipher.h"
+#include "ike/wire/fragment.h"
+
+namespace espgate::ike {
+
+class Reassembly {
+ public:
+  // Together, once decrypted: as long as a message may be, and less from who is not authenticated.
+  static constexpr std::size_t kMostOctets = wire::kMaxMessageOctets, kMostOctetsHalfOpen = 16384;
+
+  struct Message {
+    wire::Parsed<wire::Payloads> payloads;  // a fault of it was found under good checksums
+    base::Bytes first;                      // the datagram of fragment 1: what a repeated request is known by
+  };
+  // Takes a datagram with fragment; the message once it is complete. A fault: nothing was taken of it.
+  wire::Parsed<std::optional<Message>> take(std::uint32_t message_id, base::ByteView datagram,
+                                            const crypto::SkCipher& cipher, std::size_t most_octets);
+
+  [[nodiscard]] std::size_t octets() const { return octets_; }
+
+ private:
+  void begin(std::uint32_t message_id, std::uint16_t total);
+  [[nodiscard]] Message finish();
+
+  std::uint32_t message_id_ = 0;
+  std::uint16_t total_ = 0;  // 0: nothing is collected
+  wire::PayloadType type_ = wire::PayloadType::none;
+  base::Bytes first_;
+  std::map<std::uint16_t, base::Bytes> pieces_;
+  std::size_t octets_ = 0;
+};
+
+}  // namespace espgate::ike

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ike/task/guard.h"
+
+#include <fmt/core.h>
+
+#include <utility>
+
+namespace espgate::ike {
+
+namespace {
+
+constexpr char kStep[] = "IKE_SA_INIT";
+
+void drop(Context& ctx, const Datagram& datagram, Reason code, std::string text) {
+  ctx.noise(Event::Kind::dropped, datagram.local, datagram.remote, code, kStep, std::move(text));
+}
+
+// An answer without state and without protection.
+void answer(Context& ctx, const Datagram& datagram, wire::Header header, wire::NotifyPayload notify) {
+  header.response = true;
+  header.from_initiator = !header.from_initiator;
+  ctx.emit(
+      Send{Datagram{datagram.local, datagram.remote, datagram.natt, wire::write_message(header, {std::move(notify)})}});
+}
+
+// True: no cookie is needed, or a good one is there.
+bool cookie_settled(Context& ctx, const Datagram& datagram, const wire::Header& header,
+                    const wire::Payloads& payloads) {
+  const auto threshold = ctx.config->cookie_threshold;
+  if (threshold == 0 || ctx.half_open() < threshold) return true;
+  const Cookies::Claim claim{wire::find<wire::NoncePayload>(payloads)->data, datagram.remote.address, header.spi_i};
+  const auto* shown = wire::find_notify(payloads, wire::NotifyType::cookie);
+  if (shown != nullptr && ctx.cookies.good(ctx.now, ctx.rng, claim, shown->data)) return true;
+  ctx.count(shown != nullptr ? Reason::bad_cookie : Reason::cookie_wanted);
+  answer(ctx, datagram, header, wire::notify(wire::NotifyType::cookie, ctx.cookies.make(ctx.now, ctx.rng, claim)));
+  return false;
+}
+
+}  // namespace
+
+bool admit(Context& ctx, const Datagram& datagram, const wire::Header& header, const wire::Payloads& payloads) {
+  if (!cookie_settled(ctx, datagram, header, payloads)) return false;
+  if (ctx.half_open() >= ctx.options.half_open_limit) {
+    drop(ctx, datagram, Reason::half_open_limit,
+         fmt::format("{} IKE SAs are half open, no more are taken", ctx.half_open()));
+    return false;
+  }
+  const auto most = ctx.config->half_open_per_source;
+  if (most != 0 && ctx.half_open(datagram.remote.address) >= most) {
+    drop(ctx, datagram, Reason::half_open_limit,
+         fmt::format("{} IKE SAs with {} are half open, no more are taken", most, datagram.remote.address.text()));
+    return false;
+  }
+  return true;
+}
+
+void answer_unknown_spi(Context& ctx, const Datagram& datagram, const wire::Header& header) {
+  if (header.response || header.exchange == wire::ExchangeType::ike_sa_init || !ctx.answers.take(ctx.now)) return;
+  answer(ctx, datagram, header, wire::notify(wire::NotifyType::invalid_ike_spi));
+}
+
+}  // namespace espgate::ike
