@@ -131,14 +131,17 @@ TEST_F(Pair, AnUnknownPayloadThatIsNotCriticalIsPassedOver) {
   EXPECT_EQ(why.step, "IKE_AUTH");
 }
 
-TEST_F(Pair, AnUnknownSpiIsDropped) {
+TEST_F(Pair, AnUnknownSpiIsNamedAndNoMore) {
   establish();
   auto data = a.sent.back().second.data;
   data[3] ^= 1;   // initiator's SPI
   data[11] ^= 1;  // responder's SPI
   const auto before = b.sent.size();
   b.datagram(to(b, data));
-  EXPECT_EQ(b.sent.size(), before);
+  ASSERT_EQ(b.sent.size(), before + 1);
+  const auto answer = wire::parse_message(b.sent.back().second.data);
+  ASSERT_TRUE(answer);
+  EXPECT_NE(wire::find_notify(answer->payloads, wire::NotifyType::invalid_ike_spi), nullptr);
   EXPECT_EQ(b.last(Event::Kind::dropped)->failure->code, Reason::unknown_spi);
 }
 
