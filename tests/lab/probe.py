@@ -98,12 +98,17 @@ def nothing_left(r):
 def killed(r, device):
     r.section(f"killed at {KILLS} random points, on {device}")
     usual = statistics.median(walls_of(3, "-j", "offload", "probe", "dev", device))
-    at_once, late, finished = 0, 0, 0
-    for number in range(KILLS):
+    at_once, late, cut_short, tries = 0, 0, 0, 0
+    while cut_short < KILLS and tries < 4 * KILLS:
+        tries += 1
         process = subprocess.Popen([ESPGATE, "-j", "offload", "probe", "dev", device], stdout=subprocess.DEVNULL)
-        time.sleep(random.uniform(0.1, 1) * usual)
-        process.send_signal((signal.SIGKILL, signal.SIGKILL, signal.SIGINT, signal.SIGTERM)[number % 4])
-        finished += process.wait() == 0
+        wait = random.uniform(0.1, 1) * usual
+        time.sleep(wait)
+        process.send_signal((signal.SIGKILL, signal.SIGKILL, signal.SIGINT, signal.SIGTERM)[tries % 4])
+        if process.wait() == 0:  # it was done before; how long it takes depends on what else the machine does
+            usual = max(0.1, min(usual, wait))
+            continue
+        cut_short += 1
         end = time.monotonic() + 6
         if sa_count() == 0:
             at_once += 1
@@ -112,7 +117,7 @@ def killed(r, device):
             time.sleep(0.5)
         late += sa_count() != 0
     r.equal("SAs left after 6 s", late, 0)
-    r.more("runs that were really cut short", KILLS - finished, KILLS // 4)
+    r.equal("runs that were really cut short", cut_short, KILLS)
     print(f"  no SA there at once in {at_once} of {KILLS}", flush=True)
 
 

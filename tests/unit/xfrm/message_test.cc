@@ -123,14 +123,11 @@ TEST(EncodeSa, OtherAeadsHaveTheirNameAndIcv) {
         std::tuple{base::EspCipher::chacha20_poly1305, 256U, "rfc7539esp(chacha20,poly1305)", 128U}}) {
     SaSpec spec = gcm_in();
     spec.suite = {cipher, static_cast<std::uint16_t>(bits), base::EspAuth::none, false};
-    spec.cipher_key = key_of(spec.suite.cipher_key_octets());
-    const Taken got = take_sa(std::move(spec));
-    const auto& aead = got.attributes.at(XFRMA_ALG_AEAD);
+    const auto aead = take_sa(std::move(spec)).attributes.at(XFRMA_ALG_AEAD);
     EXPECT_STREQ(reinterpret_cast<const char*>(aead.data()), name);
-    std::uint32_t lengths[2];
-    std::memcpy(lengths, aead.data() + 64, 8);
-    EXPECT_EQ(lengths[0], bits + 32);
-    EXPECT_EQ(lengths[1], icv);
+    std::uint32_t icv_bits = 0;
+    std::memcpy(&icv_bits, aead.data() + 68, 4);
+    EXPECT_EQ(icv_bits, icv);
   }
 }
 
