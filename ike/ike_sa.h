@@ -80,6 +80,7 @@ struct DoRekeyChild {
   base::ChildId old;
   ChildOffer offer;  // as in DoCreateChild
   std::optional<Met> met;
+  bool unsure = false;  // when it was sent, the peer may not have known the child yet
 };
 struct DoRekeyIke {
   base::IkeSpi spi;  // ours of the new SA
@@ -95,6 +96,7 @@ struct DoDeleteChild {
   base::Spi spi_in;
   std::optional<base::ChildId> child;  // none: it never came to be on our side
   Reason reason{};
+  bool unsure = false;  // as in DoRekeyChild
 };
 struct DoDeleteIke {
   Failure why;

@@ -86,6 +86,7 @@ void start_informational(Context& ctx, IkeSa& sa, Operation what) {
     if (it == sa.children.end()) return run_queue(ctx, sa);  // gone while it was queued
     it->second.state = ChildState::deleting;
     it->second.rekey_at.reset();
+    remove->unsure = unknown_to_peer(ctx, it->second);
   }
   const auto payloads = payloads_of(what);
   send_request(ctx, sa, wire::ExchangeType::informational, payloads, std::move(what));
@@ -100,8 +101,7 @@ void on_informational_response(Context& ctx, IkeSa& sa, Operation what, const wi
   }
   if (auto* child = std::get_if<DoDeleteChild>(&what); child != nullptr && child->child) {
     auto it = sa.children.find(*child->child);
-    if (it != sa.children.end() && unknown_to_peer(ctx, it->second) &&
-        find_delete(payloads, Protocol::esp) == nullptr) {
+    if (it != sa.children.end() && child->unsure && find_delete(payloads, Protocol::esp) == nullptr) {
       it->second.delete_at = ctx.now + kDeleteAgain;
       it->second.delete_reason = child->reason;
       ctx.touch(sa);

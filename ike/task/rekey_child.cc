@@ -55,6 +55,7 @@ void failed(Context& ctx, IkeSa& sa, DoRekeyChild& what, const Failure& why) {
 void send(Context& ctx, IkeSa& sa, DoRekeyChild what) {
   auto& offer = what.offer;
   offer.nonce = ctx.rng.bytes(kNonceOctets);
+  what.unsure = unknown_to_peer(ctx, sa.children.at(what.old));
   if (auto made = make_share(ctx, offer); !made) {
     failed(ctx, sa, what, Failure{made.error().reason, kStep, made.error().text, {}});
     return run_queue(ctx, sa);
@@ -82,7 +83,7 @@ void refused(Context& ctx, IkeSa& sa, DoRekeyChild what, const wire::NotifyPaylo
   if (error.type == wire::NotifyType::invalid_ke_payload && wanted(sa, old)) {
     if (follow_group(what.offer, error)) return send(ctx, sa, std::move(what));
   }
-  if (error.type == wire::NotifyType::child_sa_not_found && wanted(sa, old) && !unknown_to_peer(ctx, *old)) {
+  if (error.type == wire::NotifyType::child_sa_not_found && wanted(sa, old) && !what.unsure) {
     return start_afresh(ctx, sa, what, why);
   }
   failed(ctx, sa, what, why);
