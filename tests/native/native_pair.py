@@ -119,6 +119,7 @@ def rekeys_by_time(directory):
     expect("it was never down", "child SA closed" not in left.log() + right.log(), left.log(), right.log())
     for node in (left, right):
         expect("it is up", node.states()["demo/net"]["state"] == "up")
+    for node in (left, right):
         node.stop_cleanly()
 
 

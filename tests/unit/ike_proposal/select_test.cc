@@ -175,7 +175,7 @@ TEST_F(CheckAnswer, UnknownAttribute) {
 }
 
 TEST(Suites, WhatWeHaveNoAlgorithmFor) {
-  Proposal proposal{Protocol::esp, {{TransformType::encr, 28, 0}}};
+  Proposal proposal{Protocol::esp, {{TransformType::encr, 3, 0}}};  // 3DES
   EXPECT_FALSE(esp_suite(proposal));
   proposal.transforms = {{TransformType::encr, 12, 128}};  // CBC without integrity
   EXPECT_FALSE(esp_suite(proposal));

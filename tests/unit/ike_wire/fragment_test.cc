@@ -20,14 +20,14 @@ crypto::SkCipher make_cipher(bool cbc) {
   return *crypto::SkCipher::make(all, Bytes(all.encr_key_octets(), 1), Bytes(all.integ_key_octets(), 2));
 }
 
-struct Cut : ::testing::TestWithParam<bool> {
+struct Fragments : ::testing::TestWithParam<bool> {
   crypto::SkCipher cipher = make_cipher(GetParam());
   crypto::SeededRng rng{5};
   Header header;
   Payloads payloads{NoncePayload{Bytes(200, 9)}, CertPayload{kCertX509, Bytes(1500, 7)}, VendorIdPayload{Bytes(40, 1)}};
   Reassembly parts;
 
-  Cut() {
+  Fragments() {
     header.spi_i = {1};
     header.spi_r = {2};
     header.exchange = ExchangeType::ike_auth;
@@ -39,7 +39,7 @@ struct Cut : ::testing::TestWithParam<bool> {
   }
 };
 
-TEST_P(Cut, AndPutTogether) {
+TEST_P(Fragments, AndPutTogether) {
   for (const std::size_t most : {120U, 200U, 576U, 1280U, 4000U}) {
     const auto pieces = cut(most);
     for (const auto& piece : pieces) EXPECT_LE(piece.size(), most);
@@ -59,7 +59,7 @@ TEST_P(Cut, AndPutTogether) {
   }
 }
 
-TEST_P(Cut, AnEmptyMessageIsOneFragment) {
+TEST_P(Fragments, AnEmptyMessageIsOneFragment) {
   payloads.clear();
   const auto pieces = cut(1280);
   ASSERT_EQ(pieces.size(), 1U);
@@ -68,14 +68,14 @@ TEST_P(Cut, AnEmptyMessageIsOneFragment) {
   EXPECT_TRUE((*taken)->payloads->empty());
 }
 
-TEST_P(Cut, TooLittleRoom) {
+TEST_P(Fragments, TooLittleRoom) {
   EXPECT_FALSE(seal_fragments(header, payloads, cipher, rng, 60));
   EXPECT_FALSE(seal_fragments(header, payloads, cipher, rng, 0));
   payloads.emplace_back(VendorIdPayload{Bytes(60000, 1)});
   EXPECT_FALSE(seal_fragments(header, payloads, cipher, rng, 150)) << "more than 128 fragments";
 }
 
-TEST_P(Cut, TheFinerCutReplacesTheCoarserOne) {
+TEST_P(Fragments, TheFinerCutReplacesTheCoarserOne) {
   const auto coarse = cut(900);
   const auto fine = cut(400);
   ASSERT_LT(coarse.size(), fine.size());
@@ -91,14 +91,14 @@ TEST_P(Cut, TheFinerCutReplacesTheCoarserOne) {
   }
 }
 
-TEST_P(Cut, AnotherMessageReplacesThis) {
+TEST_P(Fragments, AnotherMessageReplacesThis) {
   const auto pieces = cut(900);
   ASSERT_TRUE(take(pieces[0]));
   ASSERT_TRUE(take(pieces[1], 2));
   EXPECT_LT(parts.octets(), 900U);
 }
 
-TEST_P(Cut, OnlyWhatIsAuthenticIsKept) {
+TEST_P(Fragments, OnlyWhatIsAuthenticIsKept) {
   const auto pieces = cut(900);
   for (std::size_t i = 0; i < pieces[0].size(); ++i) {
     auto forged = pieces[0];
@@ -110,7 +110,7 @@ TEST_P(Cut, OnlyWhatIsAuthenticIsKept) {
   EXPECT_EQ(parts.octets(), 0U);
 }
 
-TEST_P(Cut, MemoryIsBounded) {
+TEST_P(Fragments, MemoryIsBounded) {
   const auto pieces = cut(900);
   EXPECT_TRUE(parts.take(1, pieces[0], cipher, 1000));
   const auto taken = parts.take(1, pieces[1], cipher, 1000);
@@ -119,7 +119,7 @@ TEST_P(Cut, MemoryIsBounded) {
   EXPECT_EQ(parts.octets(), 0U);
 }
 
-INSTANTIATE_TEST_SUITE_P(Ciphers, Cut, ::testing::Values(false, true));
+INSTANTIATE_TEST_SUITE_P(Ciphers, Fragments, ::testing::Values(false, true));
 
 TEST(CertPayloads, WriteAndRead) {
   const Payloads payloads{CertPayload{kCertX509, Bytes(300, 3)}, CertPayload{7, {1}},
