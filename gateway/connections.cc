@@ -81,8 +81,7 @@ void Connections::on_event(base::Instant now, const ike::Event& event) {
         if (!event.failure) return;
         // Closed by request of either side is no error; a peer that vanished, or could not be rekeyed with, is one, and
         // is tried again.
-        const bool silent =
-            event.failure->code == ike::Reason::timeout || event.failure->code == ike::Reason::expired;
+        const bool silent = event.failure->code == ike::Reason::timeout || event.failure->code == ike::Reason::expired;
         const bool closed = event.failure->code == ike::Reason::peer_deleted;
         if (silent && status.keep_up) return failed(now, status, *event.failure);
         status.last_error = LastError{now, *event.failure};
