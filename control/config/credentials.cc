@@ -76,7 +76,7 @@ void Credentials::load(const Section* secrets, const Section* authorities) {
 }
 
 std::optional<std::filesystem::path> Credentials::resolve(const std::string& name, std::string_view folder) const {
-  const Path path = name;
+  Path path = name;
   if (path.is_absolute()) return path;
   if (!home_) return std::nullopt;
   return *home_ / folder / path;
