@@ -2,10 +2,9 @@
 // A child SA (a pair of ESP SAs) as its IKE SA sees it, and what is offered for one that is not there yet.
 //
 //   [*] -> installing -> installed -> deleting -> gone
-//               \-> gone (refused, timed out)      \-> retired -> gone (replaced by a newer generation: it still
-//               receives
-//                                                       what was under way)
+//               \-> gone (refused, timed out)      \-> retired -> gone
 //
+// Retired: a newer generation took its place, and it still receives what was under way.
 // A rekey makes a second generation that `replaces` the first; the first goes by DELETE, and if it does not, the second
 // does. As the responder of the rekey we send on the second only when the peer has it for sure:
 //

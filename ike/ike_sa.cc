@@ -32,17 +32,20 @@ Child* IkeSa::child_by_spi_out(base::Spi spi) {
   return it == children.end() ? nullptr : &it->second;
 }
 
-Child* IkeSa::successor_of(base::ChildId old) {
-  return const_cast<Child*>(std::as_const(*this).successor_of(old));  // NOLINT(cppcoreguidelines-pro-type-const-cast)
+namespace {
+
+auto* successor(auto& children, base::ChildId old) {
+  const auto it = std::ranges::find_if(children, [&](const auto& entry) {
+    const auto& child = entry.second;
+    return child.replaces == old && (child.state == ChildState::installed || child.state == ChildState::installing);
+  });
+  return it == children.end() ? nullptr : &it->second;
 }
 
-const Child* IkeSa::successor_of(base::ChildId old) const {
-  for (const auto& [child_id, child] : children) {
-    const bool there = child.state == ChildState::installed || child.state == ChildState::installing;
-    if (there && child.replaces == old) return &child;
-  }
-  return nullptr;
-}
+}  // namespace
+
+Child* IkeSa::successor_of(base::ChildId old) { return successor(children, old); }
+const Child* IkeSa::successor_of(base::ChildId old) const { return successor(children, old); }
 
 std::optional<base::Instant> IkeSa::liveness_due() const {
   if (!usable() || outgoing || held || !conn) return std::nullopt;

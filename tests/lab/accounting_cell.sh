@@ -197,21 +197,26 @@ part_mixed() {
   done
 }
 
-# Late drops show as the difference between what was counted here and what the peer counted.
-part_drop() {
-  local lost
+# under_fault NAME FAULT: a cell up to its counts, a TCP flow through a NIC with this fault.
+under_fault() {
   begin_exact
-  cell "tunnel TCP, every 50th transmit lost by the NIC"
+  cell "$1"
   setup hw hw 4 tunnel aes128gcm16
-  simnic_knob simnic0 fault tx_drop=50
+  simnic_knob simnic0 fault "$2"
   traffic 4 tunnel tcp=500000
   measured
   counted
   simnic_knob simnic0 fault none
+  must "all in hardware" "${counts[0.sw.packets]}" -eq 0
+}
+
+# Late drops show as the difference between what was counted here and what the peer counted.
+part_drop() {
+  local lost
+  under_fault "tunnel TCP, every 50th transmit lost by the NIC" tx_drop=50
   lost=${one[fault_tx_dropped]:-0}
   must "drops seen" "$lost" -gt 0
   must "difference" $((counts[0.packets] - sad2[0x00001001.packets])) -eq "$lost"
-  must "all in hardware" "${counts[0.sw.packets]}" -eq 0
   must "own GETSA and in" "${counts[1.packets]}" -eq "${sad2[0x00001001.packets]}"
   fact "lost $lost of ${counts[0.packets]}"
   errors_expected
@@ -221,19 +226,11 @@ part_drop() {
 # What the NIC hands back for want of room comes again, and is one packet all the same.
 part_busy() {
   local again
-  begin_exact
-  cell "tunnel TCP, every 5th transmit handed back by the NIC"
-  setup hw hw 4 tunnel aes128gcm16
-  simnic_knob simnic0 fault tx_busy=5
-  traffic 4 tunnel tcp=500000
-  measured
-  counted
-  simnic_knob simnic0 fault none
+  under_fault "tunnel TCP, every 5th transmit handed back by the NIC" tx_busy=5
   again=${one[fault_tx_busy]:-0}
   must "handed back" "$again" -gt 0
   must "out and the peer's GETSA" "${counts[0.packets]}" -eq "${sad2[0x00001001.packets]}"
   must "out hw and the NIC" "${counts[0.hw.packets]}" -eq "${one[hw_tx_packets]}"
-  must "all in hardware" "${counts[0.sw.packets]}" -eq 0
   fact "$again handed back of ${counts[0.packets]}"
   no_errors
   end_cell
