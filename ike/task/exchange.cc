@@ -150,13 +150,14 @@ void on_retransmit_due(Context& ctx, IkeSa& sa) {
     close(ctx, sa, Failure(deleting->why), Linger::no);
     return;
   }
-  close(ctx, sa,
-        Failure{Reason::timeout,
-                step(sa),
-                fmt::format("{} did not answer {}: sent {} times in {:.0f} s{}", sa.remote.text(), step(sa), sent_times,
-                            seconds, given_up ? "; it says that it does not know this IKE SA, and has a newer one" : ""),
-                {}},
-        Linger::no);
+  close(
+      ctx, sa,
+      Failure{Reason::timeout,
+              step(sa),
+              fmt::format("{} did not answer {}: sent {} times in {:.0f} s{}", sa.remote.text(), step(sa), sent_times,
+                          seconds, given_up ? "; it says that it does not know this IKE SA, and has a newer one" : ""),
+              {}},
+      Linger::no);
 }
 
 std::string step(const IkeSa& sa) { return sa.outgoing ? wire::name_of(sa.outgoing->exchange) : std::string(); }

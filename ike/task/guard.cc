@@ -68,7 +68,7 @@ void note_denial(IkeSa& sa, const Datagram& datagram) {
 }
 
 bool denied_and_replaced(Context& ctx, const IkeSa& sa) {
-  constexpr std::uint32_t kEnough = 4;  // retransmissions
+  constexpr std::uint32_t kEnough = 3;  // retransmissions
   if (!sa.outgoing->denied || sa.outgoing->timer.sent() < kEnough || !sa.up()) return false;
   return std::ranges::any_of(ctx.sas(), [&](const auto& entry) {
     const auto& other = *entry.second;

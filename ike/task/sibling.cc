@@ -30,7 +30,8 @@ std::optional<base::ChildId> find_sibling(Context& ctx, const IkeSa& sa, const C
   for (const auto& [spi, other] : ctx.sas()) {
     if (other->children.empty() || other->remote.address != sa.remote.address) continue;
     if (other->conn_name() != sa.conn_name()) continue;
-    const auto it = std::ranges::find_if(other->children, [&](const auto& entry) { return carries(entry.second, child); });
+    const auto it =
+        std::ranges::find_if(other->children, [&](const auto& entry) { return carries(entry.second, child); });
     if (it != other->children.end()) return it->first;
   }
   return std::nullopt;

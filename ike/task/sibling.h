@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A child that the peer asks for although one just like it is up: both sides called at once, or the peer forgot. The
-// kernel sends by the newest SA, and the peer has no inbound half of it before our reply arrives; so we go on sending by
-// the older child until the peer is known to have the newer one, as with generations (generation.h).
+// kernel sends by the newest SA, and the peer has no inbound half of it before our reply arrives; so we go on sending
+// by the older child until the peer is known to have the newer one, as with generations (generation.h).
 #pragma once
 
 #include <optional>
