@@ -69,6 +69,8 @@ class Daemon final : public control::Daemon {
   void take(ike::RemoveChild&& remove);
   void wait_for_kernel();
   void watch_waiting();
+  void acquired(const xfrm::Notification& event);
+  void settle_traps();
   void raise(const ike::Event& event);
   void take(ike::Event&& event);
   void take(ike::CommandDone&& done);

@@ -34,6 +34,15 @@ struct Together {
   }
 };
 
+control::Origin origin_of(const control::Configuration& config, const std::string& conn, const std::string& child) {
+  for (const auto& origin : config.origins) {
+    if (origin.name != conn) continue;
+    const auto at = origin.children.find(child);
+    return at != origin.children.end() ? at->second : origin.at;
+  }
+  return {};
+}
+
 std::string quoted_name(const std::string& conn, const std::string& child) {
   if (conn.empty()) return "\"" + child + "\"";
   return "\"" + (child.empty() ? conn : conn + "/" + child) + "\"";
@@ -50,17 +59,22 @@ std::vector<control::ConnStatus> Daemon::conn_status() const {
     control::ConnStatus status;
     status.conn = key.first;
     status.child = key.second;
-    status.state = to_string(child.state);
+    status.state = to_string(child);
     status.attempts = child.attempts;
     if (child.next_try_at) status.next_try_at = epoch_seconds(*child.next_try_at);
     if (child.last_error) {
       status.last_error = control::LastError{epoch_seconds(child.last_error->at), child.last_error->failure};
     }
-    for (const auto& origin : config_.origins) {
-      if (origin.name != key.first) continue;
-      auto at = origin.children.find(key.second);
-      status.origin = at != origin.children.end() ? at->second : origin.at;
-    }
+    status.origin = origin_of(config_, key.first, key.second);
+    out.push_back(std::move(status));
+  }
+  for (const auto& child : config_.plan.children) {
+    if (child.treatment == sad::Treatment::protect) continue;
+    control::ConnStatus status;
+    status.conn = child.conn;
+    status.child = child.child;
+    status.state = !child.trap ? "down" : child.treatment == sad::Treatment::pass ? "pass" : "drop";
+    status.origin = origin_of(config_, child.conn, child.child);
     out.push_back(std::move(status));
   }
   return out;

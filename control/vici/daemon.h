@@ -63,7 +63,7 @@ struct LastError {
 // What a configured connection (child empty) or child is doing.
 struct ConnStatus {
   std::string conn, child;
-  std::string state;  // "down", "connecting", "up"
+  std::string state;  // "down", "trapped", "connecting", "up"; of what passes or drops traffic: "pass", "drop"
   Origin origin;
   std::optional<LastError> last_error;
   std::optional<std::int64_t> next_try_at;  // epoch seconds

@@ -26,6 +26,10 @@ xfrm::Layer layer_of(maps::PolicyKind kind) {
       return xfrm::Layer::floor;
     case maps::PolicyKind::bypass:
       return xfrm::Layer::bypass;
+    case maps::PolicyKind::trap:
+      return xfrm::Layer::trap;
+    case maps::PolicyKind::shunt:
+      return xfrm::Layer::shunt;
   }
   return xfrm::Layer::foreign;
 }
@@ -38,6 +42,10 @@ std::string_view layer_text(maps::PolicyKind kind) {
       return "floor";
     case maps::PolicyKind::bypass:
       return "bypass";
+    case maps::PolicyKind::trap:
+      return "trap";
+    case maps::PolicyKind::shunt:
+      return "shunt";
   }
   return "";
 }
@@ -60,7 +68,7 @@ xfrm::PolicyId id_of(const maps::PolicyRecord& record) {
                           record.proto,
                           {record.src_port, record.src_port_mask},
                           {record.dst_port, record.dst_port_mask}};
-  return {direction_of(record.dir), selector, layer_of(record.kind)};
+  return {direction_of(record.dir), selector, layer_of(record.kind), {record.mark, record.mark_mask}, record.if_id};
 }
 
 // A policy with the kernel's word for it, if it has one and was asked.
