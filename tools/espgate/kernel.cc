@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <fstream>
 #include <map>
 #include <optional>
 #include <set>
@@ -114,6 +115,26 @@ void add_ledger(const maps::Reader& reader, std::map<std::string, report::Device
   }
 }
 
+std::string sysctl(const char* name) {
+  std::ifstream in(std::string("/proc/sys/net/core/") + name);
+  std::string out;
+  std::getline(in, out);
+  return out;
+}
+
+// What becomes of the packet that meets a trap; empty if there is none.
+std::string about_traps(const std::vector<report::PolicyRow>& rows) {
+  if (std::none_of(rows.begin(), rows.end(), [](const auto& row) { return row.layer == "trap"; })) return {};
+  const auto drop = sysctl("xfrm_larval_drop");
+  const auto patience = sysctl("xfrm_acq_expires");
+  if (drop.empty() || patience.empty()) return {};
+  return fmt::format(
+      "{}: net.core.xfrm_larval_drop = {}; after one that came to nothing the next packet asks again in "
+      "{} s: net.core.xfrm_acq_expires",
+      drop == "0" ? "packets that meet a trap wait for its child" : "the first packet at a trap is lost", drop,
+      patience);
+}
+
 }  // namespace
 
 Outcome policy_show(const Context& context) {
@@ -135,8 +156,12 @@ Outcome policy_show(const Context& context) {
   std::stable_sort(rows.begin(), rows.end(), [](const auto& a, const auto& b) {
     return std::tie(a.conn, a.child, a.selector) < std::tie(b.conn, b.child, b.selector);
   });
-  return context.options.json ? report::policy_json(rows, context.options.pretty)
-                              : report::policy_text(rows, context.options.color);
+  const auto traps = about_traps(rows);
+  if (context.options.json) {
+    if (!traps.empty()) note(traps);
+    return report::policy_json(rows, context.options.pretty);
+  }
+  return report::policy_text(rows, context.options.color) + (traps.empty() ? "" : traps + "\n");
 }
 
 Outcome offload_show(const Context& context) {
