@@ -76,6 +76,7 @@ struct ChildOffer {
   std::optional<crypto::KeyExchange> ke;  // PFS: until the answer
   std::uint32_t restarts = 0;             // sent again by INVALID_KE_PAYLOAD
   std::vector<RequestId> initiates;
+  std::optional<Initiate::Packet> packet;  // that it is asked for by; first among the selectors
 };
 
 // "aes128gcm16 tunnel 10.1.0.0/16 === 10.2.0.0/16, SPIs c0ffee01 in, c0ffee02 out"

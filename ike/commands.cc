@@ -92,6 +92,7 @@ void initiate(Context& ctx, Initiate command) {
   DoCreateChild create;
   create.offer.config = std::move(child);
   create.offer.initiates.push_back(command.id);
+  create.offer.packet = command.packet;
   if (sa != nullptr) {
     sa->queue.emplace_back(std::move(create));
     ctx.touch(*sa);

@@ -37,4 +37,5 @@ set(IKE_ENGINE_SOURCES
   task/rekey_ike_responder.cc
   task/retransmit.cc
   task/sibling.cc
-  task/teardown.cc)
+  task/teardown.cc
+  task/unique.cc)
