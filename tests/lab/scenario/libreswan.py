@@ -7,7 +7,8 @@ from . import hosts
 from .shell import Failed, ns, ns_start, run, wait_for
 
 LIBEXEC = "/usr/libexec/ipsec"
-AUTH = {"psk": "secret", "rsa-pss": "rsa-sha2", "ecdsa256": "ecdsa-sha2_256", "ecdsa384": "ecdsa-sha2_384",
+# It takes PKCS#1 v1.5 with SHA-2 only from whom it would take it with SHA-1.
+AUTH = {"psk": "secret", "rsa": "rsa-sha1,rsa-sha2", "rsa-pss": "rsa-sha2", "ecdsa256": "ecdsa-sha2_256", "ecdsa384": "ecdsa-sha2_384",
         "ecdsa521": "ecdsa-sha2_512"}
 GROUP = {"x25519": "dh31", "ecp256": "dh19", "ecp384": "dh20", "ecp521": "dh21", "modp2048": "modp2048", "modp3072": "modp3072",
          "modp4096": "modp4096"}

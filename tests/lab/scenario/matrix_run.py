@@ -10,14 +10,27 @@ from .matrix_bench import Bench, ends_of
 from .pair import grown
 from .shell import Failed, wait_for
 
-# How each peer's log names what espgate signed with.
+# How each peer's log says that espgate proved who it is, and with what.
+PROOF = {
+    "strongswan": "authentication of '{}' with ({}) successful",
+    "libreswan": "authenticated peer (?:using )?({}).*'@{}",
+}
 SIGNED = {
     "strongswan": {"psk": "pre-shared key", "rsa": "RSA_EMSA_PKCS1_SHA2_256", "rsa-pss": "RSA_EMSA_PSS_SHA2_256",
                    "ecdsa256": "ECDSA_WITH_SHA256_DER", "ecdsa384": "ECDSA_WITH_SHA384_DER",
                    "ecdsa521": "ECDSA_WITH_SHA512_DER", "ed25519": "ED25519"},
-    "libreswan": {"psk": "PRESHARED_KEY|authby=secret|PSK", "rsa-pss": "RSASSA-PSS|RSA", "ecdsa256": "ECDSA", "ecdsa384": "ECDSA",
-                  "ecdsa521": "ECDSA"},
+    "libreswan": {"psk": "authby=secret", "rsa": "'2048-bit PKCS#1 1.5 RSA with SHA2_256'",
+                  "rsa-pss": "'2048-bit RSASSA-PSS with SHA2_256'",
+                  "ecdsa256": "'P-256 ECDSA with SHA2_256'", "ecdsa384": "'P-384 ECDSA with SHA2_384'",
+                  "ecdsa521": "'P-521 ECDSA with SHA2_512'"},
 }
+
+
+def proof(cell, gw_id):
+    """The expression that finds it."""
+    words = re.escape(SIGNED[cell["peer"]][cell["auth"]])
+    # Long identities are cut short in logs.
+    return PROOF[cell["peer"]].format(*((words, gw_id[:40]) if cell["peer"] == "libreswan" else (gw_id, words)))
 
 
 class CellRun:
@@ -71,9 +84,9 @@ class CellRun:
         if self.cell["path"] != "direct":
             self.check("IKE_AUTH on port 4500", True, bool(seen) and all(message.natt for message in seen))
         log = self.peer.log()[self.mark:]
-        wanted = SIGNED[self.cell["peer"]][self.cell["auth"]]
-        found = re.search(rf"(?m)^.*(?:authenticat).*?({wanted}).*$", log)
-        self.check("authenticated by", wanted, found.group(1) if found else log[-600:], bool(found))
+        found = re.search(proof(self.cell, self.ends.gw_id), log)
+        self.check("authenticated by", SIGNED[self.cell["peer"]][self.cell["auth"]],
+                   found.group(1) if found else [line for line in log.splitlines() if "authenticat" in line])
 
     def agreement(self, what, before=frozenset()):
         """Both kernels hold one pair of SAs besides those `before`, with the same keys, of the suite the cell asks for."""

@@ -15,6 +15,13 @@ def esp_proposal(cell):
     return "-".join(words)
 
 
+def proof_wanted(cell, kind):
+    """Of the other side. Which hash pluto signs with cannot be told it."""
+    if kind in ("psk", "pubkey", "ed25519"):
+        return kind
+    return f"ike:{kind}" if cell["peer"] == "strongswan" else kind.split("-sha", maxsplit=1)[0]
+
+
 def connection(cell, ends, side):
     """The connection's section as vici has it. side 1 is gw (espgated), 2 is the peer."""
     ours = side == 1
@@ -32,7 +39,7 @@ def connection(cell, ends, side):
         "encap": YES[ours and cell["path"] == "encap"], "fragmentation": YES[cell["size"] == "fragments"],
         "dpd_delay": "1s" if asks else "0s", "send_cert": "always" if ours and cell["peer"] == "libreswan" else "ifasked",
         "local": {"auth": kind, "id": ids[side - 1]},
-        "remote": {"auth": "psk" if kind == "psk" else "pubkey", "id": ids[2 - side]},
+        "remote": {"auth": proof_wanted(cell, kind), "id": ids[2 - side]},
         "children": {"net": child},
     }
 
