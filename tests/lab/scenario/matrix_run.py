@@ -16,7 +16,7 @@ PROOF = {
     "libreswan": "authenticated peer (?:using )?({}).*'@{}",
 }
 SIGNED = {
-    "strongswan": {"psk": "pre-shared key", "rsa": "RSA_EMSA_PKCS1_SHA2_256", "rsa-pss": "RSA_EMSA_PSS_SHA2_256",
+    "strongswan": {"psk": "pre-shared key", "rsa": "RSA_EMSA_PKCS1_SHA2_256", "rsa-pss": "RSA_EMSA_PSS_SHA2_256_SALT_32",
                    "ecdsa256": "ECDSA_WITH_SHA256_DER", "ecdsa384": "ECDSA_WITH_SHA384_DER",
                    "ecdsa521": "ECDSA_WITH_SHA512_DER", "ed25519": "ED25519"},
     "libreswan": {"psk": "authby=secret", "rsa": "'2048-bit PKCS#1 1.5 RSA with SHA2_256'",
@@ -24,6 +24,10 @@ SIGNED = {
                   "ecdsa256": "'P-256 ECDSA with SHA2_256'", "ecdsa384": "'P-384 ECDSA with SHA2_384'",
                   "ecdsa521": "'P-521 ECDSA with SHA2_512'"},
 }
+
+# pluto, answering our rekey, sends on the new SA before its answer has left; what arrives before we have read that finds no SA
+# (RFC 7296 2.8 lets it). charon waits for our DELETE. Counted exactly: as many lost as the stack found no SA for, and few.
+AHEAD, MOST_AHEAD = f"{hosts.GW} XfrmInNoStates", 8
 
 
 def proof(cell, gw_id):
@@ -40,6 +44,7 @@ class CellRun:
         self.bench, self.cell, self.name = bench, cell, matrix.name(cell)
         self.peer, self.ends = bench.peers[cell["peer"]], ends_of(cell, f"cell{next(bench.numbers)}")
         self.results = bench.results
+        self.mark = self.ahead = 0  # where this cell begins in the peer's log; packets that pluto sent ahead
 
     def check(self, what, expected, actual, passed=None):
         return self.results.check(f"{self.name}/{what}", expected, actual, passed)
@@ -61,7 +66,10 @@ class CellRun:
         self.liveness()
         self.one_generation()
         self.down()
-        self.check("xfrm_stat", {}, grown(errors, self.errors()))
+        counted = grown(errors, self.errors())
+        if self.ahead and counted[AHEAD] == self.ahead:
+            del counted[AHEAD]
+        self.check("xfrm_stat", {}, counted)
 
     def errors(self):
         return {name: self.bench.kernels[name].errors() for name in (hosts.GW, self.peer.name)}
@@ -113,12 +121,18 @@ class CellRun:
 
     def rekeys(self):
         """Each side rekeys the child and the IKE SA, under pings every 20 ms; what was replaced is gone afterwards."""
+        before = self.errors()
         stream = traffic.PingStream(self.bench.directory, hosts.GW, *self.ends.inner)
         for who in ("espgate", "peer"):
             for what in ("child", "IKE SA"):
                 self.rekey(who, what)
         sent, answered = stream.end()
-        self.check("pings during rekeys", "all answered", "all answered" if sent == answered else f"{answered} of {sent}")
+        early = grown(before, self.errors()).get(AHEAD, 0) if self.cell["peer"] == "libreswan" else 0
+        lost = sent - answered
+        self.ahead = early if lost == early <= MOST_AHEAD else 0
+        self.check("pings during rekeys", "all answered" + f", but {early} that pluto sent ahead" * (self.ahead > 0),
+                   f"all answered, but {lost} that pluto sent ahead" if self.ahead else f"{lost} of {sent} lost" if lost else
+                   "all answered")
 
     def rekey(self, who, what):
         label, conn = f"{who} rekeys the {what}", self.ends.conn
