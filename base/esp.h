@@ -56,6 +56,12 @@ enum class OffloadActual : std::uint8_t { none, crypto, packet };           // a
 enum class Direction : std::uint8_t { in, out };
 enum class SaMode : std::uint8_t { tunnel, transport };
 
+// A packet mark (skb->mark) compared or written under a mask; mask 0: none.
+struct Mark {
+  std::uint32_t value = 0, mask = 0;
+  auto operator<=>(const Mark&) const = default;
+};
+
 std::string_view to_string(OffloadWanted wanted);  // "no", "auto", "crypto", "packet"
 std::string_view to_string(OffloadActual actual);  // "none", "crypto", "packet"
 std::string_view to_string(Direction direction);   // "in", "out"

@@ -3,13 +3,14 @@
 
 #include <algorithm>
 #include <chrono>
+#include <utility>
 
 namespace espgate::gateway {
 
-std::string_view to_string(ChildStatus::State state) {
-  switch (state) {
+std::string_view to_string(const ChildStatus& status) {
+  switch (status.state) {
     case ChildStatus::State::down:
-      return "down";
+      return status.trapped() ? "trapped" : "down";
     case ChildStatus::State::connecting:
       return "connecting";
     case ChildStatus::State::up:
@@ -32,9 +33,11 @@ void Connections::load(base::Instant now, const ike::Config& config) {
       auto known = children_.find(key);
       auto& status = next[key];
       if (known != children_.end()) status = std::move(known->second);
-      status.start = child.start_action == ike::StartAction::start;
-      status.call_when_closed = child.close_action == ike::StartAction::start;
-      status.call_when_silent = child.dpd_action == ike::StartAction::start;
+      status.start = ike::starts(child.start_action);
+      status.trap = ike::traps(child.start_action);
+      status.when_closed = child.close_action;
+      status.when_silent = child.dpd_action;
+      if (status.trap) status.fell_back = false;  // the plan says so from now on
       status.unwanted = false;
       status.keep_up = status.start;
       if (!status.keep_up) status.next_try_at.reset();
@@ -42,6 +45,37 @@ void Connections::load(base::Instant now, const ike::Config& config) {
     }
   }
   children_ = std::move(next);
+}
+
+void Connections::fall_back(const Key& key, ChildStatus& status, bool on) {
+  if (status.trap || status.fell_back == on) return;
+  status.fell_back = on;
+  trap_changes_.emplace_back(key, on);
+}
+
+std::vector<std::pair<Connections::Key, bool>> Connections::take_trap_changes() {
+  return std::exchange(trap_changes_, {});
+}
+
+bool Connections::operator_trap(const Key& key, bool on) {
+  const auto found = children_.find(key);
+  if (found == children_.end() || found->second.trap) return false;
+  fall_back(key, found->second, on);
+  return true;
+}
+
+void Connections::on_acquire(base::Instant now, const Key& key, ike::Initiate::Packet packet) {
+  const auto found = children_.find(key);
+  if (found == children_.end() || found->second.state != ChildStatus::State::down) return;
+  auto& status = found->second;
+  status.packet = packet;
+  const auto at = std::max(now, status.not_before.value_or(now));
+  if (!status.next_try_at || *status.next_try_at > at) status.next_try_at = at;
+}
+
+bool Connections::heal(const Key& key, base::ChildId child) {
+  const auto found = children_.find(key);
+  return found != children_.end() && found->second.live.contains(child) && found->second.healing.insert(child).second;
 }
 
 template <class F>
@@ -55,6 +89,8 @@ void Connections::failed(base::Instant now, ChildStatus& status, const ike::Fail
   status.last_error = LastError{now, failure};
   if (!status.live.empty()) return;
   status.state = ChildStatus::State::down;
+  status.packet.reset();
+  status.not_before = now + retry_delay(status.attempts);
   if (status.keep_up) status.next_try_at = now + retry_delay(status.attempts);
 }
 
@@ -70,12 +106,15 @@ void Connections::on_event(base::Instant now, const ike::Event& event) {
         status.state = ChildStatus::State::up;
         status.attempts = 0;
         status.next_try_at.reset();
+        status.not_before.reset();
+        status.packet.reset();
         status.live.insert(event.child_id);
       });
       break;
     case Kind::child_down:
       each(event.conn, event.child, [&](ChildStatus& status) {
         status.live.erase(event.child_id);
+        status.healing.erase(event.child_id);
         if (!status.live.empty()) return;
         status.state = ChildStatus::State::down;
         if (!event.failure) return;
@@ -87,7 +126,9 @@ void Connections::on_event(base::Instant now, const ike::Event& event) {
         status.last_error = LastError{now, *event.failure};
         // At once the first time; what then fails is retried as any other.
         if (status.unwanted) return;
-        if ((silent && status.call_when_silent) || (closed && status.call_when_closed)) {
+        const auto then = silent ? status.when_silent : closed ? status.when_closed : ike::StartAction::none;
+        if (ike::traps(then)) fall_back({event.conn, event.child}, status, true);
+        if (ike::starts(then)) {
           status.keep_up = true;
           status.next_try_at = now;
         }
@@ -96,12 +137,14 @@ void Connections::on_event(base::Instant now, const ike::Event& event) {
     case Kind::child_rekeyed:
       each(event.conn, event.child, [&](ChildStatus& status) {
         status.live.erase(event.former_child);
+        status.healing.erase(event.former_child);
         status.live.insert(event.child_id);
         status.last_error.reset();
       });
       break;
     case Kind::rekey_failed:
       each(event.conn, event.child, [&](ChildStatus& status) {
+        status.healing.erase(event.child_id);
         if (event.failure) status.last_error = LastError{now, *event.failure};
       });
       break;

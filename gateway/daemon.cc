@@ -78,6 +78,7 @@ void Daemon::apply() {
   kernel_.plan(now, config_.plan);  // the floor stands before the engine may send anything
   if (!engine_->post(ike::Command(ike::Load{config_.ike}))) log_error("engine queue full: configuration not taken");
   connections_.load(now, *config_.ike);
+  settle_traps();
   arm_timer();
 }
 
@@ -103,6 +104,7 @@ void Daemon::take(ike::Event&& event) {
   if (event.kind == Kind::ike_down && ike_up_ > 0) --ike_up_;
   write_log(event);
   connections_.on_event(gateway::now(), event);
+  settle_traps();
   raise(event);
 }
 
@@ -139,7 +141,8 @@ std::optional<ike::Failure> Daemon::begin(const Key& key, ike::RequestId id) {
     if (conn->name != key.first) continue;
     auto ends = choose_endpoints(*conn, kernel_.routes());
     if (!ends) return ends.error();
-    post(ike::Initiate{id, key.first, key.second, ends->local, ends->remote});
+    const auto& child = connections_.children().at(key);
+    post(ike::Initiate{id, key.first, key.second, ends->local, ends->remote, child.packet});
     return std::nullopt;
   }
   return ike::Failure{ike::Reason::not_found, "start", "no connection is called " + key.first, ""};
@@ -183,13 +186,40 @@ void Daemon::wait_for_kernel() {
     if (error) return;
     if (auto events = events_->receive()) {
       for (const auto& event : *events) {
-        if (auto expired = kernel_.expired(event)) post(ike::Command(*expired));
+        if (event.kind == xfrm::Notification::Kind::acquire) {
+          acquired(event);
+        } else if (auto expired = kernel_.expired(event)) {
+          post(ike::Command(*expired));
+        }
       }
     } else {
       log_error(events.error().text());
     }
     wait_for_kernel();
   });
+}
+
+// A packet found no SA. At its trap: the child is asked for. At a child that is up: somebody took its SAs out of the
+// kernel, or the device forgot them; new ones are negotiated, as no outbound key may be installed twice.
+void Daemon::acquired(const xfrm::Notification& event) {
+  const auto wanted = kernel_.acquired(event);
+  if (!wanted || stopping_) return;
+  const Key key{wanted->conn, wanted->child};
+  if (wanted->live) {
+    if (!connections_.heal(key, wanted->live->first)) return;
+    log_warn(key.first + "/" + key.second + ": its outbound SA is gone from the kernel, and not by us: rekeying");
+    return post(ike::Rekey{pending_.next_id(), key.first, {}, {}, wanted->live->first});
+  }
+  connections_.on_acquire(gateway::now(), key, {wanted->local, wanted->remote});
+  log_debug(key.first + "/" + key.second + ": a packet asks for it: " + event.packet.text());
+  arm_timer();
+}
+
+// Traps that a close_action, a dpd_action or the operator asked for, or that a reload made needless.
+void Daemon::settle_traps() {
+  for (const auto& [key, on] : connections_.take_trap_changes()) {
+    kernel_.trap(gateway::now(), key.first, key.second, on);
+  }
 }
 
 // A rekey that the peer began: its first packet on the new inbound SA says that we may send on the new outbound one.

@@ -55,6 +55,7 @@ class Daemon final : public control::Daemon {
   void initiate(const control::InitiateRequest& request, control::LogLine log, control::Done done) override;
   void terminate(const control::TerminateRequest& request, control::LogLine log, control::Done done) override;
   void rekey(const control::RekeyRequest& request, control::Done done) override;
+  std::optional<std::string> trap(const std::string& conn, const std::string& child, bool on) override;
   control::Report reload(bool dry_run) override;
   [[nodiscard]] std::optional<control::ChildCounters> counters(base::ChildId child) const override;
 
@@ -69,6 +70,8 @@ class Daemon final : public control::Daemon {
   void take(ike::RemoveChild&& remove);
   void wait_for_kernel();
   void watch_waiting();
+  void acquired(const xfrm::Notification& event);
+  void settle_traps();
   void raise(const ike::Event& event);
   void take(ike::Event&& event);
   void take(ike::CommandDone&& done);

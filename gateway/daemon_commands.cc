@@ -34,6 +34,15 @@ struct Together {
   }
 };
 
+control::Origin origin_of(const control::Configuration& config, const std::string& conn, const std::string& child) {
+  for (const auto& origin : config.origins) {
+    if (origin.name != conn) continue;
+    const auto at = origin.children.find(child);
+    return at != origin.children.end() ? at->second : origin.at;
+  }
+  return {};
+}
+
 std::string quoted_name(const std::string& conn, const std::string& child) {
   if (conn.empty()) return "\"" + child + "\"";
   return "\"" + (child.empty() ? conn : conn + "/" + child) + "\"";
@@ -50,17 +59,24 @@ std::vector<control::ConnStatus> Daemon::conn_status() const {
     control::ConnStatus status;
     status.conn = key.first;
     status.child = key.second;
-    status.state = to_string(child.state);
+    status.state = to_string(child);
+    status.standing = child.trapped();
     status.attempts = child.attempts;
     if (child.next_try_at) status.next_try_at = epoch_seconds(*child.next_try_at);
     if (child.last_error) {
       status.last_error = control::LastError{epoch_seconds(child.last_error->at), child.last_error->failure};
     }
-    for (const auto& origin : config_.origins) {
-      if (origin.name != key.first) continue;
-      auto at = origin.children.find(key.second);
-      status.origin = at != origin.children.end() ? at->second : origin.at;
-    }
+    status.origin = origin_of(config_, key.first, key.second);
+    out.push_back(std::move(status));
+  }
+  for (const auto& child : config_.plan.children) {
+    if (child.treatment == sad::Treatment::protect) continue;
+    control::ConnStatus status;
+    status.conn = child.conn;
+    status.child = child.child;
+    status.state = !child.trap ? "down" : child.treatment == sad::Treatment::pass ? "pass" : "drop";
+    status.standing = child.trap;
+    status.origin = origin_of(config_, child.conn, child.child);
     out.push_back(std::move(status));
   }
   return out;
@@ -129,6 +145,24 @@ void Daemon::rekey(const control::RekeyRequest& request, control::Done done) {
   pending_.add(id, request.conn, nullptr, std::move(done), deadline(request.timeout));
   post(ike::Rekey{id, request.conn, request.child, request.ike, request.child_id});
   arm_timer();
+}
+
+std::optional<std::string> Daemon::trap(const std::string& conn, const std::string& child, bool on) {
+  std::optional<Key> found;
+  for (const auto& planned : config_.plan.children) {
+    if (planned.child != child || (!conn.empty() && planned.conn != conn)) continue;
+    if (planned.trap) {
+      if (on) return std::nullopt;
+      return quoted_name(conn, child) + " is trapped by its start_action: change that, then `espgate conn reload`";
+    }
+    if (planned.treatment != sad::Treatment::protect) {
+      return quoted_name(conn, child) + " passes or drops traffic with start_action = trap only";
+    }
+    found = Key{planned.conn, planned.child};
+  }
+  if (!found || !connections_.operator_trap(*found, on)) return "no child is called " + quoted_name(conn, child);
+  settle_traps();
+  return std::nullopt;
 }
 
 control::Report Daemon::reload(bool dry_run) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/kernel_side.h"
 
+#include <cerrno>
 #include <utility>
 #include <variant>
 
@@ -163,6 +164,20 @@ std::optional<ike::Expired> KernelSide::expired(const xfrm::Notification& event)
   const auto child = sad_.owner_of(event.sa);
   if (!child) return std::nullopt;
   return ike::Expired{*child, event.kind == Kind::hard_limit};
+}
+
+std::optional<sad::Wanted> KernelSide::acquired(const xfrm::Notification& event) {
+  auto wanted = sad_.on_acquire(event);
+  if (!wanted || !wanted->live) return wanted;
+  std::vector<xfrm::Request> get;
+  get.emplace_back(xfrm::GetSa{wanted->live->second});
+  const auto answers = kernel_->execute(get);
+  if (answers.front() || answers.front().error().code != ESRCH) return std::nullopt;
+  return wanted;
+}
+
+void KernelSide::trap(base::Instant now, const std::string& conn, const std::string& child, bool on) {
+  carry_out(now, sad_.on_trap(now, conn, child, on));
 }
 
 void KernelSide::remove(base::Instant now, const ike::RemoveChild& remove) {

@@ -41,6 +41,11 @@ struct Initiate {
   RequestId id;
   std::string conn, child;       // child empty: the IKE SA with its first configured child
   base::Endpoint local, remote;  // chosen by gateway/ from the config and the route
+  // The packet that asks for it, as seen from here: goes first in TSi and TSr (RFC 7296 2.9).
+  struct Packet {
+    base::TrafficSelector local, remote;
+  };
+  std::optional<Packet> packet{};
 };
 // Closes what matches; empty fields match everything, but at least one must be set.
 struct Terminate {

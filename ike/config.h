@@ -25,7 +25,13 @@ namespace espgate::ike {
 enum class AuthMethod : std::uint8_t { psk, pubkey };
 enum class Fragmentation : std::uint8_t { yes, no, accept };  // accept: the peer may, we do not
 enum class SendCert : std::uint8_t { if_asked, always, never };
-enum class StartAction : std::uint8_t { none, start, trap };
+enum class StartAction : std::uint8_t { none, start, trap, trap_start };
+// Several IKE SAs between the same identities: never: all stay, and INITIAL_CONTACT is not heeded; no: all stay, but
+// INITIAL_CONTACT is heeded; replace: the new one takes the place of the old; keep: the new one is refused.
+enum class Unique : std::uint8_t { no, never, replace, keep };
+
+inline bool starts(StartAction action) { return action == StartAction::start || action == StartAction::trap_start; }
+inline bool traps(StartAction action) { return action == StartAction::trap || action == StartAction::trap_start; }
 
 // A selector as configured; `dynamic` stands for the tunnel end's own address (with protocol and ports of `ts`).
 struct TsConfig {
@@ -84,6 +90,7 @@ struct ConnConfig {
   SendCert send_cert = SendCert::if_asked;
   bool send_certreq = true;
   Lifetime time;  // seconds; `life`: rekey_time and over_time
+  Unique unique = Unique::no;
 };
 
 struct SharedSecret {

@@ -116,6 +116,7 @@ struct Outgoing {
   std::vector<base::Bytes> fragments;  // after `message`, which is then the first of them
   base::Instant first_sent;
   Retransmit timer;
+  bool denied = false;  // INVALID_IKE_SPI came back: a hint that nothing proves
   Operation what;
 };
 
@@ -164,6 +165,7 @@ struct IkeSa {
   base::Instant expires_at;                     // init_replied, closed, rekeyed
   std::optional<base::Instant> rekey_at;        // established: the next attempt; none while one is under way
   std::optional<base::Instant> over_at;         // established: the hard limit
+  std::optional<Failure> over_why;              // if it is not the lifetime
   std::optional<base::Instant> close_deadline;  // deleting: when we stop waiting
   bool dead = false;                            // to be erased when the current input is done
   std::optional<base::Instant> scheduled;       // the entry in Context's timer index

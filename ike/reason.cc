@@ -67,6 +67,8 @@ std::string_view code(Reason reason) {
       return "rekeyed";
     case Reason::expired:
       return "expired";
+    case Reason::not_unique:
+      return "not-unique";
   }
   return "unknown";
 }

@@ -39,6 +39,7 @@ enum class Reason : std::uint8_t {
   busy,             // another exchange about the same SA is under way; it is tried again
   rekeyed,          // a newer generation took its place
   expired,          // its hard lifetime is over
+  not_unique,       // another IKE SA of this peer is there (unique = keep), or took its place (unique = replace)
 };
 
 // "auth-failed", "no-proposal", ...

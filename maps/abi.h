@@ -113,7 +113,13 @@ struct espgate_sa_entry {
 ESPGATE_ABI_SIZE(espgate_sa_entry, 504);
 
 /* policy_dir, array[index]: policies that are ours, with all that a DELPOLICY needs. */
-enum espgate_policy_kind { ESPGATE_POLICY_CHILD = 0, ESPGATE_POLICY_FLOOR = 1, ESPGATE_POLICY_BYPASS = 2 };
+enum espgate_policy_kind {
+  ESPGATE_POLICY_CHILD = 0,
+  ESPGATE_POLICY_FLOOR = 1,
+  ESPGATE_POLICY_BYPASS = 2,
+  ESPGATE_POLICY_TRAP = 3,
+  ESPGATE_POLICY_SHUNT = 4
+};
 enum espgate_policy_dir {
   ESPGATE_POLICY_IN = 0,
   ESPGATE_POLICY_OUT = 1,

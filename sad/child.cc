@@ -25,11 +25,27 @@ std::optional<xfrm::Encap> encap_of(const Child& child, Direction direction) {
   return direction == Direction::out ? xfrm::Encap{local, remote} : xfrm::Encap{remote, local};
 }
 
-xfrm::PolicySpec with_template(xfrm::PolicyDirection direction, const xfrm::Selector& selector,
+base::Mark sa_mark(const Child& child, Direction direction) {
+  if (direction == Direction::out) return child.handling.mark_out;
+  return child.handling.mark_in_sa ? child.handling.mark_in : base::Mark{};
+}
+
+void put_handling(const Child& child, Direction direction, xfrm::SaSpec& to) {
+  const Handling& handling = child.handling;
+  const bool in = direction == Direction::in;
+  to.mark = sa_mark(child, direction);
+  to.set_mark = in ? handling.set_mark_in : handling.set_mark_out;
+  to.if_id = in ? handling.if_id_in : handling.if_id_out;
+  to.replay_window = handling.replay_window;
+  to.copied = {handling.copy_df, handling.copy_ecn, handling.copy_dscp_out, handling.copy_dscp_in};
+  if (!in) to.acquire = child.larval;
+}
+
+xfrm::PolicySpec with_template(const Child& child, xfrm::PolicyDirection direction, const xfrm::Selector& selector,
                                const xfrm::Template& esp) {
   xfrm::PolicySpec out;
-  out.id = {direction, selector, xfrm::Layer::child};
-  out.priority = priority(selector, xfrm::Layer::child);
+  out.id = policy_id(child.handling, direction, selector, xfrm::Layer::child);
+  out.priority = priority(selector, xfrm::Layer::child, child.handling.priority);
   out.esp = esp;
   return out;
 }
@@ -38,7 +54,8 @@ xfrm::PolicySpec with_template(xfrm::PolicyDirection direction, const xfrm::Sele
 
 xfrm::SaId sa_id(const Child& child, Direction direction) {
   const bool in = direction == Direction::in;
-  return {in ? child.spec.local.address : child.spec.remote.address, in ? child.spec.spi_in : child.spec.spi_out};
+  return {in ? child.spec.local.address : child.spec.remote.address, in ? child.spec.spi_in : child.spec.spi_out,
+          sa_mark(child, direction)};
 }
 
 xfrm::SaSpec sa_spec(const Child& child, Direction direction, std::optional<xfrm::Offload> offload) {
@@ -54,7 +71,7 @@ xfrm::SaSpec sa_spec(const Child& child, Direction direction, std::optional<xfrm
   out.auth_key = (in ? spec.keys.auth_in : spec.keys.auth_out).clone();
   out.mode = spec.mode;
   out.reqid = child.reqid;
-  out.replay_window = child.replay_window;
+  put_handling(child, direction, out);
   out.encap = encap_of(child, direction);
   out.offload = offload;
   out.limits.soft_bytes = spec.limits.soft_bytes;
@@ -72,6 +89,7 @@ xfrm::SaSpec trial_of(const Child& child, const xfrm::Offload& offload) {
   out.cipher_key = base::Secret(out.cipher_key.size());
   out.auth_key = base::Secret(out.auth_key.size());
   out.reqid = kTrialReqid;
+  out.acquire = 0;  // a trial answers nothing
   return out;
 }
 
@@ -105,11 +123,11 @@ std::vector<xfrm::PolicySpec> child_policies(const Child& child) {
   bool v6 = false;
   for (const auto& selector : expand(spec.local_ts, spec.remote_ts)) {
     v6 |= selector.source.family() == base::Family::ipv6;
-    out.push_back(with_template(xfrm::PolicyDirection::in, reversed(selector), inbound));
+    out.push_back(with_template(child, xfrm::PolicyDirection::in, reversed(selector), inbound));
     if (spec.mode == base::SaMode::tunnel) {
-      out.push_back(with_template(xfrm::PolicyDirection::forward, reversed(selector), inbound));
+      out.push_back(with_template(child, xfrm::PolicyDirection::forward, reversed(selector), inbound));
     }
-    out.push_back(with_template(xfrm::PolicyDirection::out, selector, outbound));
+    out.push_back(with_template(child, xfrm::PolicyDirection::out, selector, outbound));
   }
   if (v6) std::ranges::move(bypass_policies(), std::inserter(out, out.begin()));
   return out;

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "sad/plan.h"
 #include "sad/verdict.h"
 #include "sad/work.h"
 
@@ -42,7 +43,8 @@ struct Child {
   InstallContext context;
   Named named;
   std::uint32_t reqid = 0;
-  std::uint32_t replay_window = 128;
+  Handling handling;
+  std::uint32_t larval = 0;  // SA that the kernel waits for with; 0: none
 
   ChildState state = ChildState::trying_software;
   Half in, out;

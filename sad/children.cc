@@ -9,8 +9,8 @@ namespace espgate::sad {
 
 using base::Direction;
 
-void Children::install(ike::InstallChild install, const InstallContext& context, std::uint32_t replay_window,
-                       bool inbound_first) {
+void Children::install(ike::InstallChild install, const InstallContext& context, const Handling& handling,
+                       bool inbound_first, std::uint32_t larval) {
   if (stopping_) return refuse_unborn(work_, install, Reason::stopping, "espgate is going down");
   if (children_.contains(install.child.id)) {
     return refuse_unborn(work_, install, Reason::cancelled, "a child with this number is there already");
@@ -36,7 +36,8 @@ void Children::install(ike::InstallChild install, const InstallContext& context,
   child.context = context;
   child.unanswered = install.id;
   child.reqid = *reqid;
-  child.replay_window = replay_window;
+  child.handling = handling;
+  child.larval = larval;
   child.inbound_first = inbound_first;
   for (const auto direction : {Direction::in, Direction::out}) {
     Half& half = child.half(direction);

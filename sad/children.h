@@ -21,8 +21,9 @@ class Children {
   Children(Work& work, Spd& spd, std::uint32_t slots) : work_(work), spd_(spd), slots_(slots) {}
 
   // `inbound_first`: AddInbound, the outbound half waits for switch_outbound().
-  void install(ike::InstallChild install, const InstallContext& context, std::uint32_t replay_window,
-               bool inbound_first = false);
+  // `larval`: of the ACQUIRE that the child answers; 0: none.
+  void install(ike::InstallChild install, const InstallContext& context, const Handling& handling,
+               bool inbound_first = false, std::uint32_t larval = 0);
   void switch_outbound(const ike::SwitchOutbound& order);
   void retire(const ike::RetireSa& order);
   void remove(base::ChildId id);
@@ -38,6 +39,9 @@ class Children {
   [[nodiscard]] std::optional<base::ChildId> owner_of(const xfrm::SaId& id) const;
   // Inbound SAs of children whose outbound half waits.
   [[nodiscard]] std::vector<std::pair<base::ChildId, xfrm::SaId>> waiting() const;
+  // The outbound SA of a child that is up.
+  [[nodiscard]] std::optional<xfrm::SaId> outbound_of(base::ChildId id) const;
+  Reqids& reqids() { return reqids_; }
   [[nodiscard]] std::size_t size() const { return children_.size(); }
   [[nodiscard]] std::map<std::uint32_t, maps::SaRecord> records() const;
 

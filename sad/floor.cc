@@ -15,10 +15,10 @@ bool is_everything(const xfrm::Selector& selector) {
   return selector.source.length() == 0 || selector.destination.length() == 0;
 }
 
-xfrm::PolicySpec block(xfrm::PolicyDirection direction, const xfrm::Selector& selector) {
+xfrm::PolicySpec block(const ChildPlan& child, xfrm::PolicyDirection direction, const xfrm::Selector& selector) {
   xfrm::PolicySpec out;
-  out.id = {direction, selector, xfrm::Layer::floor};
-  out.priority = priority(selector, xfrm::Layer::floor);
+  out.id = policy_id(child.handling, direction, selector, xfrm::Layer::floor);
+  out.priority = priority(selector, xfrm::Layer::floor, child.handling.priority);
   out.action = xfrm::PolicyAction::block;
   return out;
 }
@@ -28,6 +28,7 @@ xfrm::PolicySpec block(xfrm::PolicyDirection direction, const xfrm::Selector& se
 void Floor::follow(const Plan& plan) {
   std::map<base::ChildUid, std::set<xfrm::PolicyId>> wanted;
   for (const auto& child : plan.children) {
+    if (child.treatment != Treatment::protect) continue;
     if (child.when_down == WhenDown::block) cover(child, wanted[base::ChildUid::of(child.conn, child.child)]);
   }
   for (const auto& [uid, policies] : held_) {
@@ -53,10 +54,10 @@ void Floor::cover(const ChildPlan& child, std::set<xfrm::PolicyId>& wanted) {
       say_uncovered(named);
       continue;
     }
-    claim(named, block(xfrm::PolicyDirection::out, selector), wanted);
-    claim(named, block(xfrm::PolicyDirection::in, reversed(selector)), wanted);
+    claim(named, block(child, xfrm::PolicyDirection::out, selector), wanted);
+    claim(named, block(child, xfrm::PolicyDirection::in, reversed(selector)), wanted);
     if (child.mode == base::SaMode::tunnel) {
-      claim(named, block(xfrm::PolicyDirection::forward, reversed(selector)), wanted);
+      claim(named, block(child, xfrm::PolicyDirection::forward, reversed(selector)), wanted);
     }
   }
 }

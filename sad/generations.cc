@@ -144,6 +144,12 @@ std::optional<base::ChildId> Children::owner_of(const xfrm::SaId& id) const {
   return std::nullopt;
 }
 
+std::optional<xfrm::SaId> Children::outbound_of(base::ChildId id) const {
+  const auto found = children_.find(id);
+  if (found == children_.end() || found->second.state != ChildState::up || found->second.removing) return std::nullopt;
+  return sa_id(found->second, Direction::out);
+}
+
 std::vector<std::pair<base::ChildId, xfrm::SaId>> Children::waiting() const {
   std::vector<std::pair<base::ChildId, xfrm::SaId>> out;
   for (const auto& [each, child] : children_) {

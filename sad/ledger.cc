@@ -10,6 +10,10 @@ maps::PolicyKind kind_of(xfrm::Layer layer) {
       return maps::PolicyKind::child;
     case xfrm::Layer::floor:
       return maps::PolicyKind::floor;
+    case xfrm::Layer::trap:
+      return maps::PolicyKind::trap;
+    case xfrm::Layer::shunt:
+      return maps::PolicyKind::shunt;
     case xfrm::Layer::bypass:
     case xfrm::Layer::foreign:
       break;
@@ -23,6 +27,10 @@ xfrm::Layer layer_of(maps::PolicyKind kind) {
       return xfrm::Layer::child;
     case maps::PolicyKind::floor:
       return xfrm::Layer::floor;
+    case maps::PolicyKind::trap:
+      return xfrm::Layer::trap;
+    case maps::PolicyKind::shunt:
+      return xfrm::Layer::shunt;
     case maps::PolicyKind::bypass:
       break;
   }
@@ -68,6 +76,9 @@ maps::PolicyRecord record_of(const xfrm::PolicySpec& policy) {
   out.dst_port = selector.destination_port.value;
   out.dst_port_mask = selector.destination_port.mask;
   out.priority = policy.priority;
+  out.mark = policy.id.mark.value;
+  out.mark_mask = policy.id.mark.mask;
+  out.if_id = policy.id.if_id;
   return out;
 }
 
@@ -80,6 +91,8 @@ xfrm::PolicyId id_of(const maps::PolicyRecord& record) {
                   record.proto,
                   {record.src_port, record.src_port_mask},
                   {record.dst_port, record.dst_port_mask}};
+  out.mark = {record.mark, record.mark_mask};
+  out.if_id = record.if_id;
   return out;
 }
 

@@ -21,6 +21,12 @@ class Reqids {
     if (reqid) share(*reqid, spec);
     return reqid;
   }
+  // One that no SA has.
+  std::optional<std::uint32_t> take() {
+    const auto reqid = free();
+    if (reqid) ++uses_[*reqid];
+    return reqid;
+  }
   // One more user of a reqid that is in use.
   void share(std::uint32_t reqid, const ike::ChildSpec& spec) {
     ++uses_[reqid];

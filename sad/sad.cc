@@ -8,24 +8,31 @@
 
 #include "sad/children.h"
 #include "sad/floor.h"
+#include "sad/selectors.h"
+#include "sad/traps.h"
 
 namespace espgate::sad {
 
 class Sad::Impl {
  public:
   explicit Impl(Options options)
-      : spd_(work_, options.policies), children_(work_, spd_, options.slots), floor_(work_, spd_) {}
+      : spd_(work_, options.policies),
+        children_(work_, spd_, options.slots),
+        floor_(work_, spd_),
+        traps_(work_, spd_, children_.reqids()) {}
 
   void restore(const Leftover& leftover);
   void plan(const Plan& plan);
   void install(ike::InstallChild install, const InstallContext& context, bool inbound_first);
   void result(OpId id, xfrm::Result result);
+  std::optional<Wanted> acquire(const xfrm::Notification& event);
   void stop();
 
   Work work_;
   Spd spd_;
   Children children_;
   Floor floor_;
+  Traps traps_;
 
  private:
   void restore_sas(const Leftover& leftover);
@@ -35,7 +42,8 @@ class Sad::Impl {
   void arrived(const ForPolicyDel& what, const xfrm::Result& result) { spd_.del_arrived(what.policy, result); }
   void arrived(const ForLeftover& what, const xfrm::Result& result);
 
-  std::map<base::ChildUid, std::uint32_t> replay_windows_;
+  std::map<base::ChildUid, Handling> handling_;
+  std::map<base::ChildUid, std::uint32_t> larvals_;  // ACQUIREs without an answer yet
   bool planned_ = false;
 };
 
@@ -55,11 +63,13 @@ void Sad::Impl::restore_sas(const Leftover& leftover) {
   std::map<xfrm::SaId, std::uint32_t> reqids;
   for (const auto& state : leftover.kernel_sas) reqids.emplace(state.id, state.reqid);
   for (const auto& [slot, record] : leftover.sas) {
-    const xfrm::SaId id{record.dst, record.spi};
-    const auto in_kernel = reqids.find(id);
-    if (in_kernel != reqids.end() && in_kernel->second == record.reqid) {
+    // The ledger does not know marks.
+    const auto in_kernel = std::ranges::find_if(reqids, [&](const auto& entry) {
+      return entry.first.destination == record.dst && entry.first.spi == record.spi && entry.second == record.reqid;
+    });
+    if (in_kernel != reqids.end()) {
       children_.claim_slot(slot);
-      work_.ask(xfrm::DelSa{id}, ForLeftover{slot});
+      work_.ask(xfrm::DelSa{in_kernel->first}, ForLeftover{slot});
       reqids.erase(in_kernel);
     } else {
       children_.claim_slot(slot);
@@ -92,11 +102,10 @@ void Sad::Impl::restore_policies(const Leftover& leftover) {
 }
 
 void Sad::Impl::plan(const Plan& plan) {
-  replay_windows_.clear();
-  for (const auto& child : plan.children) {
-    replay_windows_[base::ChildUid::of(child.conn, child.child)] = child.replay_window;
-  }
+  handling_.clear();
+  for (const auto& child : plan.children) handling_[base::ChildUid::of(child.conn, child.child)] = child.handling;
   floor_.follow(plan);
+  traps_.follow(plan);
   if (planned_) return;
   planned_ = true;
   // What a former self left and nobody wants goes now that the floor stands beneath it.
@@ -111,8 +120,29 @@ void Sad::Impl::plan(const Plan& plan) {
 
 void Sad::Impl::install(ike::InstallChild install, const InstallContext& context, bool inbound_first) {
   const auto uid = base::ChildUid::of(install.child.conn, install.child.child);
-  const auto window = replay_windows_.find(uid);
-  children_.install(std::move(install), context, window == replay_windows_.end() ? 128 : window->second, inbound_first);
+  const auto handling = handling_.find(uid);
+  std::uint32_t larval = 0;
+  if (auto node = larvals_.extract(uid); !node.empty()) larval = node.mapped();
+  children_.install(std::move(install), context, handling == handling_.end() ? Handling{} : handling->second,
+                    inbound_first, larval);
+}
+
+// A child's own policies lie above its trap. Who meets the trap while the child is up wants more than was agreed to.
+std::optional<Wanted> Sad::Impl::acquire(const xfrm::Notification& event) {
+  const auto holder = spd_.holder(event.policy);
+  if (!holder || event.policy.direction != xfrm::PolicyDirection::out) return std::nullopt;
+  const auto& [owner, named] = *holder;
+  const auto packet = packet_of(event.packet);
+  Wanted out{named.conn, named.child, packet.first, packet.second, {}};
+  if (owner.kind == Owner::Kind::standing) {
+    larvals_[named.uid] = event.larval;
+    return out;
+  }
+  const base::ChildId id{owner.value};
+  const auto outbound = owner.kind == Owner::Kind::child ? children_.outbound_of(id) : std::nullopt;
+  if (!outbound) return std::nullopt;
+  out.live.emplace(id, *outbound);
+  return out;
 }
 
 void Sad::Impl::result(OpId id, xfrm::Result result) {
@@ -125,6 +155,9 @@ void Sad::Impl::arrived(const ForPolicyPut& what, const xfrm::Result& result) {
   spd_.put_arrived(what.policy, result.has_value());
   if (what.child) return children_.policy_arrived(*what.child, result);
   if (result) return;
+  if (what.policy.layer == xfrm::Layer::trap || what.policy.layer == xfrm::Layer::shunt) {
+    return traps_.refused(what.policy, what.named, result.error());
+  }
   if (what.policy.layer != xfrm::Layer::child) return floor_.refused(what.policy, what.named, result.error());
   // A claim that came back into effect when a newer one went.
   work_.emit(Notice{Notice::Level::error, what.named.conn, what.named.child, Reason::kernel_refused,
@@ -149,6 +182,7 @@ void Sad::Impl::arrived(const ForLeftover& what, const xfrm::Result& result) {
 
 void Sad::Impl::stop() {
   children_.stop();
+  traps_.clear();
   floor_.clear();
   spd_.release_all(Owner{});
 }
@@ -195,6 +229,13 @@ Outputs Sad::on_retire(base::Instant, const ike::RetireSa& order) {
 
 Outputs Sad::on_result(base::Instant, OpId id, xfrm::Result result) {
   impl_->result(id, std::move(result));
+  return impl_->work_.take();
+}
+
+std::optional<Wanted> Sad::on_acquire(const xfrm::Notification& event) { return impl_->acquire(event); }
+
+Outputs Sad::on_trap(base::Instant, std::string_view conn, std::string_view child, bool on) {
+  impl_->traps_.set(base::ChildUid::of(conn, child), on);
   return impl_->work_.take();
 }
 

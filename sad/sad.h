@@ -32,6 +32,7 @@
 #include "sad/plan.h"
 #include "sad/reason.h"
 #include "xfrm/api.h"
+#include "xfrm/events.h"
 
 namespace espgate::sad {
 
@@ -75,6 +76,14 @@ using Output =
 // the kernel in one batch. sad/pump.h does just that.
 using Outputs = std::vector<Output>;
 
+// What an ACQUIRE of the kernel is about.
+struct Wanted {
+  std::string conn, child;
+  base::TrafficSelector local, remote;  // the packet
+  // Its policies are there and its outbound SA should be: if the kernel does not have it, somebody took it away.
+  std::optional<std::pair<base::ChildId, xfrm::SaId>> live;
+};
+
 struct Options {
   std::uint32_t slots = 4096;     // room in sa_dir (Loader::max_slots): SAs, two a child
   std::uint32_t policies = 8192;  // room in policy_dir (Loader::max_policies)
@@ -103,6 +112,11 @@ class Sad {
   // An old generation goes; not answered.
   Outputs on_retire(base::Instant now, const ike::RetireSa& order);
   Outputs on_result(base::Instant now, OpId id, xfrm::Result result);
+
+  // A packet met a policy without an SA. nullopt: not one of ours, or one that an SA is on its way for.
+  std::optional<Wanted> on_acquire(const xfrm::Notification& event);
+  // A trap beyond what the plan says (close_action, dpd_action = trap), or its end; plans without that child end it.
+  Outputs on_trap(base::Instant now, std::string_view conn, std::string_view child, bool on);
 
   // Removes all that is ours, and only that; done when idle() after the results.
   Outputs stop(base::Instant now);

@@ -3,9 +3,11 @@
 #pragma once
 
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "base/esp.h"
+#include "sad/plan.h"
 #include "xfrm/api.h"
 
 namespace espgate::sad {
@@ -21,12 +23,19 @@ std::vector<xfrm::Selector> expand(const std::vector<base::TrafficSelector>& loc
 // The same traffic seen from the other side. ICMP type and code stay where they are.
 xfrm::Selector reversed(const xfrm::Selector& selector);
 
+// A packet's selector, outbound, as IKE says it: (local, remote). Its addresses are single ones.
+std::pair<base::TrafficSelector, base::TrafficSelector> packet_of(const xfrm::Selector& selector);
+
+// With the mark and the XFRM interface that a child's policies of this direction are for.
+xfrm::PolicyId policy_id(const Handling& handling, xfrm::PolicyDirection direction, const xfrm::Selector& selector,
+                         xfrm::Layer layer);
+
 // ICMPv6 neighbour solicitation (135) or advertisement (136), RFC 4861.
 xfrm::Selector neighbour_discovery(std::uint8_t type);
 
-// The lower the number, the sooner it is asked. Bypasses come first; then narrower selectors before wider ones, and a
-// child's policy just before the floor for the same traffic, so that a narrow child that is down is not carried by a
-// wide one that is up.
-std::uint32_t priority(const xfrm::Selector& selector, xfrm::Layer layer);
+// The lower the number, the sooner it is asked. Bypasses come first; then narrower selectors before wider ones, and for
+// the same traffic shunt, child, trap, floor, so that a narrow child that is down is not carried by a wide one that is
+// up. `said`: the operator's own number instead of the rank by selectors; 0: none.
+std::uint32_t priority(const xfrm::Selector& selector, xfrm::Layer layer, std::uint32_t said = 0);
 
 }  // namespace espgate::sad

@@ -108,6 +108,13 @@ void Spd::adopt(std::optional<std::uint32_t> index, const xfrm::PolicyId& id, co
   entries_.emplace(id, Entry{*slot, {{Owner{}, *in_kernel, named}}, in_kernel, record});
 }
 
+std::optional<std::pair<Owner, Named>> Spd::holder(const xfrm::PolicyId& id) const {
+  const auto found = entries_.find(id);
+  if (found == entries_.end() || found->second.claims.empty()) return std::nullopt;
+  const Claim& claim = found->second.claims.back();
+  return std::pair(claim.owner, claim.named);
+}
+
 std::map<std::uint32_t, maps::PolicyRecord> Spd::records() const {
   std::map<std::uint32_t, maps::PolicyRecord> out;
   for (const auto& [id, entry] : entries_) {

@@ -13,9 +13,10 @@
 namespace espgate::sad {
 
 struct Owner {
-  enum class Kind : std::uint8_t { former, floor, child };  // former: what an earlier process left
+  // former: what an earlier process left; standing: traps and shunts
+  enum class Kind : std::uint8_t { former, floor, standing, child };
   Kind kind = Kind::former;
-  std::uint64_t value = 0;  // floor: ChildUid; child: ChildId
+  std::uint64_t value = 0;  // floor, standing: ChildUid; child: ChildId
   auto operator<=>(const Owner&) const = default;
 };
 
@@ -39,6 +40,8 @@ class Spd {
   void adopt(std::optional<std::uint32_t> index, const xfrm::PolicyId& id, const Named& named,
              const std::optional<xfrm::PolicySpec>& in_kernel);
 
+  // Whose claim is in effect; nullopt: there is no such policy of ours.
+  [[nodiscard]] std::optional<std::pair<Owner, Named>> holder(const xfrm::PolicyId& id) const;
   [[nodiscard]] std::map<std::uint32_t, maps::PolicyRecord> records() const;
 
  private:

@@ -62,11 +62,19 @@ struct Limits {
   std::chrono::seconds soft_age{0}, hard_age{0};
 };
 
-// Names an SA as the kernel does: destination, SPI, protocol (always ESP here).
+// Names an SA as the kernel does: destination, SPI, protocol (always ESP here), and the mark it was added with.
 struct SaId {
   base::Address destination;
   base::Spi spi;
+  base::Mark mark{};
   auto operator<=>(const SaId&) const = default;
+};
+
+// What of an inner header goes to the outer one and back (tunnel mode).
+struct Copied {
+  bool df = true;   // out; IPv4
+  bool ecn = true;  // in
+  bool dscp_out = true, dscp_in = false;
 };
 
 struct SaSpec {
@@ -85,8 +93,12 @@ struct SaSpec {
   std::uint32_t sequence_notice =
       0;  // an event (xfrm/events.h) each time so many more sequence numbers are used; 0: none
   std::optional<Selector> selector;  // transport mode: what the SA may carry
+  base::Mark mark, set_mark;         // asked of packets; given to packets that it has carried
+  std::uint32_t if_id = 0;           // of an XFRM interface; 0: none
+  std::uint32_t acquire = 0;         // of the Notification that this SA answers: the larval one goes; 0: none
+  Copied copied;
 
-  [[nodiscard]] SaId id() const { return {destination, spi}; }
+  [[nodiscard]] SaId id() const { return {destination, spi, mark}; }
   [[nodiscard]] SaSpec clone() const;  // with its keys: named, because it copies secrets
 };
 
@@ -121,12 +133,14 @@ struct Template {
 // could not stand beneath a template policy for the same traffic. struct xfrm_selector::user is compared with the rest
 // but plays no part in matching packets (net/xfrm/xfrm_policy.c: selector_cmp, xfrm_selector_match): we keep our layer
 // in it. It also marks a policy as ours.
-enum class Layer : std::uint8_t { foreign, bypass, child, floor };
+enum class Layer : std::uint8_t { foreign, bypass, child, floor, trap, shunt };
 
 struct PolicyId {
   PolicyDirection direction = PolicyDirection::out;
   Selector selector;
   Layer layer = Layer::foreign;
+  base::Mark mark{};
+  std::uint32_t if_id = 0;
   auto operator<=>(const PolicyId&) const = default;
 };
 

@@ -60,6 +60,16 @@ void read_sequences(const Attributes& attributes, SaState& to) {
   }
 }
 
+base::Mark mark_of(const Attributes& attributes) {
+  const auto mark = attributes.get<xfrm_mark>(XFRMA_MARK);
+  return mark ? base::Mark{mark->v, mark->m} : base::Mark{};
+}
+
+PolicyDirection direction_of(std::uint8_t from) {
+  static constexpr std::array kDirections{PolicyDirection::in, PolicyDirection::out, PolicyDirection::forward};
+  return kDirections[from];
+}
+
 }  // namespace
 
 std::optional<SaState> decode_sa(const nlmsghdr& message) {
@@ -67,7 +77,7 @@ std::optional<SaState> decode_sa(const nlmsghdr& message) {
   if (info == nullptr || info->id.proto != IPPROTO_ESP) return std::nullopt;
   const Attributes attributes(message, sizeof *info);
   SaState out;
-  out.id = {address_of(info->id.daddr, info->family), {ntohl(info->id.spi)}};
+  out.id = {address_of(info->id.daddr, info->family), {ntohl(info->id.spi)}, mark_of(attributes)};
   out.source = address_of(info->saddr, info->family);
   out.reqid = info->reqid;
   out.mode = info->mode == XFRM_MODE_TRANSPORT ? base::SaMode::transport : base::SaMode::tunnel;
@@ -98,8 +108,8 @@ std::optional<PolicySpec> decode_policy(const nlmsghdr& message) {
   const auto type = attributes.get<xfrm_userpolicy_type>(XFRMA_POLICY_TYPE);
   if (type && type->type != XFRM_POLICY_TYPE_MAIN) return std::nullopt;
   PolicySpec out;
-  static constexpr std::array kDirections{PolicyDirection::in, PolicyDirection::out, PolicyDirection::forward};
-  out.id = {kDirections[info->dir], selector_of(info->sel), layer_of(info->sel)};
+  out.id = {direction_of(info->dir), selector_of(info->sel), layer_of(info->sel), mark_of(attributes),
+            attributes.get<std::uint32_t>(XFRMA_IF_ID).value_or(0)};
   out.priority = info->priority;
   out.action = info->action == XFRM_POLICY_BLOCK ? PolicyAction::block : PolicyAction::allow;
   if (auto esp = attributes.get<xfrm_user_tmpl>(XFRMA_TMPL)) {
@@ -110,12 +120,37 @@ std::optional<PolicySpec> decode_policy(const nlmsghdr& message) {
   return out;
 }
 
+namespace {
+
+std::optional<Notification> decode_acquire(const nlmsghdr& message) {
+  const auto* acquire = header<xfrm_user_acquire>(message);
+  if (acquire == nullptr || acquire->id.proto != IPPROTO_ESP || acquire->policy.dir >= XFRM_POLICY_MAX) {
+    return std::nullopt;
+  }
+  const Attributes attributes(message, sizeof *acquire);
+  // The tunnel's family may be another one than the packet's; only the template knows it.
+  const auto esp = attributes.get<xfrm_user_tmpl>(XFRMA_TMPL);
+  Notification out;
+  out.kind = Notification::Kind::acquire;
+  out.sa = {address_of(acquire->id.daddr, esp ? esp->family : acquire->sel.family), {}, mark_of(attributes)};
+  out.policy = {direction_of(acquire->policy.dir), selector_of(acquire->policy.sel), layer_of(acquire->policy.sel),
+                mark_of(attributes), attributes.get<std::uint32_t>(XFRMA_IF_ID).value_or(0)};
+  out.packet = selector_of(acquire->sel);
+  out.larval = acquire->seq;
+  return out;
+}
+
+}  // namespace
+
 std::optional<Notification> decode_notification(const nlmsghdr& message) {
+  if (message.nlmsg_type == XFRM_MSG_ACQUIRE) return decode_acquire(message);
   Notification out;
   if (message.nlmsg_type == XFRM_MSG_EXPIRE) {
     const auto* expire = header<xfrm_user_expire>(message);
     if (expire == nullptr || expire->state.id.proto != IPPROTO_ESP) return std::nullopt;
-    out.sa = {address_of(expire->state.id.daddr, expire->state.family), {ntohl(expire->state.id.spi)}};
+    out.sa = {address_of(expire->state.id.daddr, expire->state.family),
+              {ntohl(expire->state.id.spi)},
+              mark_of(Attributes(message, sizeof *expire))};
     out.kind = expire->hard != 0 ? Notification::Kind::hard_limit : Notification::Kind::soft_limit;
     return out;
   }
@@ -123,9 +158,10 @@ std::optional<Notification> decode_notification(const nlmsghdr& message) {
   const auto* event = header<xfrm_aevent_id>(message);
   if (event == nullptr || event->sa_id.proto != IPPROTO_ESP) return std::nullopt;
   out.kind = Notification::Kind::sequence;
-  out.sa = {address_of(event->sa_id.daddr, event->sa_id.family), {ntohl(event->sa_id.spi)}};
+  const Attributes attributes(message, sizeof *event);
+  out.sa = {address_of(event->sa_id.daddr, event->sa_id.family), {ntohl(event->sa_id.spi)}, mark_of(attributes)};
   SaState state;
-  read_sequences(Attributes(message, sizeof *event), state);
+  read_sequences(attributes, state);
   out.sequence_out = state.sequence_out;
   return out;
 }

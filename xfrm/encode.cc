@@ -123,6 +123,29 @@ void put_encap(nlmsghdr* message, const SaSpec& spec) {
   encap->encap_dport = htons(spec.encap->destination_port);
 }
 
+void put_number(nlmsghdr* message, int type, std::uint32_t number) {
+  std::memcpy(attribute(message, type, sizeof number), &number, sizeof number);
+}
+
+// Of the SA or policy itself: what packets have to bring to meet it.
+void put_scope(nlmsghdr* message, const base::Mark& mark, std::uint32_t if_id) {
+  if (mark.mask != 0) {
+    auto* out = static_cast<xfrm_mark*>(attribute(message, XFRMA_MARK, sizeof(xfrm_mark)));
+    out->v = mark.value;
+    out->m = mark.mask;
+  }
+  if (if_id != 0) put_number(message, XFRMA_IF_ID, if_id);
+}
+
+// What the SA does to packets.
+void put_treatment(nlmsghdr* message, const SaSpec& spec) {
+  if (spec.set_mark.mask != 0) {
+    put_number(message, XFRMA_SET_MARK, spec.set_mark.value);
+    put_number(message, XFRMA_SET_MARK_MASK, spec.set_mark.mask);
+  }
+  if (!spec.copied.dscp_out) put_number(message, XFRMA_SA_EXTRA_FLAGS, XFRM_SA_XFLAG_DONT_ENCAP_DSCP);
+}
+
 void put_sa_info(nlmsghdr* message, const SaSpec& spec) {
   auto* info = header<xfrm_usersa_info>(message);
   info->id = kernel_id(spec.destination, spec.spi);
@@ -130,7 +153,11 @@ void put_sa_info(nlmsghdr* message, const SaSpec& spec) {
   info->family = static_cast<std::uint16_t>(spec.destination.family());
   info->mode = spec.mode == base::SaMode::tunnel ? XFRM_MODE_TUNNEL : XFRM_MODE_TRANSPORT;
   info->reqid = spec.reqid;
+  info->seq = spec.acquire;
   if (spec.suite.esn) info->flags |= XFRM_STATE_ESN;
+  if (!spec.copied.df) info->flags |= XFRM_STATE_NOPMTUDISC;
+  if (!spec.copied.ecn) info->flags |= XFRM_STATE_NOECN;
+  if (spec.copied.dscp_in) info->flags |= XFRM_STATE_DECAP_DSCP;
   // A tunnel carries either family; without the flag the kernel takes the outer one.
   if (spec.mode == base::SaMode::tunnel) info->flags |= XFRM_STATE_AF_UNSPEC;
   if (spec.selector) info->sel = kernel_selector(*spec.selector, Layer::foreign);
@@ -143,6 +170,8 @@ nlmsghdr* put(const AddSa& add, std::uint32_t sequence, const Features& features
   put_algorithms(message, add.spec);
   put_replay(message, add.spec, features);
   put_notices(message, add.spec);
+  put_scope(message, add.spec.mark, add.spec.if_id);
+  put_treatment(message, add.spec);
   put_encap(message, add.spec);
   put_offload(message, add.spec);
   if (features.sa_direction) {
@@ -159,6 +188,7 @@ nlmsghdr* put_sa_id(int type, int flags, const SaId& id, std::uint32_t sequence,
   out->spi = htonl(id.spi.value);
   out->family = static_cast<std::uint16_t>(id.destination.family());
   out->proto = IPPROTO_ESP;
+  put_scope(message, id.mark, 0);
   return message;
 }
 
@@ -181,6 +211,7 @@ nlmsghdr* put(const PutPolicy& request, std::uint32_t sequence, const Features&,
   info->dir = kernel_direction(policy.id.direction);
   info->action = policy.action == PolicyAction::allow ? XFRM_POLICY_ALLOW : XFRM_POLICY_BLOCK;
   info->share = XFRM_SHARE_ANY;
+  put_scope(message, policy.id.mark, policy.id.if_id);
   if (policy.esp) {
     auto* esp = static_cast<xfrm_user_tmpl*>(attribute(message, XFRMA_TMPL, sizeof(xfrm_user_tmpl)));
     const bool tunnel = policy.esp->mode == base::SaMode::tunnel;
@@ -202,6 +233,7 @@ nlmsghdr* put(const DelPolicy& del, std::uint32_t sequence, const Features&, std
   auto* id = header<xfrm_userpolicy_id>(message);
   id->sel = kernel_selector(del.id.selector, del.id.layer);
   id->dir = kernel_direction(del.id.direction);
+  put_scope(message, del.id.mark, del.id.if_id);
   return message;
 }
 

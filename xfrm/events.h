@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the kernel says of itself about SAs: limits reached (XFRM_MSG_EXPIRE), sequence numbers used (XFRM_MSG_NEWAE).
+// What the kernel says of itself about SAs: limits reached (XFRM_MSG_EXPIRE), sequence numbers used (XFRM_MSG_NEWAE),
+// one that a packet wants and that is not there (XFRM_MSG_ACQUIRE).
 #pragma once
 
 #include <cstdint>
@@ -12,19 +13,24 @@
 namespace espgate::xfrm {
 
 struct Notification {
-  enum class Kind : std::uint8_t { soft_limit, hard_limit, sequence };
+  enum class Kind : std::uint8_t { soft_limit, hard_limit, sequence, acquire };
   Kind kind{};
-  SaId sa;                         // anybody's: the groups tell of all SAs of the namespace
+  SaId sa;                         // anybody's: the groups tell of all SAs of the namespace; acquire: no SPI
   std::uint64_t sequence_out = 0;  // sequence: the last one used
+  // acquire: the policy that was met, the packet that met it (single addresses), and the number of the larval SA that
+  // stands until net.core.xfrm_acq_expires has passed; while it stands no packet raises another one.
+  PolicyId policy{};
+  Selector packet{};
+  std::uint32_t larval = 0;
 };
 
-// A netlink socket in XFRMNLGRP_EXPIRE and XFRMNLGRP_AEVENTS, non-blocking.
+// A netlink socket in XFRMNLGRP_EXPIRE, XFRMNLGRP_AEVENTS and XFRMNLGRP_ACQUIRE, non-blocking.
 class EventSocket {
  public:
   static std::expected<EventSocket, base::Error> make();
   [[nodiscard]] int fd() const { return socket_.get(); }
-  // Everything that waits. Events that the socket had no room for are lost: ENOBUFS is not an error here, as limits and
-  // sequence numbers come again.
+  // Everything that waits. Events that the socket had no room for are lost: ENOBUFS is not an error here, as limits,
+  // sequence numbers and packets come again.
   std::expected<std::vector<Notification>, base::Error> receive();
 
  private:

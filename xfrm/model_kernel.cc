@@ -114,13 +114,14 @@ const SaState* ModelKernel::find(const SaId& id) const {
 
 const PolicySpec* ModelKernel::lookup(PolicyDirection direction, const base::Address& source,
                                       const base::Address& destination, std::uint8_t protocol,
-                                      std::uint16_t source_port, std::uint16_t destination_port) const {
+                                      std::uint16_t source_port, std::uint16_t destination_port, Scope scope) const {
   const PolicySpec* best = nullptr;
   for (const auto& [id, policy] : policies_) {
     const Selector& selector = id.selector;
     if (id.direction != direction || !selector.source.contains(source) || !selector.destination.contains(destination) ||
         (selector.protocol != 0 && selector.protocol != protocol) || !matches(selector.source_port, source_port) ||
-        !matches(selector.destination_port, destination_port)) {
+        !matches(selector.destination_port, destination_port) || id.if_id != scope.if_id ||
+        (scope.mark & id.mark.mask) != id.mark.value) {
       continue;
     }
     if (best == nullptr || policy.priority < best->priority) best = &policy;

@@ -42,9 +42,14 @@ class ModelKernel : public Kernel {
   [[nodiscard]] std::size_t sa_count() const { return sas_.size(); }
   [[nodiscard]] const SaState* find(const SaId& id) const;
   // The policy that a packet meets; nullptr: none, it passes in the clear. Ports in host order, ICMP as in Selector.
+  // `scope`: its mark, and the XFRM interface it is on.
+  struct Scope {
+    std::uint32_t mark = 0, if_id = 0;
+  };
   [[nodiscard]] const PolicySpec* lookup(PolicyDirection direction, const base::Address& source,
                                          const base::Address& destination, std::uint8_t protocol = 0,
-                                         std::uint16_t source_port = 0, std::uint16_t destination_port = 0) const;
+                                         std::uint16_t source_port = 0, std::uint16_t destination_port = 0,
+                                         Scope scope = {0, 0}) const;
   // The outbound SA that a packet of this policy is sent on: the newest that fits (net/xfrm/xfrm_state.c:
   // xfrm_state_look_at). nullopt: there is none, the packet is dropped.
   [[nodiscard]] std::optional<SaId> outbound_for(const Template& esp) const;

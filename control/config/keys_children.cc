@@ -8,13 +8,10 @@ namespace {
 using enum KeyType;
 using enum KeyStatus;
 
-constexpr auto no_if_id = "XFRM interfaces are not supported yet";
-constexpr auto no_marks = "marks are not supported yet: without them other traffic would match";
 constexpr auto no_labels = "security labels are not supported";
 constexpr auto off = "no false disabled 0";
 constexpr auto on = "yes true enabled 1";
 constexpr auto zero = "0 0s";
-constexpr auto no_mark = "0 0/0 0x0 0/0x00000000";
 
 // clang-format off
 constexpr Key table[] = {
@@ -36,32 +33,32 @@ constexpr Key table[] = {
     {"connections.<conn>.children.<child>.rand_packets", integer, "", "take a random part of this off rekey_packets", honoured, "", "", "packets"},
     {"connections.<conn>.children.<child>.updown", text, "", "script to run when the child comes up or goes down", ignored, "no script is run"},
     {"connections.<conn>.children.<child>.hostaccess", boolean, "no", "a word for that script", ignored, "no script is run", "", "", off},
-    {"connections.<conn>.children.<child>.mode", choice, "tunnel", "tunnel or transport", honoured, "", "tunnel transport transport_proxy beet pass drop"},
+    {"connections.<conn>.children.<child>.mode", choice, "tunnel", "tunnel or transport; pass or drop: no SA, what the selectors cover passes in the clear or is dropped from the load on (start_action = trap), unless a narrower child covers it", honoured, "", "tunnel transport transport_proxy beet pass drop"},
     {"connections.<conn>.children.<child>.policies", boolean, "yes", "install policies", refused, "policies are always installed: they keep covered traffic from leaving in the clear", "", "", on},
     {"connections.<conn>.children.<child>.policies_fwd_out", boolean, "no", "forward policies for outbound traffic, too", ignored, "no such policies are installed", "", "", off},
-    {"connections.<conn>.children.<child>.dpd_action", choice, "clear", "when the peer does not answer: close (clear, none) or call it again (restart, start)", honoured, "", "clear trap start none restart hold"},
+    {"connections.<conn>.children.<child>.dpd_action", choice, "clear", "when the peer does not answer: close (clear, none), wait for traffic (trap, hold) or call it again (restart, start)", honoured, "", "clear trap start none restart hold"},
     {"connections.<conn>.children.<child>.ipcomp", boolean, "no", "IP compression", ignored, "IP compression is not supported", "", "", off},
     {"connections.<conn>.children.<child>.inactivity", duration, "0s", "close when idle for this time", ignored, "idle children are not closed yet", "", "s", zero},
     {"connections.<conn>.children.<child>.reqid", integer, "0", "a reqid of one's own choice", refused, "espgate chooses reqids itself: by them it knows what is its own", "", "", "0"},
-    {"connections.<conn>.children.<child>.priority", integer, "0", "priority of the policies", ignored, "espgate chooses priorities itself, the narrower selector first", "", "", "0"},
+    {"connections.<conn>.children.<child>.priority", integer, "0", "priority of the policies, the lower first (a trap stands 1, the block policies 2 above it); 0: the narrower selector first"},
     {"connections.<conn>.children.<child>.interface", text, "", "interface the policies are limited to", refused, "policies limited to an interface are not supported yet"},
-    {"connections.<conn>.children.<child>.mark_in", text, "0/0x00000000", "mark of inbound policies", refused, no_marks, "", "", no_mark},
-    {"connections.<conn>.children.<child>.mark_in_sa", boolean, "no", "that mark on the SA, too", refused, no_marks, "", "", off},
-    {"connections.<conn>.children.<child>.mark_out", text, "0/0x00000000", "mark of outbound policies and SAs", refused, no_marks, "", "", no_mark},
-    {"connections.<conn>.children.<child>.set_mark_in", text, "0/0x00000000", "mark set on packets after inbound processing", refused, no_marks, "", "", no_mark},
-    {"connections.<conn>.children.<child>.set_mark_out", text, "0/0x00000000", "mark set on packets after outbound processing", refused, no_marks, "", "", no_mark},
-    {"connections.<conn>.children.<child>.if_id_in", text, "0", "XFRM interface id inbound", refused, no_if_id, "", "", "0"},
-    {"connections.<conn>.children.<child>.if_id_out", text, "0", "XFRM interface id outbound", refused, no_if_id, "", "", "0"},
+    {"connections.<conn>.children.<child>.mark_in", text, "0/0x00000000", "mark of inbound policies: value/mask; %unique is refused"},
+    {"connections.<conn>.children.<child>.mark_in_sa", boolean, "no", "that mark on the inbound SA, too"},
+    {"connections.<conn>.children.<child>.mark_out", text, "0/0x00000000", "mark of outbound policies and SAs: value/mask; %unique is refused"},
+    {"connections.<conn>.children.<child>.set_mark_in", text, "0/0x00000000", "mark set on packets after inbound processing: value/mask; %unique and %same are refused"},
+    {"connections.<conn>.children.<child>.set_mark_out", text, "0/0x00000000", "mark set on packets after outbound processing: value/mask; %unique and %same are refused"},
+    {"connections.<conn>.children.<child>.if_id_in", text, "0", "XFRM interface id of inbound policies and SAs; %unique is refused; default: the connection's"},
+    {"connections.<conn>.children.<child>.if_id_out", text, "0", "XFRM interface id of outbound policies and SAs; %unique is refused; default: the connection's"},
     {"connections.<conn>.children.<child>.label", text, "", "security label", refused, no_labels},
     {"connections.<conn>.children.<child>.label_mode", choice, "system", "how the label is used", ignored, no_labels, "system simple selinux", "", "system"},
     {"connections.<conn>.children.<child>.tfc_padding", text, "0", "pad packets to this size, or mtu", ignored, "traffic flow confidentiality is not supported", "", "octets", "0"},
     {"connections.<conn>.children.<child>.replay_window", integer, "128", "replay window; 32 loses packets under asynchronous crypto", honoured, "", "", "packets"},
     {"connections.<conn>.children.<child>.hw_offload", choice, "no", "offload to the NIC: no, crypto, packet, yes (crypto), or auto: the best that works, and why not more", honoured, "", "no auto crypto packet yes"},
-    {"connections.<conn>.children.<child>.copy_df", boolean, "yes", "copy the DF bit to the outer header", ignored, "it is always copied", "", "", on},
-    {"connections.<conn>.children.<child>.copy_ecn", boolean, "yes", "copy ECN bits", ignored, "they are always copied", "", "", on},
-    {"connections.<conn>.children.<child>.copy_dscp", choice, "out", "copy DSCP to the outer header, from it, both, neither", ignored, "it is copied outwards", "out in yes no", "", "out"},
-    {"connections.<conn>.children.<child>.start_action", choice, "none", "at load: nothing, initiate (start), or wait for traffic (trap)", honoured, "", "none start trap trap|start route add"},
-    {"connections.<conn>.children.<child>.close_action", choice, "none", "when the peer closes the child: nothing (none, clear) or call it again (start)", honoured, "", "none start trap trap|start clear route add"},
+    {"connections.<conn>.children.<child>.copy_df", boolean, "yes", "copy the DF bit to the outer header"},
+    {"connections.<conn>.children.<child>.copy_ecn", boolean, "yes", "copy ECN bits to the inner header"},
+    {"connections.<conn>.children.<child>.copy_dscp", choice, "out", "copy DSCP to the outer header (out), from it (in), both (yes), neither (no)", honoured, "", "out in yes no"},
+    {"connections.<conn>.children.<child>.start_action", choice, "none", "at load: nothing, initiate (start), or wait for traffic (trap, route); with trap, outbound packets bring the child up, whatever when_down says", honoured, "", "none start trap trap|start route add"},
+    {"connections.<conn>.children.<child>.close_action", choice, "none", "when the peer closes the child: nothing (none, clear), wait for traffic (trap) or call it again (start)", honoured, "", "none start trap trap|start clear route add"},
     {"connections.<conn>.children.<child>.when_down", choice, "block", "what happens to covered traffic while the child is not up", honoured, "", "block pass"},
 };
 // clang-format on

@@ -15,7 +15,6 @@ constexpr auto no_eap = "EAP and XAuth are not supported yet, auth = psk and pub
 constexpr auto no_virtual_ips = "virtual IPs are not supported yet";
 constexpr auto ikev1_only = "it has a meaning in IKEv1 only, which is not supported";
 constexpr auto no_mediation = "mediation is not supported";
-constexpr auto no_if_id = "XFRM interfaces are not supported yet";
 constexpr auto no_ppk = "post-quantum preshared keys are not supported yet";
 constexpr auto off = "no false disabled 0";
 constexpr auto zero = "0 0s";
@@ -45,14 +44,14 @@ constexpr Key table[] = {
     {"connections.<conn>.ppk_id", identity, "", "identity of a post-quantum preshared key (RFC 8784)", refused, no_ppk},
     {"connections.<conn>.ppk_required", boolean, "no", "whether that key must be used", refused, no_ppk, "", "", off},
     {"connections.<conn>.keyingtries", integer, "1", "sequences of retransmissions when a connection starts; 0: for ever"},
-    {"connections.<conn>.unique", choice, "no", "what to do with several IKE SAs of one peer", ignored, "uniqueness is not enforced yet", "never no keep replace", "", "never"},
+    {"connections.<conn>.unique", choice, "no", "several IKE SAs of one peer, by identities: never: all stay; no: all stay unless the peer says INITIAL_CONTACT; replace: the new one takes the place of the old; keep: the new one is refused. never also keeps us from saying INITIAL_CONTACT", honoured, "", "never no keep replace"},
     {"connections.<conn>.reauth_time", duration, "0s", "make the IKE SA anew after this time", ignored, "reauthentication is not supported yet; without rekey_time the IKE SA is rekeyed at that time instead", "", "s", zero},
     {"connections.<conn>.rekey_time", duration, "4h", "rekey the IKE SA after this time", honoured, "", "", "s"},
     {"connections.<conn>.over_time", duration, "", "close the IKE SA when it is this much late; default: a tenth", honoured, "", "", "s"},
     {"connections.<conn>.rand_time", duration, "", "take a random part of this off those times; default: over_time", honoured, "", "", "s"},
     {"connections.<conn>.pools", list, "", "pools to take the peer's virtual IP from", refused, no_virtual_ips},
-    {"connections.<conn>.if_id_in", text, "0", "XFRM interface id of inbound policies and SAs", refused, no_if_id, "", "", "0"},
-    {"connections.<conn>.if_id_out", text, "0", "XFRM interface id of outbound policies and SAs", refused, no_if_id, "", "", "0"},
+    {"connections.<conn>.if_id_in", text, "0", "XFRM interface id of inbound policies and SAs of all children"},
+    {"connections.<conn>.if_id_out", text, "0", "XFRM interface id of outbound policies and SAs of all children"},
     {"connections.<conn>.mediation", boolean, "no", "mediate between peers", refused, no_mediation, "", "", off},
     {"connections.<conn>.mediated_by", text, "", "the connection that mediates", refused, no_mediation},
     {"connections.<conn>.mediation_peer", identity, "", "the peer at the other end of a mediation", refused, no_mediation},

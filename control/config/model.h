@@ -33,7 +33,8 @@ struct GatewayOptions {
   std::uint32_t routing_table_priority = 220;
 };
 
-// Where a connection and its children were written, in the order of ike::Config::conns.
+// Where a connection and its children were written; also those of which ike::Config knows nothing, as they only pass or
+// drop traffic.
 struct ConnOrigin {
   std::string name;
   Origin at;

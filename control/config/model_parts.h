@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "control/config/credentials.h"
 #include "control/config/keys.h"
@@ -30,6 +31,40 @@ class SectionReader {
   const Section& section_;
   Report& report_;
 };
+
+// Every element of a list through `parse`, each error at its own column.
+template <class Out, class Parse>
+void each(const Value& value, Report& report, std::vector<Out>& into, Parse parse) {
+  for (const auto& item : value.list()) {
+    auto parsed = parse(item.text);
+    if (!parsed) {
+      report.error(item.at, parsed.error());
+    } else {
+      into.insert(into.end(), parsed->begin(), parsed->end());
+    }
+  }
+}
+
+std::vector<ike::Proposal> read_proposals(const SectionReader& from, std::string_view key, ike::Protocol protocol,
+                                          Report& report);
+
+// Whether a child is no SA but lets traffic pass or drops it.
+bool is_shunt(const Section& child);
+
+// A child of a connection whose ends are read already.
+struct ChildSource {
+  const Section& conn_section;
+  const Section& section;
+  const ike::ConnConfig& conn;
+  const GatewayOptions& gateway;
+};
+struct BuiltChild {
+  std::optional<ike::ChildConfig> ike;  // none: a shunt
+  sad::ChildPlan plan;
+};
+BuiltChild build_child(const ChildSource& source, Report& report);
+// Marks, XFRM interfaces, priorities, header bits. What a child does not say of if_id its connection says.
+sad::Handling build_handling(const ChildSource& source, Report& report);
 
 // rekey_, life_, rand_, over_: time, bytes, packets.
 void read_lifetimes(const SectionReader& from, ike::ChildConfig& child, Report& report);

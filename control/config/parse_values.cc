@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 
 #include "control/config/keys.h"
 
@@ -137,6 +138,38 @@ Parsed<std::vector<base::Prefix>> parse_addresses(std::string_view text) {
   if (like_a_name)
     return std::unexpected(fmt::format("names such as {} are not looked up yet, expected an address", text));
   return std::unexpected(fmt::format("{} is no address, expected an address, a prefix, a range or %any", text));
+}
+
+Parsed<std::uint32_t> parse_number(std::string_view text) {
+  if (text.starts_with("%unique")) {
+    return std::unexpected(fmt::format(
+        "{} numbers each SA anew, which only a script could follow and none is run; expected a number", text));
+  }
+  const bool hex = text.starts_with("0x") || text.starts_with("0X");
+  const auto digits = hex ? text.substr(2) : text;
+  std::uint32_t out = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), out, hex ? 16 : 10);
+  if (error != std::errc{} || end != digits.data() + digits.size()) {
+    return std::unexpected(fmt::format("{} is no number of 32 bits, expected one, decimal or 0x hex", text));
+  }
+  return out;
+}
+
+Parsed<base::Mark> parse_mark(std::string_view text) {
+  if (text.starts_with("%same")) {
+    return std::unexpected("%same copies the mark of the policy, which is not supported; expected value/mask");
+  }
+  const auto slash = text.find('/');
+  const auto value = parse_number(text.substr(0, slash));
+  if (!value) return std::unexpected(value.error());
+  base::Mark out{*value, 0xffffffff};
+  if (slash != std::string_view::npos) {
+    const auto mask = parse_number(text.substr(slash + 1));
+    if (!mask) return std::unexpected(mask.error());
+    out.mask = *mask;
+  }
+  out.value &= out.mask;
+  return out;
 }
 
 Parsed<ike::TsConfig> parse_selector(std::string_view text) {

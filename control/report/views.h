@@ -17,7 +17,7 @@ struct PolicyRow {
   std::string conn, child;  // empty for what serves all
   std::string direction;    // "in", "out", "fwd"
   std::string selector;     // "10.1.0.0/16 -> 10.2.0.0/16"
-  std::string layer;        // "bypass", "child", "floor"
+  std::string layer;        // "bypass", "shunt", "child", "trap", "floor"
   std::string action;       // "allow", "block"
   std::uint32_t priority = 0;
   std::string esp;                // "tunnel 192.0.2.1 -> 192.0.2.2"; empty: no ESP asked for

@@ -28,6 +28,7 @@ Cell number(std::uint64_t value) { return {std::to_string(value)}; }
 
 Cell state_cell(const std::string& state) {
   if (state == "up" || state == "ESTABLISHED") return {state, Paint::good};
+  if (state == "trapped" || state == "pass" || state == "drop") return {state};
   return {state, state == "down" ? Paint::bad : Paint::warn};
 }
 

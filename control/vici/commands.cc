@@ -149,6 +149,13 @@ void reload(Daemon& daemon, bool dry_run, const Answer& reply) {
   reply->finish(out);
 }
 
+// A trap for a child, by hand.
+void install(Daemon& daemon, const Message& request, bool on, const Answer& reply) {
+  if (request.text("child").empty()) return reply->fail("missing child: name the one whose trap is meant");
+  if (auto why = daemon.trap(request.text("ike"), request.text("child"), on)) return reply->fail(*why);
+  reply->finish(Message().set("success", true));
+}
+
 void refuse(Server& server, std::string name, std::string why) {
   server.on(std::move(name), [why](const Message&, const Answer& reply) { reply->fail(why); });
 }
@@ -165,9 +172,6 @@ void add_refused(Server& server) {
            "then `espgate conn reload`");
   }
   refuse(server, "redirect", "redirect is not supported yet");
-  for (const auto* name : {"install", "uninstall"}) {
-    refuse(server, name, "policies follow from the configuration and are always installed");
-  }
 }
 
 }  // namespace
@@ -182,6 +186,10 @@ void add_commands(Server& server, Daemon& daemon) {
   server.on("initiate", [&daemon](const Message& request, const Answer& reply) { initiate(daemon, request, reply); });
   server.on("terminate", [&daemon](const Message& request, const Answer& reply) { terminate(daemon, request, reply); });
   server.on("rekey", [&daemon](const Message& request, const Answer& reply) { rekey(daemon, request, reply); });
+  for (const bool on : {true, false}) {
+    server.on(on ? "install" : "uninstall",
+              [&daemon, on](const Message& request, const Answer& reply) { install(daemon, request, on, reply); });
+  }
   server.on("reload-settings", [&daemon](const Message&, const Answer& reply) { reload(daemon, false, reply); });
   server.on("espgate-reload", [&daemon](const Message& request, const Answer& reply) {
     reload(daemon, request.text("dry-run") == "yes", reply);

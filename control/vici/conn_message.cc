@@ -33,10 +33,26 @@ std::vector<std::string> proposal_texts(const std::vector<ike::Proposal>& propos
   return out;
 }
 
+std::string_view text_of(ike::Unique unique) {
+  switch (unique) {
+    case ike::Unique::never:
+      return "UNIQUE_NEVER";
+    case ike::Unique::replace:
+      return "UNIQUE_REPLACE";
+    case ike::Unique::keep:
+      return "UNIQUE_KEEP";
+    case ike::Unique::no:
+      break;
+  }
+  return "UNIQUE_NO";
+}
+
 std::string_view text_of(ike::StartAction action) {
   switch (action) {
     case ike::StartAction::start:
       return "start";
+    case ike::StartAction::trap_start:
+      return "trap|start";
     case ike::StartAction::trap:
       return "trap";
     case ike::StartAction::none:
@@ -49,7 +65,7 @@ Message child_config(const ike::ChildConfig& child) {
   Message out;
   out.set("mode", child.mode == base::SaMode::tunnel ? "TUNNEL" : "TRANSPORT");
   out.set("rekey_time", "0").set("rekey_bytes", "0").set("rekey_packets", "0");
-  out.set("dpd_action", "none").set("close_action", "none");
+  out.set("dpd_action", text_of(child.dpd_action)).set("close_action", text_of(child.close_action));
   out.list("local-ts", selector_texts(child.local_ts)).list("remote-ts", selector_texts(child.remote_ts));
   out.list("esp_proposals", proposal_texts(child.esp_proposals));
   return out.set("start_action", text_of(child.start_action)).set("hw_offload", base::to_string(child.offload));
@@ -69,7 +85,7 @@ Message conn_message(const ike::ConnConfig& conn) {
   body.list("local_addrs", address_texts(conn.local_addrs)).list("remote_addrs", address_texts(conn.remote_addrs));
   body.number("local_port", conn.local_port).number("remote_port", conn.remote_port);
   body.list("proposals", proposal_texts(conn.proposals));
-  body.set("version", "IKEv2").set("reauth_time", "0").set("rekey_time", "0").set("unique", "UNIQUE_NEVER");
+  body.set("version", "IKEv2").set("reauth_time", "0").set("rekey_time", "0").set("unique", text_of(conn.unique));
   const auto dpd = std::chrono::duration_cast<std::chrono::seconds>(conn.dpd_delay).count();
   if (dpd > 0) body.number("dpd_delay", static_cast<std::uint64_t>(dpd));
   body.section("local-1", round(conn.local)).section("remote-1", round(conn.remote));

@@ -63,7 +63,8 @@ struct LastError {
 // What a configured connection (child empty) or child is doing.
 struct ConnStatus {
   std::string conn, child;
-  std::string state;  // "down", "connecting", "up"
+  std::string state;      // "down", "trapped", "connecting", "up"; of what passes or drops traffic: "pass", "drop"
+  bool standing = false;  // a trap, or the policies of what passes or drops traffic, whatever the state
   Origin origin;
   std::optional<LastError> last_error;
   std::optional<std::int64_t> next_try_at;  // epoch seconds
@@ -92,6 +93,11 @@ class Daemon {
   virtual void initiate(const InitiateRequest& request, LogLine log, Done done) = 0;
   virtual void terminate(const TerminateRequest& request, LogLine log, Done done) = 0;
   virtual void rekey(const RekeyRequest& request, Done done) = 0;
+  // A trap beyond the configuration, or its end; why not, if it cannot be.
+  virtual std::optional<std::string> trap(const std::string& conn, const std::string& child, bool on) {
+    (void)conn, (void)child, (void)on;
+    return "traps are not supported here";
+  }
   // Reads the configuration anew; it is taken whole or not at all. `dry_run`: only reports.
   virtual Report reload(bool dry_run) = 0;
 

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <ctime>
+#include <set>
 
 #include "control/vici/command_parts.h"
 
@@ -88,6 +89,42 @@ void list_conns(const Daemon& daemon, const Message& request, const Answer& repl
   const auto wanted = request.text("ike");
   for (const auto& conn : daemon.config().ike->conns) {
     if (wanted.empty() || conn->name == wanted) reply->event("list-conn", conn_message(*conn));
+  }
+  reply->finish({});
+}
+
+std::vector<std::string> texts(const std::vector<base::TrafficSelector>& selectors) {
+  std::vector<std::string> out;
+  for (const auto& ts : selectors) out.push_back(ts.text());
+  return out;
+}
+
+// Traps and shunts, as `swanctl --list-pols` shows them; what a child's SAs need is not told. Without `trap`, `pass` or
+// `drop` in the request all are meant.
+void list_policies(const Daemon& daemon, const Message& request, const Answer& reply) {
+  using enum sad::Treatment;
+  const auto asked = [&](const char* key) { return request.text(key) == "yes"; };
+  const bool all = !asked("trap") && !asked("pass") && !asked("drop");
+  std::set<std::pair<std::string, std::string>> standing;
+  for (const auto& status : daemon.conn_status()) {
+    if (status.standing) standing.emplace(status.conn, status.child);
+  }
+  const auto fits = [&](std::string_view key, const std::string& name) {
+    const auto wanted = request.text(key);
+    return wanted.empty() || wanted == name;
+  };
+  for (const auto& child : daemon.config().plan.children) {
+    const auto* kind = child.treatment == pass ? "pass" : child.treatment == drop ? "drop" : "trap";
+    if (!(all || asked(kind)) || !standing.contains({child.conn, child.child})) continue;
+    if (!fits("ike", child.conn) || !fits("child", child.child)) continue;
+    const auto* mode = child.treatment == pass                 ? "PASS"
+                       : child.treatment == drop               ? "DROP"
+                       : child.mode == base::SaMode::transport ? "TRANSPORT"
+                                                               : "TUNNEL";
+    Message body;
+    body.set("child", child.child).set("ike", child.conn).set("mode", mode);
+    body.list("local-ts", texts(child.local_ts)).list("remote-ts", texts(child.remote_ts));
+    reply->event("list-policy", Message().section(child.conn + "/" + child.child, std::move(body)));
   }
   reply->finish({});
 }
@@ -184,10 +221,12 @@ void add_queries(Server& server, Daemon& daemon) {
   ask("get-pools", [] { return Message(); });
   ask("get-algorithms", algorithms);
   // Nothing of these is known here yet: no event, just the end of the list.
-  for (const auto* name : {"list-certs", "list-authorities", "list-policies"}) ask(name, [] { return Message(); });
+  for (const auto* name : {"list-certs", "list-authorities"}) ask(name, [] { return Message(); });
   server.on("list-sas", [&daemon](const Message& request, const Answer& reply) { list_sas(daemon, request, reply); });
   server.on("list-conns",
             [&daemon](const Message& request, const Answer& reply) { list_conns(daemon, request, reply); });
+  server.on("list-policies",
+            [&daemon](const Message& request, const Answer& reply) { list_policies(daemon, request, reply); });
   server.on("espgate-children", [&daemon](const Message&, const Answer& reply) { espgate_children(daemon, reply); });
   server.on("espgate-conns", [&daemon](const Message&, const Answer& reply) { espgate_conns(daemon, reply); });
 }

@@ -3,33 +3,10 @@
 
 #include <fmt/core.h>
 
-#include <vector>
-
 #include "ike/task/lifetime.h"
-#include "ike/task/teardown.h"
+#include "ike/task/unique.h"
 
 namespace espgate::ike {
-
-namespace {
-
-// Forgets the peer's other IKE SAs without a word: it said that it has none. One on which the peer spoke after this
-// one began is alive all the same: both sides started at once.
-void forget_others(Context& ctx, const IkeSa& sa) {
-  std::vector<IkeSa*> stale;
-  for (auto& [spi, other] : ctx.sas()) {
-    if (other.get() == &sa || !other->up() || other->last_heard >= sa.created_at) continue;
-    if (other->local_id == sa.local_id && other->remote_id == sa.remote_id) stale.push_back(other.get());
-  }
-  for (auto* other : stale) {
-    close(ctx, *other,
-          Failure{Reason::peer_deleted, "IKE_AUTH",
-                  fmt::format("{} started afresh and said that it has no other IKE SA with us", sa.remote_id.text()),
-                  "INITIAL_CONTACT"},
-          Linger::no);
-  }
-}
-
-}  // namespace
 
 void established(Context& ctx, IkeSa& sa, bool initial_contact) {
   if (sa.state == State::init_replied) ctx.left_half_open(sa);

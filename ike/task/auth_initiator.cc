@@ -13,6 +13,7 @@
 #include "ike/task/exchange.h"
 #include "ike/task/reasons.h"
 #include "ike/task/teardown.h"
+#include "ike/task/unique.h"
 
 namespace espgate::ike {
 
@@ -101,7 +102,7 @@ void start_auth(Context& ctx, IkeSa& sa) {
   }
   wire::Payloads payloads{id};
   for (auto& cert : made->certs) payloads.push_back(std::move(cert));
-  if (!has_contact(ctx, sa)) payloads.emplace_back(wire::notify(wire::NotifyType::initial_contact));
+  if (first_contact(ctx, sa)) payloads.emplace_back(wire::notify(wire::NotifyType::initial_contact));
   add_cert_request(payloads, {&sa.conn, 1});
   if (auth.asked_for) payloads.emplace_back(wire::IdPayload{false, *auth.asked_for, {}});
   payloads.emplace_back(std::move(made->auth));

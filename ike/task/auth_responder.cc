@@ -13,6 +13,7 @@
 #include "ike/task/child_negotiate.h"
 #include "ike/task/exchange.h"
 #include "ike/task/teardown.h"
+#include "ike/task/unique.h"
 
 namespace espgate::ike {
 
@@ -82,13 +83,18 @@ void on_auth_request(Context& ctx, IkeSa& sa, const wire::Payloads& payloads) {
   if (auto wrong = check_proof(ctx, sa, payloads, *id_i)) {
     return refuse(ctx, sa, wire::NotifyType::authentication_failed, wrong->code, std::move(wrong->text));
   }
+  const bool afresh = wire::find_notify(payloads, wire::NotifyType::initial_contact) != nullptr;
+  if (auto twice = one_too_many(ctx, sa, afresh)) {
+    return refuse(ctx, sa, wire::NotifyType::authentication_failed, twice->code, std::move(twice->text));
+  }
   take_wishes(sa.setup->signatures, payloads);
   const wire::IdPayload own{false, sa.local_id, {}};
   auto made = make_proof(ctx, sa, own, sa.remote_id);
   if (!made) {
     return refuse(ctx, sa, wire::NotifyType::authentication_failed, made.error().code, std::move(made.error().text));
   }
-  established(ctx, sa, wire::find_notify(payloads, wire::NotifyType::initial_contact) != nullptr);
+  established(ctx, sa, afresh);
+  replace_others(ctx, sa);
   const auto setup = std::move(sa.setup);
   wire::Payloads before{own};
   for (auto& cert : made->certs) before.push_back(std::move(cert));

@@ -32,7 +32,12 @@ struct Candidate {
   std::shared_ptr<const ChildConfig> config;
   TsList local, remote;
   bool exact = false;
+  bool has_first = false;  // what the initiator asks for first, maybe a packet's own addresses (RFC 7296 2.9)
 };
+
+bool has_first(const TsList& narrowed, const TsList& offered) {
+  return !offered.empty() && within(std::span(offered).first(1), narrowed);
+}
 
 std::vector<std::shared_ptr<const ChildConfig>> configured(const IkeSa& sa, const Child* rekeyed) {
   if (rekeyed != nullptr) return {current_config(sa, *rekeyed)};
@@ -51,9 +56,11 @@ std::vector<Candidate> candidates(const IkeSa& sa, const TsList& offered_local, 
     auto remote = narrow(resolve(child.remote_ts, sa.remote.address), offered_remote);
     if (local.empty() || remote.empty()) continue;
     const bool exact = within(offered_local, local) && within(offered_remote, remote);
-    out.push_back({config, std::move(local), std::move(remote), exact});
+    const bool first = has_first(local, offered_local) && has_first(remote, offered_remote);
+    out.push_back({config, std::move(local), std::move(remote), exact, first});
   }
-  std::ranges::stable_sort(out, [](const auto& a, const auto& b) { return a.exact && !b.exact; });
+  const auto rank = [](const Candidate& one) { return one.exact ? 2 : one.has_first ? 1 : 0; };
+  std::ranges::stable_sort(out, [&](const auto& a, const auto& b) { return rank(a) > rank(b); });
   return out;
 }
 
@@ -78,6 +85,12 @@ void complete_offer(Context& ctx, const IkeSa& sa, ChildOffer& offer) {
   offer.spi_in = ctx.new_esp_spi();
   offer.local_ts = resolve(offer.config->local_ts, sa.local.address);
   offer.remote_ts = resolve(offer.config->remote_ts, sa.remote.address);
+  if (!offer.packet) return;
+  // The peer may narrow, but not so far that the packet that waits is left out.
+  const auto& [local, remote] = *offer.packet;
+  if (!within({&local, 1}, offer.local_ts) || !within({&remote, 1}, offer.remote_ts)) return;
+  offer.local_ts.insert(offer.local_ts.begin(), local);
+  offer.remote_ts.insert(offer.remote_ts.begin(), remote);
 }
 
 wire::Payloads offer_payloads(const ChildOffer& child) {

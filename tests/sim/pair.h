@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <functional>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -41,8 +42,10 @@ struct Side {
       {"net", {"10.1.0.0/16", "10.2.0.0/16"}}};  // name, (local, remote)
   base::SaMode mode = base::SaMode::tunnel;
   bool encap = false;
+  ike::Unique unique = ike::Unique::no;
   base::Duration dpd_delay{0};
   ike::Lifetime child_time, ike_time;
+  std::function<void(ike::ConnConfig&)> adjust;  // whatever else
 };
 
 inline ike::TsConfig ts(const std::string& text) {
@@ -61,6 +64,7 @@ inline ike::Config config(const Side& side) {
   conn->local.id = identity(side.own_id);
   conn->remote.id = identity(side.peer_id);
   conn->encap = side.encap;
+  conn->unique = side.unique;
   conn->dpd_delay = side.dpd_delay;
   conn->time = side.ike_time;
   for (const auto& [name, selectors] : side.children) {
@@ -73,6 +77,7 @@ inline ike::Config config(const Side& side) {
     child.remote_ts.push_back(ts(selectors.second));
     conn->children.push_back(std::move(child));
   }
+  if (side.adjust) side.adjust(*conn);
   ike::Config out;
   out.conns.push_back(std::move(conn));
   if (!side.psk.empty()) out.secrets.push_back({"psk", {}, base::Secret::copy_of(base::as_bytes(side.psk))});

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <fstream>
 #include <map>
 #include <optional>
 #include <set>
@@ -26,6 +27,10 @@ xfrm::Layer layer_of(maps::PolicyKind kind) {
       return xfrm::Layer::floor;
     case maps::PolicyKind::bypass:
       return xfrm::Layer::bypass;
+    case maps::PolicyKind::trap:
+      return xfrm::Layer::trap;
+    case maps::PolicyKind::shunt:
+      return xfrm::Layer::shunt;
   }
   return xfrm::Layer::foreign;
 }
@@ -38,6 +43,10 @@ std::string_view layer_text(maps::PolicyKind kind) {
       return "floor";
     case maps::PolicyKind::bypass:
       return "bypass";
+    case maps::PolicyKind::trap:
+      return "trap";
+    case maps::PolicyKind::shunt:
+      return "shunt";
   }
   return "";
 }
@@ -60,7 +69,7 @@ xfrm::PolicyId id_of(const maps::PolicyRecord& record) {
                           record.proto,
                           {record.src_port, record.src_port_mask},
                           {record.dst_port, record.dst_port_mask}};
-  return {direction_of(record.dir), selector, layer_of(record.kind)};
+  return {direction_of(record.dir), selector, layer_of(record.kind), {record.mark, record.mark_mask}, record.if_id};
 }
 
 // A policy with the kernel's word for it, if it has one and was asked.
@@ -106,6 +115,26 @@ void add_ledger(const maps::Reader& reader, std::map<std::string, report::Device
   }
 }
 
+std::string sysctl(const char* name) {
+  std::ifstream in(std::string("/proc/sys/net/core/") + name);
+  std::string out;
+  std::getline(in, out);
+  return out;
+}
+
+// What becomes of the packet that meets a trap; empty if there is none.
+std::string about_traps(const std::vector<report::PolicyRow>& rows) {
+  if (std::none_of(rows.begin(), rows.end(), [](const auto& row) { return row.layer == "trap"; })) return {};
+  const auto drop = sysctl("xfrm_larval_drop");
+  const auto patience = sysctl("xfrm_acq_expires");
+  if (drop.empty() || patience.empty()) return {};
+  return fmt::format(
+      "{}: net.core.xfrm_larval_drop = {}; after one that came to nothing the next packet asks again in "
+      "{} s: net.core.xfrm_acq_expires",
+      drop == "0" ? "packets that meet a trap wait for its child" : "the first packet at a trap is lost", drop,
+      patience);
+}
+
 }  // namespace
 
 Outcome policy_show(const Context& context) {
@@ -127,8 +156,12 @@ Outcome policy_show(const Context& context) {
   std::stable_sort(rows.begin(), rows.end(), [](const auto& a, const auto& b) {
     return std::tie(a.conn, a.child, a.selector) < std::tie(b.conn, b.child, b.selector);
   });
-  return context.options.json ? report::policy_json(rows, context.options.pretty)
-                              : report::policy_text(rows, context.options.color);
+  const auto traps = about_traps(rows);
+  if (context.options.json) {
+    if (!traps.empty()) note(traps);
+    return report::policy_json(rows, context.options.pretty);
+  }
+  return report::policy_text(rows, context.options.color) + (traps.empty() ? "" : traps + "\n");
 }
 
 Outcome offload_show(const Context& context) {

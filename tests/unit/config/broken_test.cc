@@ -89,8 +89,8 @@ const Case key_cases[] = {
      with("", "hw_offload = full"),
      {"f:6:14: hw_offload = full is not possible, expected one of no, auto, crypto, packet, yes"}},
     {"refused_key",
-     with("", "mark_in = 7"),
-     {"f:6:1: mark_in is refused: marks are not supported yet: without them other traffic would match"}},
+     with("", "reqid = 7"),
+     {"f:6:1: reqid is refused: espgate chooses reqids itself: by them it knows what is its own"}},
 };
 
 const Case model_cases[] = {
@@ -108,7 +108,7 @@ const Case model_cases[] = {
     {"start_without_peer",
      with("", "start_action = start"),
      {"f:6:16: start_action = start needs a peer to call, expected an address among the remote_addrs of a"}},
-    {"mode", with("", "mode = beet"), {"f:6:8: mode = beet is not supported, expected tunnel or transport"}},
+    {"mode", with("", "mode = beet"), {"f:6:8: mode = beet is not supported, expected tunnel, transport, pass or drop"}},
     {"no_auth",
      "connections { a {\n local {\n }\n remote { auth = pubkey\n }\n} }\n",
      {"f:2:2: local has no certificate to show, expected certs = FILE and its key in private; or auth = psk",

@@ -123,14 +123,14 @@ TEST_F(Model, Plan) {
   EXPECT_EQ(children[0].child, "net");
   EXPECT_EQ(children[0].when_down, sad::WhenDown::pass);
   EXPECT_TRUE(children[0].when_down_said);
-  EXPECT_EQ(children[0].replay_window, 256U);
+  EXPECT_EQ(children[0].handling.replay_window, 256U);
   EXPECT_EQ(children[0].local_ts[0].text(), "10.1.0.0/16");
   // dynamic: both ends are known
   EXPECT_EQ(children[1].local_ts.at(0).text(), "192.0.2.1/32");
   EXPECT_EQ(children[1].remote_ts.at(0).text(), "198.51.100.1/32");
   EXPECT_EQ(children[1].when_down, sad::WhenDown::block);
   EXPECT_FALSE(children[1].when_down_said);
-  EXPECT_EQ(children[1].replay_window, 128U);
+  EXPECT_EQ(children[1].handling.replay_window, 128U);
   // dynamic, and the peer may be anyone
   EXPECT_TRUE(children[2].remote_ts.empty());
 }

@@ -119,6 +119,107 @@ TEST(Connections, ClosedOrSilentPeersAreCalledAgainWhereSaidAndElseNot) {
   }
 }
 
+ike::Config with(ike::StartAction start, ike::StartAction close, ike::StartAction dpd) {
+  auto out = config(start);
+  auto conn = std::make_shared<ike::ConnConfig>(*out.conns[0]);
+  conn->children[0].close_action = close;
+  conn->children[0].dpd_action = dpd;
+  out.conns[0] = conn;
+  return out;
+}
+
+const ike::Initiate::Packet kPacket{base::TrafficSelector::of(*base::Prefix::parse("10.1.0.1/32")),
+                                    base::TrafficSelector::of(*base::Prefix::parse("10.2.0.1/32"))};
+
+TEST(Connections, APacketBringsATrappedChildUpOnceHoweverManyCome) {
+  Connections conns;
+  conns.load(at(0), config(ike::StartAction::trap));
+  const auto& status = conns.children().at(kNet);
+  EXPECT_EQ(to_string(status), "trapped");
+  EXPECT_FALSE(conns.next_due()) << "nobody wants it yet";
+  for (int i = 0; i < 3; ++i) conns.on_acquire(at(1), kNet, kPacket);
+  EXPECT_EQ(conns.take_due(at(1)), std::vector{kNet});
+  ASSERT_TRUE(status.packet);
+  EXPECT_EQ(status.packet->remote, kPacket.remote);
+  EXPECT_EQ(to_string(status), "connecting");
+  conns.on_acquire(at(2), kNet, kPacket);
+  EXPECT_TRUE(conns.take_due(at(2)).empty());
+  conns.on_event(at(3), event(Kind::child_up, 1));
+  conns.on_acquire(at(4), kNet, kPacket);
+  EXPECT_FALSE(conns.next_due()) << "it is up";
+  EXPECT_FALSE(status.packet) << "a retry of later days does not say it";
+  conns.operator_down("a", "net");
+  conns.on_event(at(5), event(Kind::child_down, 1, ike::Reason::closed_by_operator));
+  EXPECT_EQ(to_string(status), "trapped");
+  EXPECT_FALSE(conns.next_due());
+  conns.on_acquire(at(6), kNet, kPacket);
+  EXPECT_EQ(conns.take_due(at(6)), std::vector{kNet}) << "`down` returns to the trap, no further";
+  conns.on_acquire(at(6), {"a", "nobody"}, kPacket);
+}
+
+TEST(Connections, AfterAFailureThePacketWaitsAsAnyRetryAndNothingIsTriedWithoutOne) {
+  Connections conns;
+  conns.load(at(0), config(ike::StartAction::trap));
+  conns.on_acquire(at(0), kNet, kPacket);
+  conns.take_due(at(0));
+  conns.on_event(at(1), event(Kind::ike_failed, 0, ike::Reason::timeout));
+  EXPECT_EQ(to_string(conns.children().at(kNet)), "trapped");
+  EXPECT_FALSE(conns.next_due());
+  conns.on_acquire(at(2), kNet, kPacket);
+  EXPECT_EQ(conns.next_due(), at(6));
+  conns.take_due(at(6));
+  conns.on_event(at(7), event(Kind::ike_failed, 0, ike::Reason::timeout));
+  conns.on_acquire(at(60), kNet, kPacket);
+  EXPECT_EQ(conns.next_due(), at(60)) << "long enough ago";
+}
+
+TEST(Connections, TrapAndStartDoesBoth) {
+  Connections conns;
+  conns.load(at(0), config(ike::StartAction::trap_start));
+  EXPECT_EQ(conns.take_due(at(0)), std::vector{kNet});
+  conns.on_event(at(1), event(Kind::ike_failed, 0, ike::Reason::timeout));
+  EXPECT_EQ(to_string(conns.children().at(kNet)), "trapped");
+  EXPECT_EQ(conns.next_due(), at(6));
+}
+
+TEST(Connections, ClosedOrSilentPeersAreTrappedWhereSaid) {
+  using enum ike::StartAction;
+  for (const bool silent : {false, true}) {
+    Connections conns;
+    conns.load(at(0), with(none, silent ? none : trap, silent ? trap : none));
+    conns.on_event(at(1), event(Kind::child_up, 1));
+    EXPECT_TRUE(conns.take_trap_changes().empty());
+    conns.on_event(at(2), event(Kind::child_down, 1, silent ? ike::Reason::timeout : ike::Reason::peer_deleted));
+    EXPECT_EQ(conns.take_trap_changes(), (std::vector{std::pair{kNet, true}}));
+    EXPECT_EQ(to_string(conns.children().at(kNet)), "trapped");
+    EXPECT_FALSE(conns.next_due());
+    conns.load(at(3), with(none, silent ? none : trap, silent ? trap : none));
+    EXPECT_EQ(to_string(conns.children().at(kNet)), "trapped") << "a reload does not end it";
+    EXPECT_TRUE(conns.operator_trap(kNet, false));
+    EXPECT_EQ(conns.take_trap_changes(), (std::vector{std::pair{kNet, false}}));
+    EXPECT_EQ(to_string(conns.children().at(kNet)), "down");
+  }
+  Connections configured;
+  configured.load(at(0), config(trap));
+  EXPECT_FALSE(configured.operator_trap(kNet, false)) << "the configuration says so";
+}
+
+TEST(Connections, AChildThatLostItsSasIsRekeyedOnce) {
+  Connections conns;
+  conns.load(at(0), config(ike::StartAction::trap));
+  EXPECT_FALSE(conns.heal(kNet, {1})) << "not there";
+  conns.on_event(at(1), event(Kind::child_up, 1));
+  EXPECT_TRUE(conns.heal(kNet, {1}));
+  EXPECT_FALSE(conns.heal(kNet, {1})) << "under way";
+  conns.on_event(at(2), event(Kind::rekey_failed, 1, ike::Reason::busy));
+  EXPECT_TRUE(conns.heal(kNet, {1}));
+  auto rekeyed = event(Kind::child_rekeyed, 2);
+  rekeyed.former_child = {1};
+  conns.on_event(at(3), rekeyed);
+  EXPECT_FALSE(conns.heal(kNet, {1}));
+  EXPECT_TRUE(conns.heal(kNet, {2}));
+}
+
 TEST(Connections, ReloadKeepsWhatIsKnown) {
   Connections conns;
   conns.load(at(0), config(ike::StartAction::none));

@@ -64,6 +64,40 @@ TEST(Expand, IcmpTypeAndCode) {
   EXPECT_EQ(reversed(selectors[0]).source_port, (xfrm::PortMatch{8, 0xffff}));
 }
 
+TEST(Expand, IcmpRangesAreExact) {
+  // Whether some selector matches a type and a code.
+  const auto admits = [](const std::vector<xfrm::Selector>& selectors, unsigned type, unsigned code) {
+    return std::ranges::any_of(selectors, [&](const auto& one) {
+      return ((one.source_port.value ^ type) & one.source_port.mask) == 0 &&
+             ((one.destination_port.value ^ code) & one.destination_port.mask) == 0;
+    });
+  };
+  for (const auto& [first, last] : {std::pair{0x0800, 0x08ff}, std::pair{0x0301, 0x0303}, std::pair{0x0304, 0x0b02},
+                                    std::pair{0x0000, 0x00ff}, std::pair{0x0000, 0xfffe}, std::pair{0x0001, 0xffff}}) {
+    auto icmp = nets({"10.1.0.0/16"})[0];
+    icmp.protocol = 1;
+    icmp.first_port = static_cast<std::uint16_t>(first);
+    icmp.last_port = static_cast<std::uint16_t>(last);
+    const auto selectors = expand({icmp}, nets({"10.2.0.0/16"}));
+    for (int each = 0; each < 0x10000; each += 1) {
+      const bool meant = each >= first && each <= last;
+      ASSERT_EQ(admits(selectors, static_cast<unsigned>(each) >> 8, static_cast<unsigned>(each) & 0xff), meant) << each;
+    }
+  }
+}
+
+TEST(Packet, IsSaidAsIkeDoes) {
+  const auto one = [](std::string_view prefix) { return *base::Prefix::parse(prefix); };
+  const auto udp = packet_of({one("10.1.0.1/32"), one("10.2.0.1/32"), 17, {4000, 0xffff}, {53, 0xffff}});
+  EXPECT_EQ(udp.first.text(), "10.1.0.1/32[udp/4000]");
+  EXPECT_EQ(udp.second.text(), "10.2.0.1/32[udp/53]");
+  const auto ping = packet_of({one("10.1.0.1/32"), one("10.2.0.1/32"), 1, {8, 0xffff}, {0, 0xffff}});
+  EXPECT_EQ(ping.first.text(), "10.1.0.1/32[1/2048]");
+  EXPECT_EQ(ping.second.text(), "10.2.0.1/32[1/2048]");
+  const auto gre = packet_of({one("10.1.0.1/32"), one("10.2.0.1/32"), 47, {}, {}});
+  EXPECT_EQ(gre.second.text(), "10.2.0.1/32[47]");
+}
+
 TEST(Priority, NarrowBeforeWideChildBeforeFloorBypassFirst) {
   const auto of = [](std::string_view local, std::string_view remote) {
     return expand(nets({local}), nets({remote}))[0];

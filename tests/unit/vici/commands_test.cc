@@ -123,6 +123,26 @@ TEST_F(Commands, ListConns) {
   EXPECT_EQ(*ask("get-shared").items("keys"), std::vector<std::string>{"ike-a"});
 }
 
+TEST_F(Commands, TrapsByHandAndTheListOfPolicies) {
+  (void)ask("list-policies", {}, "list-policy");
+  EXPECT_TRUE(events.empty());
+  EXPECT_EQ(ask("install", Message().set("child", "net")).text("success"), "yes");
+  (void)ask("list-policies", Message().set("trap", "yes"), "list-policy");
+  ASSERT_EQ(events.size(), 1U);
+  const auto& policy = *events[0].find("site-a/net");
+  EXPECT_EQ(policy.text("mode"), "TUNNEL");
+  EXPECT_EQ(policy.text("child"), "net");
+  EXPECT_EQ(policy.text("ike"), "site-a");
+  EXPECT_EQ(*policy.items("remote-ts"), std::vector<std::string>{"10.2.0.0/16"});
+  (void)ask("list-policies", Message().set("drop", "yes"), "list-policy");
+  EXPECT_TRUE(events.empty());
+  EXPECT_EQ(ask("install", Message().set("child", "lan")).text("errmsg"), "no child is called lan");
+  EXPECT_EQ(ask("uninstall", Message().set("child", "net")).text("success"), "yes");
+  (void)ask("list-policies", {}, "list-policy");
+  EXPECT_TRUE(events.empty());
+  EXPECT_EQ(ask("uninstall").text("success"), "no");
+}
+
 TEST_F(Commands, InitiateLogsThenAnswers) {
   const auto done =
       ask("initiate", Message().set("child", "net").set("ike", "site-a").set("timeout", "5000"), "control-log");

@@ -66,6 +66,7 @@ class FakeDaemon : public Daemon {
     out.conn = "site-a";
     out.child = "net";
     out.state = "down";
+    out.standing = trapped;
     out.origin = config_.origins.at(0).at;
     out.attempts = 3;
     out.next_try_at = 1'700'000'010;
@@ -73,6 +74,12 @@ class FakeDaemon : public Daemon {
         1'699'999'990, {ike::Reason::no_proposal, "IKE_AUTH", "the peer takes no proposal", "NO_PROPOSAL_CHOSEN"}};
     return {out};
   }
+  std::optional<std::string> trap(const std::string&, const std::string& child, bool on) override {
+    if (child != "net") return "no child is called " + child;
+    trapped = on;
+    return std::nullopt;
+  }
+  bool trapped = false;
   [[nodiscard]] DaemonStats stats() const override { return {1'699'999'000, 1, 0, ikes.size(), 0}; }
   void list(std::function<void(const std::vector<ike::IkeView>&)> done) override { done(ikes); }
   void initiate(const InitiateRequest& request, LogLine log, Done done) override {

@@ -168,6 +168,31 @@ TEST(EncodeSa, OutboundHasNoWindowAndEsnIsFlagged) {
   EXPECT_FALSE(older.attributes.contains(33));
 }
 
+TEST(EncodeSa, MarksInterfaceAndHeaderBits) {
+  SaSpec spec = gcm_in();
+  spec.mark = {0x10, 0xf0};
+  spec.set_mark = {3, 0xff};
+  spec.if_id = 5;
+  spec.acquire = 77;
+  spec.copied = {false, false, false, true};
+  const Taken got = take_sa(std::move(spec));
+  EXPECT_EQ(got.as<xfrm_mark>(XFRMA_MARK).v, 0x10U);
+  EXPECT_EQ(got.as<xfrm_mark>(XFRMA_MARK).m, 0xf0U);
+  EXPECT_EQ(got.as<std::uint32_t>(XFRMA_SET_MARK), 3U);
+  EXPECT_EQ(got.as<std::uint32_t>(XFRMA_SET_MARK_MASK), 0xffU);
+  EXPECT_EQ(got.as<std::uint32_t>(XFRMA_IF_ID), 5U);
+  EXPECT_EQ(got.as<std::uint32_t>(XFRMA_SA_EXTRA_FLAGS), std::uint32_t{XFRM_SA_XFLAG_DONT_ENCAP_DSCP});
+  const auto info = got.head<xfrm_usersa_info>();
+  EXPECT_EQ(info.seq, 77U);
+  EXPECT_EQ(info.flags, XFRM_STATE_AF_UNSPEC | XFRM_STATE_NOPMTUDISC | XFRM_STATE_NOECN | XFRM_STATE_DECAP_DSCP);
+  const Taken plain = take_sa(gcm_in());
+  for (const int absent : {XFRMA_MARK, XFRMA_SET_MARK, XFRMA_IF_ID, XFRMA_SA_EXTRA_FLAGS}) {
+    EXPECT_FALSE(plain.attributes.contains(absent)) << absent;
+  }
+  const Taken deleted = take(DelSa{{address("192.0.2.2"), {1}, {0x10, 0xf0}}}, sizeof(xfrm_usersa_id));
+  EXPECT_EQ(deleted.as<xfrm_mark>(XFRMA_MARK).v, 0x10U) << "or the kernel does not find it";
+}
+
 TEST(EncodeSa, OffloadNamesDeviceAndDirection) {
   SaSpec spec = gcm_in();
   spec.offload = Offload{OffloadKind::crypto, 9};

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the kernel says of itself: EXPIRE and NEWAE.
+// What the kernel says of itself: EXPIRE, NEWAE and ACQUIRE.
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
 #include <linux/netlink.h>
@@ -48,6 +48,33 @@ TEST(Notifications, ExpireNamesTheSaAndTheLimit) {
   expire.state.id.proto = IPPROTO_AH;
   const auto octets = raw(XFRM_MSG_EXPIRE, expire);
   EXPECT_FALSE(decode_notification(*reinterpret_cast<const nlmsghdr*>(octets.data())));
+}
+
+TEST(Notifications, AcquireNamesPolicyPacketAndTheTunnelsFamily) {
+  xfrm_user_acquire acquire{};
+  acquire.id.proto = IPPROTO_ESP;
+  inet_pton(AF_INET6, "2001:db8::2", &acquire.id.daddr);
+  acquire.sel.family = AF_INET;
+  acquire.sel.daddr.a4 = htonl(0x0a020009);
+  acquire.sel.prefixlen_d = acquire.sel.prefixlen_s = 32;
+  acquire.policy.dir = XFRM_POLICY_OUT;
+  acquire.policy.sel.family = AF_INET;
+  acquire.policy.sel.user = 0x45470004;
+  acquire.seq = 77;
+  xfrm_user_tmpl esp{};
+  esp.family = AF_INET6;
+  const auto octets =
+      raw(XFRM_MSG_ACQUIRE, acquire, XFRMA_TMPL, {reinterpret_cast<const std::uint8_t*>(&esp), sizeof esp});
+  const auto seen = decode_notification(*reinterpret_cast<const nlmsghdr*>(octets.data()));
+  ASSERT_TRUE(seen);
+  EXPECT_EQ(seen->kind, Notification::Kind::acquire);
+  EXPECT_EQ(seen->sa.destination, address("2001:db8::2"));
+  EXPECT_EQ(seen->policy.layer, Layer::trap);
+  EXPECT_EQ(seen->packet.destination, *base::Prefix::parse("10.2.0.9/32"));
+  EXPECT_EQ(seen->larval, 77U);
+  acquire.policy.dir = 7;
+  const auto wrong = raw(XFRM_MSG_ACQUIRE, acquire);
+  EXPECT_FALSE(decode_notification(*reinterpret_cast<const nlmsghdr*>(wrong.data())));
 }
 
 TEST(Notifications, SequenceIsTheLastOneUsed) {
