@@ -26,6 +26,11 @@ on either side and no error counted by either stack. `role` is espgate's; `nat`:
 port; `encap`: ESP in UDP without a NAT; `fragments`: both messages of IKE_AUTH went in fragments (RFC 7383), as seen on the wire;
 `4in6`: IPv4 within an IPv6 tunnel; `asks`: who asked for signs of life. Between them the cells of a whole run have every pair of
 values that may be had.
+
+Seen on the way: pluto, asked for a rekey, sends on the new SA before its answer has arrived (RFC 7296 2.8 lets it); such packets
+are counted, and must be exactly those that our stack found no SA for. It asks for no certificate if it is not told an authority:
+its cells have `send_cert = always` at espgate. It takes RSA with PKCS#1 v1.5 and SHA-2 only if SHA-1 is admitted, too. After the peer
+has closed a connection it keeps a trap policy of its own until the connection is unloaded: policies are looked at after that.
 """
 
 
