@@ -26,19 +26,24 @@ class Authority:
     def _make(self, key, cert, kind, name, issuer, extensions):
         """One process for key and certificate."""
         way, *option = KEYS[kind]
-        words = ["openssl", "req", "-x509", "-config", self.config, "-newkey", way, *(("-pkeyopt", *option) if option else ()),
-                 "-nodes", "-days", "2", "-subj", f"/O=espgate/CN={name}", "-keyout", key, "-out", cert]
+        words = ["openssl", "req", "-x509", "-config", self.config, "-days", "2", "-subj", f"/O=espgate/CN={name}", "-out", cert]
+        if key.exists():
+            words += ["-key", key]
+        else:
+            words += ["-newkey", way, *(("-pkeyopt", *option) if option else ()), "-nodes", "-keyout", key]
         for extension in extensions:
             words += ["-addext", extension]
-        run(*words, *(("-CA", issuer.cert, "-CAkey", issuer.key) if issuer else ()))
+        # A key for RSA is found by chance, in an emulated machine sometimes after minutes.
+        run(*words, *(("-CA", issuer.cert, "-CAkey", issuer.key) if issuer else ()), timeout=600)
         key.chmod(0o600)
 
     def issue(self, home, name, identity, kind):
-        """A certificate for the DNS name `identity` as home/x509/NAME.pem, its key beside; returns (certificate, key)."""
+        """A certificate for the DNS name `identity` as home/x509/NAME.pem, and home/private/KIND.pem, the one key of a kind there;
+        returns (certificate, key)."""
         home = pathlib.Path(home)
         for folder in ("x509", "x509ca", "private"):
             (home / folder).mkdir(parents=True, exist_ok=True)
-        cert, key = home / "x509" / f"{name}.pem", home / "private" / f"{name}.pem"
+        cert, key = home / "x509" / f"{name}.pem", home / "private" / f"{kind}.pem"
         self._make(key, cert, kind, identity[:60], self, [f"subjectAltName=DNS:{identity}", "basicConstraints=CA:FALSE"])
         self.known(home)
         return cert, key
