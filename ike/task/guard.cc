@@ -67,9 +67,10 @@ void note_denial(IkeSa& sa, const Datagram& datagram) {
   sa.outgoing->denied = true;
 }
 
-bool denied_and_replaced(Context& ctx, const IkeSa& sa) {
+bool denied_for_good(Context& ctx, const IkeSa& sa) {
   constexpr std::uint32_t kEnough = 3;  // retransmissions
   if (!sa.outgoing->denied || sa.outgoing->timer.sent() < kEnough || !sa.up()) return false;
+  if (std::holds_alternative<DoDeleteIke>(sa.outgoing->what)) return true;
   return std::ranges::any_of(ctx.sas(), [&](const auto& entry) {
     const auto& other = *entry.second;
     return other.usable() && other.last_heard > sa.last_heard && other.conn_name() == sa.conn_name() &&
