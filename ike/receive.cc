@@ -160,6 +160,7 @@ void on_request(Context& ctx, IkeSa& sa, const Datagram& datagram, const wire::H
   if (sa.state == State::auth_sent) return;  // not before we know who this is; it will be sent again
   follow(ctx, sa, datagram);
   sa.last_heard = ctx.now;
+  if (sa.outgoing) sa.outgoing->denied = false;  // it knows the SA after all
   sa.last_request = std::move(identity);
   ctx.touch(sa);
   if (payloads && wire::repeats(*payloads)) payloads = std::unexpected(kRepeated);

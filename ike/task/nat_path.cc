@@ -13,11 +13,23 @@ namespace {
 // RFC 7296 2.23: who is behind a NAT itself does not follow, as its own NAT may be what changed.
 bool follows(const IkeSa& sa) { return sa.nat_remote && !sa.nat_local; }
 
-void children_follow(Context& ctx, IkeSa& sa, const base::Endpoint& before) {
-  if (!sa.up() || sa.remote == before) return;
-  ctx.event(Event::Kind::peer_moved, sa, {}, fmt::format("from {} to {}", before.text(), sa.remote.text()));
+void children_follow(Context& ctx, IkeSa& sa) {
   for (auto& [id, child] : sa.children) follow_child(ctx, sa, child);
   run_queue(ctx, sa);
+}
+
+// All that goes to this peer by the old mapping goes by the new one.
+void all_follow(Context& ctx, IkeSa& sa, const base::Endpoint& before) {
+  if (!sa.up() || sa.remote == before) return;
+  ctx.event(Event::Kind::peer_moved, sa, {}, fmt::format("from {} to {}", before.text(), sa.remote.text()));
+  for (auto& [spi, other] : ctx.sas()) {
+    if (other.get() == &sa || !other->up() || other->remote != before || !follows(*other)) continue;
+    if (other->remote_id != sa.remote_id) continue;
+    other->remote = sa.remote;
+    ctx.touch(*other);
+    children_follow(ctx, *other);
+  }
+  children_follow(ctx, sa);
 }
 
 }  // namespace
@@ -42,7 +54,7 @@ void follow(Context& ctx, IkeSa& sa, const Datagram& datagram) {
   sa.local = datagram.local;
   sa.remote = datagram.remote;
   sa.natt = datagram.natt;
-  children_follow(ctx, sa, before);
+  all_follow(ctx, sa, before);
 }
 
 void peer_moved(Context& ctx, IkeSa& sa, const base::Endpoint& remote) {
@@ -50,7 +62,7 @@ void peer_moved(Context& ctx, IkeSa& sa, const base::Endpoint& remote) {
   const auto before = sa.remote;
   sa.remote = remote;
   ctx.touch(sa);
-  children_follow(ctx, sa, before);
+  all_follow(ctx, sa, before);
 }
 
 void follow_child(Context& ctx, IkeSa& sa, Child& child) {
