@@ -33,7 +33,7 @@ constexpr Key table[] = {
     {"connections.<conn>.children.<child>.rand_packets", integer, "", "take a random part of this off rekey_packets", honoured, "", "", "packets"},
     {"connections.<conn>.children.<child>.updown", text, "", "script to run when the child comes up or goes down", ignored, "no script is run"},
     {"connections.<conn>.children.<child>.hostaccess", boolean, "no", "a word for that script", ignored, "no script is run", "", "", off},
-    {"connections.<conn>.children.<child>.mode", choice, "tunnel", "tunnel or transport; pass or drop: no SA, what the selectors cover passes in the clear or is dropped from the load on (start_action = trap), unless a narrower child covers it", honoured, "", "tunnel transport transport_proxy beet pass drop"},
+    {"connections.<conn>.children.<child>.mode", choice, "tunnel", "tunnel or transport (a peer that declines it gets no child); pass or drop: no SA, what the selectors cover passes in the clear or is dropped from the load on (start_action = trap), unless a narrower child covers it", honoured, "", "tunnel transport transport_proxy beet pass drop"},
     {"connections.<conn>.children.<child>.policies", boolean, "yes", "install policies", refused, "policies are always installed: they keep covered traffic from leaving in the clear", "", "", on},
     {"connections.<conn>.children.<child>.policies_fwd_out", boolean, "no", "forward policies for outbound traffic, too", ignored, "no such policies are installed", "", "", off},
     {"connections.<conn>.children.<child>.dpd_action", choice, "clear", "when the peer does not answer: close (clear, none), wait for traffic (trap, hold) or call it again (restart, start)", honoured, "", "clear trap start none restart hold"},
