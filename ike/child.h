@@ -59,6 +59,7 @@ struct Child {
   // The peer has it for sure. As the responder we know by its next request; until then our DELETE or rekey of it may
   // find that it does not know the child yet.
   bool confirmed = false;
+  std::optional<base::ChildId> sibling;    // installing: it is to wait beside that one (task/sibling.h)
   std::optional<base::Instant> delete_at;  // deleting: again, as the peer did not know it
   std::optional<base::Instant> rekey_at;   // the next attempt; none while one is under way
   std::optional<base::Instant> expires_at;

@@ -4,6 +4,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <ranges>
 #include <utility>
 #include <vector>
 
@@ -153,6 +154,7 @@ void terminate_child(Context& ctx, IkeSa& sa, base::ChildId id, const Failure& w
     remove_child(ctx, sa, id, why);
   } else {
     child.state = ChildState::deleting;
+    child.rekey_at.reset();
     sa.queue.emplace_back(what);
   }
   ctx.touch(sa);
@@ -174,7 +176,8 @@ void terminate(Context& ctx, const Terminate& command) {
       targets.emplace_back(sa.get(), base::ChildId{});
       continue;
     }
-    for (const auto& [id, child] : sa->children) {
+    // The newest generation first: the peer would take the DELETE of an older one for the end of a rekey.
+    for (const auto& [id, child] : std::views::reverse(sa->children)) {
       if (!fits(command, child)) continue;
       closing.children.insert(id);
       targets.emplace_back(sa.get(), id);

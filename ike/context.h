@@ -110,6 +110,9 @@ class Context {
   void gone(base::ChildId id);
   void also(base::IkeId id, base::IkeId heir);  // who waits for `id` to go waits for `heir`, too
 
+  // Children that wait beside another one before they send (task/sibling.h): the one that sends, the one that waits.
+  std::multimap<base::ChildId, base::ChildId> besides;
+
   // ------------------------------------------------------------------ the engine's frame around each input
   void begin(base::Instant at) { now = at; }
   std::vector<Action> finish();

@@ -36,5 +36,6 @@ set(IKE_ENGINE_SOURCES
   task/rekey_ike.cc
   task/rekey_ike_responder.cc
   task/retransmit.cc
+  task/sibling.cc
   task/teardown.cc
   task/unique.cc)

@@ -116,6 +116,7 @@ struct Outgoing {
   std::vector<base::Bytes> fragments;  // after `message`, which is then the first of them
   base::Instant first_sent;
   Retransmit timer;
+  bool denied = false;  // INVALID_IKE_SPI came back: a hint that nothing proves
   Operation what;
 };
 

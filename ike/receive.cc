@@ -166,7 +166,7 @@ void on_request(Context& ctx, IkeSa& sa, const Datagram& datagram, const wire::H
   sa.last_request = std::move(identity);
   ctx.touch(sa);
   if (!payloads) return on_bad_request(ctx, sa, header.exchange, payloads.error());
-  confirm(ctx, sa);
+  confirm(ctx, sa, Shown::request);
   dispatch_request(ctx, sa, header.exchange, *payloads);
 }
 
@@ -196,6 +196,7 @@ void on_response(Context& ctx, IkeSa& sa, const Datagram& datagram, const wire::
   if (!opened) return;
   auto& payloads = *opened;
   if (!payloads && !payloads.error().authenticated) {
+    note_denial(sa, datagram);
     return drop(
         ctx, datagram, Reason::bad_integrity,
         fmt::format("response {} from {}: {}", header.message_id, datagram.remote.text(), payloads.error().text()));

@@ -87,6 +87,9 @@ void on_create_child_response(Context& ctx, IkeSa& sa, DoCreateChild what, const
   if (error != nullptr && sa.state == State::established) {
     if (auto follows = follow_group(what.offer, *error)) return send(ctx, sa, std::move(what));
   }
+  if (sa.state == State::deleting) {  // goes with its IKE SA: nothing may be sent on what is about to end
+    return child_failed(ctx, sa, what.offer, why_deleting(sa));
+  }
   auto created = check_create_answer(what.offer, payloads);
   if (!created) return give_up_offer(ctx, sa, what.offer, created.error(), kStep);
   install_created(ctx, sa, std::move(what.offer), *created, {});

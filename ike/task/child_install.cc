@@ -12,6 +12,7 @@
 #include "ike/task/generation.h"
 #include "ike/task/lifetime.h"
 #include "ike/task/rekey_child.h"
+#include "ike/task/sibling.h"
 #include "ike/task/teardown.h"
 
 namespace espgate::ike {
@@ -93,6 +94,9 @@ void installed(Context& ctx, IkeSa& sa, Child& child, ChildInstalled result) {
   if (child.replaces && !child.initiator) {
     child.outbound = Outbound::waiting;
     child.switch_at = ctx.now + kSwitchAtLast;
+  } else if (child.sibling) {
+    announce(ctx, sa, child);
+    wait_beside(ctx, sa, child, *std::exchange(child.sibling, {}));
   } else {
     complete_rekey(ctx, sa, child);
   }
@@ -134,13 +138,14 @@ std::expected<base::ChildId, std::string> install(Context& ctx, IkeSa& sa, const
   child.initiator = order.initiator;
   child.initiates = std::move(order.initiates);
   child.replaces = order.rekeys;
-  child.confirmed = order.initiator || order.first;
+  if (!order.initiator && !order.rekeys) child.sibling = find_sibling(ctx, sa, child);
+  child.confirmed = order.initiator || (order.first && !child.sibling);
   child.group = group_of(agreed.chosen.proposal);
   child.install = ctx.new_install(sa, child.id);
   child.install_deadline = ctx.now + patience(*ctx.config, order.initiator);
   auto spec = spec_of(sa, child, std::move(*keys));
   spec.limits = limits_of(ctx, *child.config);
-  if (order.rekeys && !order.initiator) {
+  if ((order.rekeys && !order.initiator) || child.sibling) {
     ctx.emit(AddInbound{child.install, std::move(spec)});
   } else {
     ctx.emit(InstallChild{child.install, std::move(spec)});

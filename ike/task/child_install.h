@@ -27,8 +27,8 @@ struct InstallOrder {
   std::vector<RequestId> initiates;  // taken over, unless there is an error
 };
 
-// Derives the keys and emits InstallChild, or AddInbound as the responder of a rekey. The error is a sentence: the keys
-// could not be made.
+// Derives the keys and emits InstallChild, or AddInbound as the responder of a rekey or beside a sibling. The error is
+// a sentence: the keys could not be made.
 std::expected<base::ChildId, std::string> install(Context& ctx, IkeSa& sa, const Agreed& agreed, const Nonces& nonces,
                                                   InstallOrder& order);
 

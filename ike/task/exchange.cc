@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "ike/task/child_create.h"
+#include "ike/task/guard.h"
 #include "ike/task/informational.h"
 #include "ike/task/rekey_child.h"
 #include "ike/task/rekey_ike.h"
@@ -135,7 +136,8 @@ void run_queue(Context& ctx, IkeSa& sa) {
 }
 
 void on_retransmit_due(Context& ctx, IkeSa& sa) {
-  if (sa.outgoing->timer.again(ctx.now)) {
+  const bool given_up = denied_and_replaced(ctx, sa);
+  if (!given_up && sa.outgoing->timer.again(ctx.now)) {
     ctx.send(sa, sa.outgoing->message);
     for (const auto& fragment : sa.outgoing->fragments) ctx.send(sa, fragment);
     ctx.touch(sa);
@@ -148,13 +150,14 @@ void on_retransmit_due(Context& ctx, IkeSa& sa) {
     close(ctx, sa, Failure(deleting->why), Linger::no);
     return;
   }
-  close(ctx, sa,
-        Failure{Reason::timeout,
-                step(sa),
-                fmt::format("{} did not answer {}: sent {} times in {:.0f} s", sa.remote.text(), step(sa), sent_times,
-                            seconds),
-                {}},
-        Linger::no);
+  close(
+      ctx, sa,
+      Failure{Reason::timeout,
+              step(sa),
+              fmt::format("{} did not answer {}: sent {} times in {:.0f} s{}", sa.remote.text(), step(sa), sent_times,
+                          seconds, given_up ? "; it says that it does not know this IKE SA, and has a newer one" : ""),
+              {}},
+      Linger::no);
 }
 
 std::string step(const IkeSa& sa) { return sa.outgoing ? wire::name_of(sa.outgoing->exchange) : std::string(); }

@@ -9,6 +9,7 @@
 #include "ike/task/exchange.h"
 #include "ike/task/lifetime.h"
 #include "ike/task/rekey_child.h"
+#include "ike/task/sibling.h"
 
 namespace espgate::ike {
 
@@ -76,9 +77,10 @@ void complete_rekey(Context& ctx, IkeSa& sa, Child& child) {
   sa.queue.emplace_back(DoDeleteChild{old.spi_in, old.id, Reason::rekeyed});
 }
 
-void confirm(Context& ctx, IkeSa& sa) {
+void confirm(Context& ctx, IkeSa& sa, Shown by) {
   for (auto& [id, child] : sa.children) {
     if (child.confirmed || child.state == ChildState::installing) continue;
+    if (by == Shown::answer && !child.first) continue;
     child.confirmed = true;
     if (child.outbound == Outbound::waiting && child.switch_at) child.switch_at = ctx.now + kSwitchAfter;
   }
@@ -90,6 +92,9 @@ bool unknown_to_peer(const Context& ctx, const Child& child) {
 
 void start_switch(Context& ctx, IkeSa& sa, Child& child) {
   if (child.outbound != Outbound::waiting) return;
+  if (child.state != ChildState::installed) return child.switch_at.reset();  // on its way out: never to be sent on
+  forget_siblings(ctx, child.id);
+  announce(ctx, sa, child);
   child.outbound = Outbound::switching;
   child.switching = ctx.new_install(sa, child.id);
   child.switch_at = ctx.now + ctx.config->install_timeout;
@@ -123,6 +128,12 @@ void retire(Context& ctx, IkeSa& sa, Child& child) {
   child.state = ChildState::retired;
   child.announced = false;
   child.switch_at.reset();
+  forget_siblings(ctx, child.id);
+  const auto* heir = child.replaced_by ? nullptr : sa.successor_of(child.id);
+  sibling_gone(ctx, child.id,
+               child.replaced_by ? child.replaced_by
+               : heir != nullptr ? std::optional(heir->id)
+                                 : std::nullopt);
   child.retire_at = ctx.now + kRetireAfter;
   for (auto& [id, other] : sa.children) {
     if (other.replaces == child.id) other.replaces.reset();

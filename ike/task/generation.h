@@ -21,8 +21,10 @@ void announce(Context& ctx, IkeSa& sa, Child& child);
 // Initiator of the rekey: the new generation is installed, the old one is deleted.
 void complete_rekey(Context& ctx, IkeSa& sa, Child& child);
 
-// Another request came, so the peer has the reply to the one before (the window is 1).
-void confirm(Context& ctx, IkeSa& sa);
+// What shows that the peer has a reply of ours: another request (the window is 1) that it has the one before, an answer
+// to a request of ours that it has the last one of IKE_AUTH.
+enum class Shown : std::uint8_t { request, answer };
+void confirm(Context& ctx, IkeSa& sa, Shown by);
 
 // Our reply that made the child may still be under way: what the peer says of not knowing it is not the last word.
 bool unknown_to_peer(const Context& ctx, const Child& child);

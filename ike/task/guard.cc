@@ -3,6 +3,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <utility>
 
 namespace espgate::ike {
@@ -57,6 +58,23 @@ bool admit(Context& ctx, const Datagram& datagram, const wire::Header& header, c
 void answer_unknown_spi(Context& ctx, const Datagram& datagram, const wire::Header& header) {
   if (header.response || header.exchange == wire::ExchangeType::ike_sa_init || !ctx.answers.take(ctx.now)) return;
   answer(ctx, datagram, header, wire::notify(wire::NotifyType::invalid_ike_spi));
+}
+
+void note_denial(IkeSa& sa, const Datagram& datagram) {
+  if (!sa.outgoing || sa.remote != datagram.remote) return;
+  const auto message = wire::parse_message(datagram.data);
+  if (!message || wire::find_notify(message->payloads, wire::NotifyType::invalid_ike_spi) == nullptr) return;
+  sa.outgoing->denied = true;
+}
+
+bool denied_and_replaced(Context& ctx, const IkeSa& sa) {
+  constexpr std::uint32_t kEnough = 3;  // retransmissions
+  if (!sa.outgoing->denied || sa.outgoing->timer.sent() < kEnough || !sa.up()) return false;
+  return std::ranges::any_of(ctx.sas(), [&](const auto& entry) {
+    const auto& other = *entry.second;
+    return other.usable() && other.last_heard > sa.last_heard && other.conn_name() == sa.conn_name() &&
+           other.remote.address == sa.remote.address && other.remote_id == sa.remote_id;
+  });
 }
 
 }  // namespace espgate::ike

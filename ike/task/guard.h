@@ -18,4 +18,11 @@ bool admit(Context& ctx, const Datagram& datagram, const wire::Header& header, c
 // A request for an IKE SA that we do not have: INVALID_IKE_SPI, so many a second.
 void answer_unknown_spi(Context& ctx, const Datagram& datagram, const wire::Header& header);
 
+// An answer to our request that is not protected. INVALID_IKE_SPI in it proves nothing, but is remembered (2.21.4).
+void note_denial(IkeSa& sa, const Datagram& datagram);
+// Whether to give an SA up before all its retransmissions are sent: the peer denied to know it again and again, and a
+// newer SA with the same peer is there. What a forger could gain by that is the end of an SA that the peer is silent
+// on.
+bool denied_and_replaced(Context& ctx, const IkeSa& sa);
+
 }  // namespace espgate::ike

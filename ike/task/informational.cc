@@ -93,6 +93,7 @@ void start_informational(Context& ctx, IkeSa& sa, Operation what) {
 }
 
 void on_informational_response(Context& ctx, IkeSa& sa, Operation what, const wire::Payloads& payloads) {
+  confirm(ctx, sa, Shown::answer);
   if (auto* ike = std::get_if<DoDeleteIke>(&what)) {
     return close(ctx, sa, std::move(ike->why), Linger::yes);
   }

@@ -122,6 +122,7 @@ void on_rekey_child_response(Context& ctx, IkeSa& sa, DoRekeyChild what, const w
   if (error != nullptr && wire::find<wire::SaPayload>(payloads) == nullptr) {
     return refused(ctx, sa, std::move(what), *error);
   }
+  if (sa.state == State::deleting) return failed(ctx, sa, what, why_deleting(sa));  // goes with its IKE SA
   const auto answer = check_create_answer(what.offer, payloads);
   const auto* old = find(sa, what.old);
   const bool redundant = answer && what.met && ours_is_redundant(ctx, *what.met, what.offer.nonce, answer->nonce);

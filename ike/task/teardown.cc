@@ -7,6 +7,7 @@
 #include "ike/task/child_install.h"
 #include "ike/task/exchange.h"
 #include "ike/task/rekey_child.h"
+#include "ike/task/sibling.h"
 
 namespace espgate::ike {
 
@@ -49,6 +50,9 @@ void remove_child(Context& ctx, IkeSa& sa, base::ChildId id, const Failure& why)
   ctx.release(child.spi_in);
   ctx.gone(id);
   ctx.touch(sa);
+  forget_siblings(ctx, id);
+  const auto* heir = sa.successor_of(id);
+  sibling_gone(ctx, id, heir != nullptr ? std::optional(heir->id) : std::nullopt);
   fall_back(ctx, sa, child);
   if (sa.held && sa.held->switching && sa.held->child == id) send_held(ctx, sa);
 }
@@ -85,6 +89,13 @@ void close_if_useless(Context& ctx, IkeSa& sa, const Failure& why) {
   const auto wanted = [](const Operation& operation) { return std::holds_alternative<DoCreateChild>(operation); };
   if (std::ranges::any_of(sa.queue, wanted) || (sa.outgoing && wanted(sa.outgoing->what))) return;
   start_close(ctx, sa, why);
+}
+
+Failure why_deleting(const IkeSa& sa) {
+  for (const auto& operation : sa.queue) {
+    if (const auto* what = std::get_if<DoDeleteIke>(&operation)) return what->why;
+  }
+  return {Reason::peer_deleted, "teardown", "the IKE SA is being deleted", {}};
 }
 
 void start_close(Context& ctx, IkeSa& sa, const Failure& why) {

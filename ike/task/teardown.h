@@ -24,6 +24,9 @@ void child_failed(Context& ctx, const IkeSa& sa, ChildOffer& offer, const Failur
 // Closes an SA that we started and that serves no child, now that its last one failed. Does nothing otherwise.
 void close_if_useless(Context& ctx, IkeSa& sa, const Failure& why);
 
+// Of an IKE SA in state `deleting`.
+Failure why_deleting(const IkeSa& sa);
+
 // Starts deleting the IKE SA; what was queued fails. An SA that is not up yet is closed at once.
 void start_close(Context& ctx, IkeSa& sa, const Failure& why);
 

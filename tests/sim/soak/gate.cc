@@ -95,9 +95,30 @@ void Gate::write(sad::Output&& output) {
   }
 }
 
+void Gate::used(Instant now, const xfrm::SaId& sa) {
+  for (const auto& [child, inbound] : sad_.waiting()) {
+    if (inbound == sa) return command(now, ike::InboundUsed{child});
+  }
+}
+
+bool Gate::waits(const xfrm::SaId& sa) const {
+  const auto waiting = sad_.waiting();
+  return std::ranges::any_of(waiting, [&](const auto& each) { return each.second == sa; });
+}
+
 std::vector<ike::IkeView> Gate::list(Instant now) {
   take(now, engine_.on_command(now, ike::List{next_id()}));
   return listed_;
+}
+
+bool Gate::meant_to_carry(Instant now) {
+  const auto ikes = list(now);
+  // An old generation (REKEYED) stands for the new one that is being installed.
+  return std::ranges::any_of(ikes, [](const ike::IkeView& ike) {
+    return ike.state == "ESTABLISHED" && std::ranges::any_of(ike.children, [](const ike::ChildView& child) {
+             return child.state == "INSTALLED" || child.state == "REKEYING" || child.state == "INSTALLING";
+           });
+  });
 }
 
 std::uint64_t Gate::events(ike::Event::Kind kind) const {

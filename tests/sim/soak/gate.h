@@ -37,6 +37,9 @@ class Gate {
   // ------------------------------------------------------------------ what happens to it
   void datagram(Instant now, ike::Datagram datagram) { take(now, engine_.on_datagram(now, std::move(datagram))); }
   void command(Instant now, ike::Command command) { take(now, engine_.on_command(now, std::move(command))); }
+  // The gateway's look at SAs whose outbound half waits found that a packet came by `sa`.
+  void used(Instant now, const xfrm::SaId& sa);
+  [[nodiscard]] bool waits(const xfrm::SaId& sa) const;
   // Timers, and what the kernel has had its time for.
   void due(Instant now);
   [[nodiscard]] std::optional<Instant> next_due() const;
@@ -50,6 +53,8 @@ class Gate {
   std::vector<ike::IkeView> list(Instant now);
   ike::RequestId next_id() { return {++last_id_}; }
   [[nodiscard]] const base::Address& address() const { return setting_.address; }
+  // A child is up that nobody has asked to be closed.
+  [[nodiscard]] bool meant_to_carry(Instant now);
   // By its events: whether the child carries traffic, and when that last changed.
   [[nodiscard]] bool up() const { return up_ > 0; }
   [[nodiscard]] Instant changed_at() const { return changed_at_; }

@@ -16,6 +16,7 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
+constexpr auto kLookEvery = milliseconds(250);  // the gateway's, at SAs whose outbound half waits
 const auto kHostA = *base::Address::parse("10.1.0.9");
 const auto kHostB = *base::Address::parse("10.2.0.9");
 
@@ -159,11 +160,15 @@ void World::arrive(Gate& from, Gate& to, xfrm::SaId sa, std::size_t key, Instant
   if (received) {
     const auto* policy =
         to.kernel.lookup(xfrm::PolicyDirection::forward, &from == &a ? kHostA : kHostB, &from == &a ? kHostB : kHostA);
-    if (policy != nullptr && policy->esp && policy->esp->reqid == state->reqid) return;
+    if (policy != nullptr && policy->esp && policy->esp->reqid == state->reqid) {
+      if (to.waits(sa)) at(now + kLookEvery, [this, &to, sa] { to.used(now, sa); });
+      return;
+    }
   }
-  // While a side is down, or has just come up or gone down, nobody can expect more.
+  // While a side is down or on its way down, or has just come up or gone down, nobody can expect more.
   const auto settled = seconds(1);
-  if (!a.up() || !b.up() || a.changed_at() + settled > sent || b.changed_at() + settled > sent) return;
+  if (!a.meant_to_carry(now) || !b.meant_to_carry(now)) ended_at_ = now;
+  if (ended_at_ + settled > sent || a.changed_at() + settled > sent || b.changed_at() + settled > sent) return;
   ++result.lost;
   trace(fmt::format("PACKET LOST {} to SPI {}: {}", &from == &a ? "a->b" : "b->a", sa.spi.text(),
                     sa.spi.value == 0 ? "no outbound SA"

@@ -48,6 +48,8 @@ class World {
   std::multimap<Instant, std::function<void()>> agenda_;
   bool calm_ = false;
   std::optional<Instant> two_since_;
+  Instant ended_at_ =
+      Instant{} - std::chrono::hours(1);  // when a packet last found that no child was meant to carry it
 };
 
 }  // namespace espgate::soak
