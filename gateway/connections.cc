@@ -163,6 +163,7 @@ void Connections::on_event(base::Instant now, const ike::Event& event) {
         status.last_error = LastError{now, *event.failure};
       });
       break;
+    case Kind::peer_moved:
     case Kind::peer_refused:
       each(event.conn, event.child, [&](ChildStatus& status) {
         if (event.failure) status.last_error = LastError{now, *event.failure};

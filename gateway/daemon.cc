@@ -188,6 +188,8 @@ void Daemon::wait_for_kernel() {
       for (const auto& event : *events) {
         if (event.kind == xfrm::Notification::Kind::acquire) {
           acquired(event);
+        } else if (event.kind == xfrm::Notification::Kind::mapping) {
+          if (auto moved = kernel_.moved(event)) post(ike::Command(*moved));
         } else if (auto expired = kernel_.expired(event)) {
           post(ike::Command(*expired));
         }

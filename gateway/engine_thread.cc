@@ -101,6 +101,13 @@ class EngineThread::Loop {
     }
   }
 
+  void carry_out_one(ike::Keepalive&& keepalive) {
+    for (auto& watched : sockets_) {
+      if (!watched.socket.natt() || watched.socket.family() != keepalive.local.address.family()) continue;
+      (void)watched.socket.send_keepalive(keepalive);  // the next one is as good
+    }
+  }
+
   template <class T>
   void carry_out_one(T&& value) {
     switch (owner_.output_.push(EngineOutput(std::forward<T>(value)))) {

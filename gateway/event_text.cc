@@ -65,6 +65,9 @@ EventLine describe(const ike::Event& event) {
       out.severity = Severity::warning;
       text = "child SA failed" + because(event);
       break;
+    case Kind::peer_moved:
+      text = "the peer's NAT has a new mapping" + detail(event) + "; its children are rekeyed";
+      break;
     case Kind::peer_refused:
       out.severity = Severity::warning;
       out.limited = true;

@@ -166,6 +166,12 @@ std::optional<ike::Expired> KernelSide::expired(const xfrm::Notification& event)
   return ike::Expired{*child, event.kind == Kind::hard_limit};
 }
 
+std::optional<ike::PeerMoved> KernelSide::moved(const xfrm::Notification& event) const {
+  const auto child = sad_.owner_of(event.sa);
+  if (!child) return std::nullopt;
+  return ike::PeerMoved{*child, event.remote};
+}
+
 std::optional<sad::Wanted> KernelSide::acquired(const xfrm::Notification& event) {
   auto wanted = sad_.on_acquire(event);
   if (!wanted || !wanted->live) return wanted;

@@ -39,6 +39,8 @@ class KernelSide {
   [[nodiscard]] bool anyone_waits() const { return !sad_.waiting().empty(); }
   // What an event of the kernel is to the engine; nullopt: nothing, or about somebody else's SA.
   [[nodiscard]] std::optional<ike::Expired> expired(const xfrm::Notification& event) const;
+  // A peer's NAT has a new mapping; nullopt: it is about somebody else's SA.
+  [[nodiscard]] std::optional<ike::PeerMoved> moved(const xfrm::Notification& event) const;
   // What a packet that found no SA wants; nullopt: nothing of ours, or the SA is there after all.
   std::optional<sad::Wanted> acquired(const xfrm::Notification& event);
   void trap(base::Instant now, const std::string& conn, const std::string& child, bool on);

@@ -146,26 +146,36 @@ base::Result<std::vector<ike::Datagram>> UdpSocket::receive() {
   return out;
 }
 
-base::Result<void> UdpSocket::send(const ike::Datagram& datagram) {
+base::Result<void> UdpSocket::transmit(const base::Endpoint& local, const base::Endpoint& remote,
+                                       std::span<iovec> parts) {
   sockaddr_storage to{};
   alignas(cmsghdr) std::array<std::uint8_t, 64> control{};
-  std::array<iovec, 2> vectors{};
-  std::size_t parts = 0;
-  if (natt_) vectors[parts++] = {const_cast<std::uint8_t*>(kMarker.data()), kMarker.size()};
-  vectors[parts++] = {const_cast<std::uint8_t*>(datagram.data.data()), datagram.data.size()};
-
   msghdr header{};
   header.msg_name = &to;
-  header.msg_namelen = datagram.remote.to_sockaddr(to);
-  header.msg_iov = vectors.data();
-  header.msg_iovlen = parts;
-  if (!datagram.local.address.is_any()) {
+  header.msg_namelen = remote.to_sockaddr(to);
+  header.msg_iov = parts.data();
+  header.msg_iovlen = parts.size();
+  if (!local.address.is_any()) {
     header.msg_control = control.data();
     header.msg_controllen = control.size();
-    header.msg_controllen = write_source(header, datagram.local.address);
+    header.msg_controllen = write_source(header, local.address);
   }
   if (::sendmsg(fd_.get(), &header, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0 || errno == EAGAIN) return {};
-  return std::unexpected(base::Error::last("send to " + datagram.remote.text()));
+  return std::unexpected(base::Error::last("send to " + remote.text()));
+}
+
+base::Result<void> UdpSocket::send(const ike::Datagram& datagram) {
+  std::array<iovec, 2> parts{};
+  std::size_t count = 0;
+  if (natt_) parts[count++] = {const_cast<std::uint8_t*>(kMarker.data()), kMarker.size()};
+  parts[count++] = {const_cast<std::uint8_t*>(datagram.data.data()), datagram.data.size()};
+  return transmit(datagram.local, datagram.remote, std::span(parts).first(count));
+}
+
+base::Result<void> UdpSocket::send_keepalive(const ike::Keepalive& keepalive) {
+  std::uint8_t octet = 0xff;
+  std::array<iovec, 1> parts{iovec{&octet, sizeof octet}};
+  return transmit(keepalive.local, keepalive.remote, parts);
 }
 
 }  // namespace espgate::gateway

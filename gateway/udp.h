@@ -2,7 +2,10 @@
 // The IKE sockets: UDP 500 and 4500, IPv4 and IPv6, each telling the local address a datagram came to.
 #pragma once
 
+#include <sys/uio.h>
+
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "base/address.h"
@@ -25,12 +28,15 @@ class UdpSocket {
   // Sends from datagram.local's address. EAGAIN is a lost datagram, not an error.
   base::Result<void> send(const ike::Datagram& datagram);
 
+  base::Result<void> send_keepalive(const ike::Keepalive& keepalive);
+
   [[nodiscard]] int fd() const { return fd_.get(); }
   [[nodiscard]] base::Family family() const { return family_; }
   [[nodiscard]] std::uint16_t port() const { return port_; }
   [[nodiscard]] bool natt() const { return natt_; }
 
  private:
+  base::Result<void> transmit(const base::Endpoint& local, const base::Endpoint& remote, std::span<iovec> parts);
   UdpSocket(base::Fd fd, base::Family family, std::uint16_t port, bool natt)
       : fd_(std::move(fd)), family_(family), port_(port), natt_(natt) {}
 

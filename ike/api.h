@@ -81,7 +81,12 @@ struct Expired {
 struct InboundUsed {
   base::ChildId child;
 };
-using Command = std::variant<Initiate, Terminate, Load, List, Shutdown, Rekey, Expired, InboundUsed>;
+// ESP of this child came from another address or port, and was good: the NAT between us has a new mapping.
+struct PeerMoved {
+  base::ChildId child;
+  base::Endpoint remote;
+};
+using Command = std::variant<Initiate, Terminate, Load, List, Shutdown, Rekey, Expired, InboundUsed, PeerMoved>;
 
 // How a direction of a child is carried, as read back from the kernel.
 struct OffloadState {
@@ -133,6 +138,10 @@ struct ChildSpec {
 
 struct Send {
   Datagram datagram;
+};
+// One octet 0xff over a port-4500 socket, without the non-ESP marker (RFC 3948 2.3): the NAT keeps its mapping.
+struct Keepalive {
+  base::Endpoint local, remote;
 };
 // Install both SAs and their policies; answered by ChildAnswer exactly once. Until then the engine holds its reply.
 struct InstallChild {
@@ -217,6 +226,7 @@ struct Event {
     child_rekeyed,  // `child_id` is the new generation, `former_child` the one it replaces; no child_up, no child_down
     child_failed,
     rekey_failed,  // of `child_id`, or of the IKE SA: it stays as it is, and is tried again
+    peer_moved,    // its NAT has a new mapping; `detail`: from where to where
     peer_refused,  // a peer's request was answered with an error notify; nothing came up
     dropped,       // a datagram was ignored for a reason worth a (rate-limited) line
   };
@@ -240,7 +250,7 @@ struct ListResult {
   std::size_t half_open = 0;
 };
 
-using Action =
-    std::variant<Send, InstallChild, AddInbound, SwitchOutbound, RetireSa, RemoveChild, Event, CommandDone, ListResult>;
+using Action = std::variant<Send, Keepalive, InstallChild, AddInbound, SwitchOutbound, RetireSa, RemoveChild, Event,
+                            CommandDone, ListResult>;
 
 }  // namespace espgate::ike

@@ -37,6 +37,7 @@ struct Child {
   base::SaMode mode{};
   base::EspSuite suite;
   bool encap = false;
+  base::Endpoint remote;  // as installed; the IKE SA may have moved on
   base::Spi spi_in, spi_out;
   TsList local_ts, remote_ts;
   OffloadState in, out;

@@ -13,6 +13,7 @@
 #include "ike/task/informational.h"
 #include "ike/task/init.h"
 #include "ike/task/lifetime.h"
+#include "ike/task/nat_path.h"
 #include "ike/task/rekey_child.h"
 #include "ike/task/rekey_ike.h"
 #include "ike/task/teardown.h"
@@ -244,6 +245,10 @@ void inbound_used(Context& ctx, const InboundUsed& command) {
   if (auto* sa = owner_of(ctx, command.child)) start_switch(ctx, *sa, sa->children.at(command.child));
 }
 
+void moved(Context& ctx, const PeerMoved& command) {
+  if (auto* sa = owner_of(ctx, command.child)) peer_moved(ctx, *sa, command.remote);
+}
+
 // ------------------------------------------------------------------------------------------------- the others
 
 void load(Context& ctx, const Load& command) {
@@ -301,6 +306,7 @@ void execute(Context& ctx, Command command) {
   if (auto* what = std::get_if<Rekey>(&command)) return rekey(ctx, *what);
   if (auto* what = std::get_if<Expired>(&command)) return expired(ctx, *what);
   if (auto* what = std::get_if<InboundUsed>(&command)) return inbound_used(ctx, *what);
+  if (auto* what = std::get_if<PeerMoved>(&command)) return moved(ctx, *what);
   shutdown(ctx, std::get<Shutdown>(command));
 }
 

@@ -89,7 +89,8 @@ struct ConnConfig {
   Fragmentation fragmentation = Fragmentation::yes;
   SendCert send_cert = SendCert::if_asked;
   bool send_certreq = true;
-  Lifetime time;  // seconds; `life`: rekey_time and over_time
+  Lifetime time;             // seconds; `life`: the later one of rekey_time and reauth_time, and over_time
+  std::uint64_t reauth = 0;  // seconds, less up to time.jitter; 0: never
   Unique unique = Unique::no;
 };
 
@@ -112,6 +113,7 @@ struct Config {
   std::vector<SharedSecret> secrets;
   Retransmission retransmission;
   base::Duration half_open_timeout = std::chrono::seconds(30);
+  base::Duration keep_alive = std::chrono::seconds(20);  // behind a NAT (RFC 3948 4); 0: none
   base::Duration install_timeout = std::chrono::seconds(2);
   std::uint32_t fragment_size = 1280;       // of IP packets with IKE messages in pieces (RFC 7383)
   std::uint32_t cookie_threshold = 30;      // half-open IKE SAs from which on cookies are asked for; 0: never

@@ -10,6 +10,7 @@
 #include "ike/task/generation.h"
 #include "ike/task/informational.h"
 #include "ike/task/lifetime.h"
+#include "ike/task/nat_path.h"
 #include "ike/task/teardown.h"
 
 namespace espgate::ike {
@@ -69,6 +70,8 @@ void on_due(Context& ctx, IkeSa& sa) {
     on_lifetime_due(ctx, sa);
   } else if (auto liveness = sa.liveness_due(); liveness && *liveness <= ctx.now) {
     on_liveness_due(ctx, sa);
+  } else if (auto keepalive = keepalive_due(sa); keepalive && *keepalive <= ctx.now) {
+    on_keepalive_due(ctx, sa);
   } else {
     on_install_due(ctx, sa);
   }

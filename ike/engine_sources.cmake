@@ -30,8 +30,10 @@ set(IKE_ENGINE_SOURCES
   task/init_responder.cc
   task/lifetime.cc
   task/nat_detection.cc
+  task/nat_path.cc
   task/pfs.cc
   task/reasons.cc
+  task/reauth.cc
   task/rekey_child.cc
   task/rekey_ike.cc
   task/rekey_ike_responder.cc

@@ -8,6 +8,7 @@
 
 #include "ike/task/generation.h"
 #include "ike/task/lifetime.h"
+#include "ike/task/nat_path.h"
 
 namespace espgate::ike {
 
@@ -67,6 +68,7 @@ std::optional<base::Instant> IkeSa::next_due() const {
   consider(generation_due(*this));
   consider(lifetime_due(*this));
   consider(liveness_due());
+  consider(keepalive_due(*this));
   consider(close_deadline);
   return due;
 }

@@ -163,13 +163,18 @@ struct IkeSa {
   std::map<base::ChildId, Child> children;
 
   base::Instant created_at, established_at, last_heard;
-  base::Instant expires_at;                     // init_replied, closed, rekeyed
-  std::optional<base::Instant> rekey_at;        // established: the next attempt; none while one is under way
-  std::optional<base::Instant> over_at;         // established: the hard limit
-  std::optional<Failure> over_why;              // if it is not the lifetime
-  std::optional<base::Instant> close_deadline;  // deleting: when we stop waiting
-  bool dead = false;                            // to be erased when the current input is done
-  std::optional<base::Instant> scheduled;       // the entry in Context's timer index
+  base::Instant expires_at;                       // init_replied, closed, rekeyed
+  std::optional<base::Instant> authenticated_at;  // a rekey hands it on
+  std::optional<base::Instant> rekey_at;          // established: the next attempt; none while one is under way
+  std::optional<base::Instant> reauth_at;         // established: the next attempt; none while one is under way
+  bool reauthenticating = false;                  // a new one is under way: no rekey of ours beside it
+  std::optional<base::IkeId> takes_place_of;      // of a new one: the IKE SA that goes when the children are here
+  std::optional<base::Instant> over_at;           // established: the hard limit
+  std::optional<Failure> over_why;                // if it is not the lifetime
+  std::optional<base::Instant> keepalive_at;      // behind a NAT: the next one
+  std::optional<base::Instant> close_deadline;    // deleting: when we stop waiting
+  bool dead = false;                              // to be erased when the current input is done
+  std::optional<base::Instant> scheduled;         // the entry in Context's timer index
 
   [[nodiscard]] base::IkeSpi our_spi() const { return initiator ? spi_i : spi_r; }
   [[nodiscard]] bool up() const { return state == State::established || state == State::deleting; }

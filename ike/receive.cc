@@ -14,6 +14,8 @@
 #include "ike/task/guard.h"
 #include "ike/task/informational.h"
 #include "ike/task/init.h"
+#include "ike/task/nat_path.h"
+#include "ike/task/reauth.h"
 #include "ike/task/rekey_child.h"
 #include "ike/task/rekey_ike.h"
 #include "ike/task/teardown.h"
@@ -44,6 +46,9 @@ void on_other_version(Context& ctx, const Datagram& datagram) {
                          wire::write_message(out, {wire::notify(wire::NotifyType::invalid_major_version)})}});
 }
 
+// A payload that may be there once is there twice.
+constexpr wire::Fault kRepeated{.error = wire::WireError::repeated, .authenticated = true};
+
 // A malformed message under a good checksum: the peer is told, and unless it only wanted too much, this is the end.
 void on_bad_request(Context& ctx, IkeSa& sa, wire::ExchangeType exchange, const wire::Fault& fault) {
   const bool critical = fault.error == wire::WireError::unknown_critical;
@@ -61,14 +66,6 @@ void on_bad_response(Context& ctx, IkeSa& sa, const wire::Fault& fault) {
   const auto code =
       fault.error == wire::WireError::unknown_critical ? Reason::unsupported_critical : Reason::invalid_syntax;
   close(ctx, sa, Failure{code, step(sa), "the peer's answer: " + fault.text(), {}}, Linger::no);
-}
-
-// A peer behind a NAT may come from elsewhere each time (RFC 7296 2.23); before it is authenticated it moves to 4500.
-void follow(IkeSa& sa, const Datagram& datagram) {
-  if (sa.state != State::init_replied && !(sa.nat_remote && !sa.nat_local)) return;
-  sa.local = datagram.local;
-  sa.remote = datagram.remote;
-  sa.natt = datagram.natt;
 }
 
 // The peer works on an SA of which we do not know yet whether it stays: it does.
@@ -161,10 +158,11 @@ void on_request(Context& ctx, IkeSa& sa, const Datagram& datagram, const wire::H
         fmt::format("request {} from {}: {}", header.message_id, datagram.remote.text(), payloads.error().text()));
   }
   if (sa.state == State::auth_sent) return;  // not before we know who this is; it will be sent again
-  follow(sa, datagram);
+  follow(ctx, sa, datagram);
   sa.last_heard = ctx.now;
   sa.last_request = std::move(identity);
   ctx.touch(sa);
+  if (payloads && wire::repeats(*payloads)) payloads = std::unexpected(kRepeated);
   if (!payloads) return on_bad_request(ctx, sa, header.exchange, payloads.error());
   confirm(ctx, sa, Shown::request);
   dispatch_request(ctx, sa, header.exchange, *payloads);
@@ -203,10 +201,12 @@ void on_response(Context& ctx, IkeSa& sa, const Datagram& datagram, const wire::
   }
   sa.last_heard = ctx.now;
   ctx.touch(sa);
+  if (payloads && wire::repeats(*payloads)) payloads = std::unexpected(kRepeated);
   if (!payloads) return on_bad_response(ctx, sa, payloads.error());
   auto what = std::move(sa.outgoing->what);
   sa.outgoing.reset();
   dispatch_response(ctx, sa, std::move(what), *payloads);
+  finish_reauth(ctx, sa);
 }
 
 bool spis_fit(const IkeSa& sa, const wire::Header& header) {

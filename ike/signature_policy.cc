@@ -107,6 +107,11 @@ class Reader {
 
   void flush() {
     hashed_ = hashed_ || !hashes_.empty();
+    // strongSwan's "rsa-sha256" is PKCS#1 v1.5, and a peer that has it for us takes nothing else. A hash left open
+    // leaves that open, too: then PSS goes first, the only one with SHA-2 that libreswan takes.
+    if (!hashes_.empty() && kinds_ == std::vector{SignatureKind::rsa_pss, SignatureKind::rsa_pkcs1}) {
+      std::ranges::reverse(kinds_);
+    }
     auto hashes = hashes_;
     if (hashes.empty()) hashes = {HashId::sha2_256, HashId::sha2_384, HashId::sha2_512, HashId::identity};
     for (const auto hash : hashes) {

@@ -25,7 +25,8 @@ struct SignaturePolicy {
 };
 
 // The value of `auth` but for "psk"; an "ike:" before it changes nothing. Without a hash all of SHA-2 are meant; SHA-1
-// only if it is said. "rsa" means PKCS#1 v1.5 and PSS, "rsa/pss" and "rsa-pss" PSS alone.
+// only if it is said. "rsa" means PSS and PKCS#1 v1.5, and if it names a hash we sign with the latter, as strongSwan
+// does; "rsa/pss" and "rsa-pss" mean PSS alone.
 std::expected<SignaturePolicy, std::string> parse_signature_policy(std::string_view text);
 
 }  // namespace espgate::ike

@@ -120,8 +120,11 @@ maps::SaRecord first_record(const Child& child, Direction direction) {
 
 std::vector<xfrm::PolicySpec> child_policies(const Child& child) {
   const auto& spec = child.spec;
-  const xfrm::Template outbound{spec.local.address, spec.remote.address, child.reqid, spec.mode, spec.suite.ah()};
-  const xfrm::Template inbound{spec.remote.address, spec.local.address, child.reqid, spec.mode, spec.suite.ah()};
+  const bool ah = spec.suite.ah();
+  const xfrm::Template outbound{spec.local.address, spec.remote.address, child.reqid, spec.mode, ah};
+  // A peer behind a NAT may come from elsewhere while an older generation still receives: its reqid is what tells.
+  const auto from = spec.encap ? base::Address::any(spec.remote.address.family()) : spec.remote.address;
+  const xfrm::Template inbound{from, spec.local.address, child.reqid, spec.mode, ah};
   std::vector<xfrm::PolicySpec> out;
   bool v6 = false;
   for (const auto& selector : expand(spec.local_ts, spec.remote_ts)) {

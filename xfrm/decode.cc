@@ -146,10 +146,22 @@ std::optional<Notification> decode_acquire(const nlmsghdr& message) {
   return out;
 }
 
+// net/xfrm/xfrm_user.c, build_mapping: the ports are in network order, the mark of the SA is not told.
+std::optional<Notification> decode_mapping(const nlmsghdr& message) {
+  const auto* mapping = header<xfrm_user_mapping>(message);
+  if (mapping == nullptr || mapping->id.proto != IPPROTO_ESP) return std::nullopt;
+  Notification out;
+  out.kind = Notification::Kind::mapping;
+  out.sa = {address_of(mapping->id.daddr, mapping->id.family), {ntohl(mapping->id.spi)}, {}};
+  out.remote = {address_of(mapping->new_saddr, mapping->id.family), ntohs(mapping->new_sport)};
+  return out;
+}
+
 }  // namespace
 
 std::optional<Notification> decode_notification(const nlmsghdr& message) {
   if (message.nlmsg_type == XFRM_MSG_ACQUIRE) return decode_acquire(message);
+  if (message.nlmsg_type == XFRM_MSG_MAPPING) return decode_mapping(message);
   Notification out;
   if (message.nlmsg_type == XFRM_MSG_EXPIRE) {
     const auto* expire = header<xfrm_user_expire>(message);

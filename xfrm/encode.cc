@@ -115,16 +115,18 @@ void put_offload(nlmsghdr* message, const SaSpec& spec) {
   if (spec.offload->kind == OffloadKind::packet) offload->flags |= kOffloadPacket;
 }
 
+void put_number(nlmsghdr* message, int type, std::uint32_t number) {
+  std::memcpy(attribute(message, type, sizeof number), &number, sizeof number);
+}
+
 void put_encap(nlmsghdr* message, const SaSpec& spec) {
   if (!spec.encap) return;
   auto* encap = static_cast<xfrm_encap_tmpl*>(attribute(message, XFRMA_ENCAP, sizeof(xfrm_encap_tmpl)));
   encap->encap_type = UDP_ENCAP_ESPINUDP;
   encap->encap_sport = htons(spec.encap->source_port);
   encap->encap_dport = htons(spec.encap->destination_port);
-}
-
-void put_number(nlmsghdr* message, int type, std::uint32_t number) {
-  std::memcpy(attribute(message, type, sizeof number), &number, sizeof number);
+  // A peer that moved is told of once a second, not with every packet.
+  if (spec.direction == base::Direction::in) put_number(message, XFRMA_MTIMER_THRESH, 1);
 }
 
 // Of the SA or policy itself: what packets have to bring to meet it.

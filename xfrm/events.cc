@@ -21,7 +21,7 @@ std::expected<EventSocket, base::Error> EventSocket::make() {
   if (bind(fd.get(), reinterpret_cast<const sockaddr*>(&self), sizeof self) != 0) {
     return std::unexpected(base::Error::last("bind a netlink socket for XFRM events"));
   }
-  for (const int group : {XFRMNLGRP_EXPIRE, XFRMNLGRP_AEVENTS, XFRMNLGRP_ACQUIRE}) {
+  for (const int group : {XFRMNLGRP_EXPIRE, XFRMNLGRP_AEVENTS, XFRMNLGRP_ACQUIRE, XFRMNLGRP_MAPPING}) {
     if (setsockopt(fd.get(), SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof group) != 0) {
       return std::unexpected(base::Error::last("listen to XFRM events"));
     }

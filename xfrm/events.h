@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the kernel says of itself about SAs: limits reached (XFRM_MSG_EXPIRE), sequence numbers used (XFRM_MSG_NEWAE),
-// one that a packet wants and that is not there (XFRM_MSG_ACQUIRE).
+// one that a packet wants and that is not there (XFRM_MSG_ACQUIRE), a peer's NAT mapping (XFRM_MSG_MAPPING).
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,7 @@
 namespace espgate::xfrm {
 
 struct Notification {
-  enum class Kind : std::uint8_t { soft_limit, hard_limit, sequence, acquire };
+  enum class Kind : std::uint8_t { soft_limit, hard_limit, sequence, acquire, mapping };
   Kind kind{};
   SaId sa;                         // anybody's: the groups tell of all SAs of the namespace; acquire: no SPI
   std::uint64_t sequence_out = 0;  // sequence: the last one used
@@ -22,9 +22,10 @@ struct Notification {
   PolicyId policy{};
   Selector packet{};
   std::uint32_t larval = 0;
+  base::Endpoint remote;  // mapping: where good ESP of `sa` came from now
 };
 
-// A netlink socket in XFRMNLGRP_EXPIRE, XFRMNLGRP_AEVENTS and XFRMNLGRP_ACQUIRE, non-blocking.
+// A netlink socket in XFRMNLGRP_EXPIRE, XFRMNLGRP_AEVENTS, XFRMNLGRP_ACQUIRE and XFRMNLGRP_MAPPING, non-blocking.
 class EventSocket {
  public:
   static std::expected<EventSocket, base::Error> make();

@@ -45,7 +45,7 @@ constexpr Key table[] = {
     {"connections.<conn>.ppk_required", boolean, "no", "whether that key must be used", refused, no_ppk, "", "", off},
     {"connections.<conn>.keyingtries", integer, "1", "sequences of retransmissions when a connection starts; 0: for ever"},
     {"connections.<conn>.unique", choice, "no", "several IKE SAs of one peer, by identities: never: all stay; no: all stay unless the peer says INITIAL_CONTACT; replace: the new one takes the place of the old; keep: the new one is refused. never also keeps us from saying INITIAL_CONTACT", honoured, "", "never no keep replace"},
-    {"connections.<conn>.reauth_time", duration, "0s", "make the IKE SA anew after this time", ignored, "reauthentication is not supported yet; without rekey_time the IKE SA is rekeyed at that time instead", "", "s", zero},
+    {"connections.<conn>.reauth_time", duration, "0s", "make the IKE SA anew after this time, make-before-break; without rekey_time it is not rekeyed then", honoured, "", "", "s"},
     {"connections.<conn>.rekey_time", duration, "4h", "rekey the IKE SA after this time", honoured, "", "", "s"},
     {"connections.<conn>.over_time", duration, "", "close the IKE SA when it is this much late; default: a tenth", honoured, "", "", "s"},
     {"connections.<conn>.rand_time", duration, "", "take a random part of this off those times; default: over_time", honoured, "", "", "s"},

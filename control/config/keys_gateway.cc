@@ -23,6 +23,7 @@ constexpr Key table[] = {
     {"gateway.half_open_limit", integer, "10000", "half-open IKE SAs above which new ones are dropped; 0: no limit"},
     {"gateway.half_open_per_source", integer, "10", "the same, of one address; 0: no limit"},
     {"gateway.half_open_timeout", duration, "30s", "an IKE SA that is not up after this time is given up", honoured, "", "", "s"},
+    {"gateway.keep_alive", duration, "20s", "behind a NAT an octet is sent so often, that it keeps its mapping; 0: never", honoured, "", "", "s"},
     {"gateway.install_timeout", duration, "2s", "a child that the kernel has not taken by then is refused to the peer", honoured, "", "", "s"},
     {"gateway.retransmit_tries", integer, "5", "retransmissions of a request before the peer is given up"},
     {"gateway.retransmit_timeout", number, "4.0", "time before the first retransmission", honoured, "", "", "s"},

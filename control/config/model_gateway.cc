@@ -132,6 +132,7 @@ void build_gateway(const Section* section, Configuration& config, ike::Config& i
   out.routing_table = from.integer("routing_table", out.routing_table, 1, 0x7fffffff);
   out.routing_table_priority = from.integer("routing_table_prio", out.routing_table_priority, 0, 32767);
   ike.half_open_timeout = from.duration("half_open_timeout", std::chrono::seconds(30));
+  ike.keep_alive = from.duration("keep_alive", std::chrono::seconds(20));
   ike.install_timeout = from.duration("install_timeout", std::chrono::seconds(2));
   read_retransmission(from, ike.retransmission);
 }

@@ -4,6 +4,7 @@
 #include <fmt/core.h>
 
 #include "ike/task/lifetime.h"
+#include "ike/task/nat_path.h"
 #include "ike/task/unique.h"
 
 namespace espgate::ike {
@@ -13,6 +14,7 @@ void established(Context& ctx, IkeSa& sa, bool initial_contact) {
   sa.state = State::established;
   sa.established_at = sa.last_heard = ctx.now;
   start_lifetime(ctx, sa);
+  start_keepalives(ctx, sa);
   if (initial_contact) forget_others(ctx, sa);
   ctx.event(Event::Kind::ike_up, sa, {},
             fmt::format("{} === {}, {}{}", sa.local_id.text(), sa.remote_id.text(), sa.suite.name(),

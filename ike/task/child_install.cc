@@ -11,6 +11,8 @@
 #include "ike/task/exchange.h"
 #include "ike/task/generation.h"
 #include "ike/task/lifetime.h"
+#include "ike/task/nat_path.h"
+#include "ike/task/reauth.h"
 #include "ike/task/rekey_child.h"
 #include "ike/task/sibling.h"
 #include "ike/task/teardown.h"
@@ -101,6 +103,7 @@ void installed(Context& ctx, IkeSa& sa, Child& child, ChildInstalled result) {
     complete_rekey(ctx, sa, child);
   }
   ctx.done(child.initiates);
+  follow_child(ctx, sa, child);
   if (sa.held && sa.held->child == child.id) send_held(ctx, sa);
   ctx.touch(sa);
   run_queue(ctx, sa);
@@ -132,6 +135,7 @@ std::expected<base::ChildId, std::string> install(Context& ctx, IkeSa& sa, const
   child.mode = agreed.mode;
   child.suite = agreed.suite;
   child.encap = sa.encap();
+  child.remote = sa.remote;
   child.spi_in = order.spi_in;
   child.spi_out = agreed.spi_out;
   child.local_ts = agreed.local;
@@ -170,7 +174,7 @@ void on_install_answer(Context& ctx, ChildAnswer answer) {
   }
   if (auto* result = std::get_if<ChildInstalled>(&answer.result)) {
     installed(ctx, *sa, it->second, std::move(*result));
-    return;
+    return finish_reauth(ctx, *sa);
   }
   const auto& refused = std::get<ChildRefused>(answer.result);
   give_up(ctx, *sa, whose->second, Failure{Reason::install_refused, "install", refused.reason, {}},

@@ -6,6 +6,8 @@
 #include "ike/task/exchange.h"
 #include "ike/task/init.h"
 #include "ike/task/lifetime.h"
+#include "ike/task/nat_path.h"
+#include "ike/task/reauth.h"
 #include "ike/task/rekey_ike.h"
 #include "ike/task/teardown.h"
 
@@ -61,7 +63,10 @@ void inherit(Context& ctx, IkeSa& from, IkeSa& to) {
   event.former_ike = from.id;
   event.view = std::make_shared<const IkeView>(view(to));
   ctx.emit(std::move(event));
+  reauth_inherited(ctx, from, to);
+  from.takes_place_of.reset();
   start_lifetime(ctx, to);
+  start_keepalives(ctx, to);
   if (from.state == State::deleting) {  // whoever wanted the old one gone wants this one gone
     const auto grace = from.close_deadline;
     for (const auto& operation : from.queue) {

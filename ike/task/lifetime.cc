@@ -7,6 +7,7 @@
 
 #include "ike/task/exchange.h"
 #include "ike/task/generation.h"
+#include "ike/task/reauth.h"
 #include "ike/task/rekey_child.h"
 #include "ike/task/rekey_ike.h"
 #include "ike/task/teardown.h"
@@ -58,11 +59,18 @@ void start_lifetime(Context& ctx, Child& child) {
 
 void start_lifetime(Context& ctx, IkeSa& sa) {
   sa.rekey_at.reset();
+  sa.reauth_at.reset();
   sa.over_at.reset();
   if (!sa.conn) return;
   const auto& time = sa.conn->time;
   if (time.rekey != 0) sa.rekey_at = ctx.now + seconds(soft_limit(ctx, time));
   if (time.life != 0) sa.over_at = ctx.now + seconds(time.life);
+  // A rekeyed IKE SA is due when the first one was.
+  const auto authenticated = sa.authenticated_at.value_or(ctx.now);
+  sa.authenticated_at = authenticated;
+  if (sa.conn->reauth != 0 && !sa.reauthenticating) {
+    sa.reauth_at = std::max(ctx.now, authenticated + seconds(soft_limit(ctx, {sa.conn->reauth, 0, time.jitter})));
+  }
   ctx.touch(sa);
 }
 
@@ -76,7 +84,8 @@ std::optional<base::Instant> lifetime_due(const IkeSa& sa) {
     if (at && (!due || *at < *due)) due = at;
   };
   if (!sa.usable()) return due;
-  consider(sa.rekey_at);
+  if (!sa.reauthenticating) consider(sa.rekey_at);
+  consider(sa.reauth_at);
   consider(sa.over_at);
   for (const auto& [id, child] : sa.children) {
     if (may_rekey(sa, child)) consider(child.rekey_at);
@@ -101,7 +110,11 @@ void on_lifetime_due(Context& ctx, IkeSa& sa) {
       queue_rekey(ctx, sa, child, {});
     }
   }
-  if (sa.rekey_at && *sa.rekey_at <= ctx.now) queue_ike_rekey(ctx, sa, {});
+  if (sa.reauth_at && *sa.reauth_at <= ctx.now) {
+    start_reauth(ctx, sa);
+  } else if (!sa.reauthenticating && sa.rekey_at && *sa.rekey_at <= ctx.now) {
+    queue_ike_rekey(ctx, sa, {});
+  }
   run_queue(ctx, sa);
 }
 

@@ -6,6 +6,7 @@
 
 #include "ike/task/child_install.h"
 #include "ike/task/exchange.h"
+#include "ike/task/reauth.h"
 #include "ike/task/rekey_child.h"
 #include "ike/task/sibling.h"
 
@@ -65,6 +66,7 @@ void close(Context& ctx, IkeSa& sa, Failure why, Linger linger) {
   while (!sa.children.empty()) remove_child(ctx, sa, sa.children.begin()->first, why);
   if (sa.outgoing) drop_operation(ctx, sa, sa.outgoing->what, why);
   for (auto& operation : sa.queue) drop_operation(ctx, sa, operation, why);
+  reauth_failed(ctx, sa);
   ctx.gone(sa.id);
   // What strangers start and do not finish is not worth a line each.
   const bool stranger = sa.state == State::init_replied && why.code == Reason::timeout;

@@ -25,6 +25,8 @@ std::string_view text(WireError error) {
       return "more parts than are taken";
     case WireError::unknown_critical:
       return "an unknown payload that is marked critical";
+    case WireError::repeated:
+      return "a payload that may be there once is there twice";
     case WireError::misplaced_sk:
       return "an encrypted payload where none may be";
     case WireError::missing_sk:
@@ -47,6 +49,7 @@ std::optional<NotifyType> Fault::notify() const {
     case WireError::bad_field_length:
     case WireError::bad_field_value:
     case WireError::trailing_octets:
+    case WireError::repeated:
     case WireError::too_many:
     case WireError::misplaced_sk:
     case WireError::bad_padding:

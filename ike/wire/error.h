@@ -24,6 +24,7 @@ enum class WireError : std::uint8_t {
   trailing_octets,     // octets after the last payload
   too_many,            // more payloads, proposals or selectors than we take
   unknown_critical,    // an unknown payload with the critical bit; `detail` is its type
+  repeated,            // a payload that may be there once is there twice
   misplaced_sk,        // an SK payload that is not the last, or where none may be
   missing_sk,          // a message that should be encrypted and is not
   bad_integrity,       // wrong ICV, or a ciphertext that cannot be one

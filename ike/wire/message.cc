@@ -2,6 +2,7 @@
 #include "ike/wire/message.h"
 
 #include <algorithm>
+#include <array>
 
 #include "ike/wire/chain.h"
 
@@ -174,6 +175,12 @@ const NotifyPayload* find_error(const Payloads& payloads) {
     if (notify != nullptr && notify->is_error()) return notify;
   }
   return nullptr;
+}
+
+bool repeats(const Payloads& payloads) {
+  using enum PayloadType;
+  return std::ranges::any_of(std::array{sa, ke, nonce, id_i, id_r, auth, ts_i, ts_r},
+                             [&](PayloadType type) { return count(payloads, type) > 1; });
 }
 
 std::size_t count(const Payloads& payloads, PayloadType type) {

@@ -59,5 +59,7 @@ const NotifyPayload* find_notify(const Payloads& payloads, NotifyType type);
 const NotifyPayload* find_error(const Payloads& payloads);
 // How many payloads of this type there are; a second SA, KE, nonce, ID, AUTH or TS of a kind is a syntax error.
 std::size_t count(const Payloads& payloads, PayloadType type);
+// Whether one of those is there twice.
+bool repeats(const Payloads& payloads);
 
 }  // namespace espgate::ike::wire

@@ -1,22 +1,28 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""espgate against strongSwan's charon: both roles, key exchanges, suites, families, several children, and what goes wrong.
+"""espgate against strongSwan's charon and libreswan's pluto: the matrix (scenario/matrix.py), and against charon much traffic,
+several children, and what goes wrong.
 
 Runs in the lab: `tools/lab run --out build/results -- python3 tests/lab/interop.py [CELL...]`; rows go to interop.json there.
-With names, only the cells whose name contains one of them.
+With names, only the cells whose name contains one of them. Without, a short run of the matrix, and of the others those that look
+at what it does not; all of both with ESPGATE_INTEROP_WHOLE=1.
 """
+import os
 import re
 import sys
 import tempfile
 import time
 import traceback
 
-from scenario import counters, hosts, identities, interop_cells, states, traffic
+from scenario import counters, hosts, identities, interop_cells, matrix, matrix_run, states, traffic
 from scenario.connections import render
 from scenario.exchange import Exchange
 from scenario.pair import Pair, grown
 from scenario.results import Results
 from scenario.shell import Failed, wait_for
+
+
+WHOLE = os.environ.get("ESPGATE_INTEROP_WHOLE") == "1"
 
 
 class Rows(Results):
@@ -60,7 +66,7 @@ class Interop:
 
     def carry(self, child, what, done):
         """(done or what was lost, whether it was done)"""
-        print(*child.ends(), what, file=self.exchange.process.stdin, flush=True)
+        self.exchange.between(*child.ends(), what)
         try:
             self.exchange.end()
         except Failed as failure:
@@ -266,7 +272,8 @@ class Interop:
             self.results.check(f"{cell.name}/runs to its end", "yes", f"{type(failure).__name__}: {failure}")
             traceback.print_exc()
         if self.results.failures() != failed:
-            print(f"--- espgated:\n{self.pair.gateway.log()[log:]}\n--- charon:\n{self.pair.charon.log()[peer_log:][-5000:]}\n---")
+            print(f"--- espgated:\n{self.pair.gateway.log()[log:]}\n--- charon:\n"
+                  f"{self.pair.charon.log()[peer_log:][-5000:]}\n---")
             self.pair.clear([cell.name])
         print(f"       ({time.monotonic() - begin:.1f} s)", flush=True)
 
@@ -275,10 +282,14 @@ def chosen(cells, words):
     return [cell for cell in cells if not words or any(word in cell.name for word in words)]
 
 
-def scenario(directory, results, words):
-    """Builds the hosts, runs the cells, looks at the wire, ends both daemons."""
+def with_charon(directory, results, words):
+    """Runs the cells of interop_cells.py, looks at the wire, ends both daemons."""
     plain, special, bad, networks = interop_cells.cells()
+    if not WHOLE and not words:
+        special = {name: cell for name, cell in special.items() if name not in interop_cells.ALSO_IN_MATRIX}
     hosts.build(networks=networks)
+    if not chosen([*plain, *special.values(), *bad], words):
+        return
     good = [cell.conn for cell in [*plain, *special.values(), *bad]]
     broken = [cell.conn for cell in [*plain, *special.values()]] + [cell.peer for cell in bad]
     inner = "net 10.0.0.0/8 or net fd00::/8"
@@ -309,17 +320,30 @@ def scenario(directory, results, words):
         pair.charon.stop()
 
 
+def in_matrix(directory, results, words):
+    """Runs cells of the matrix on the hosts that are there."""
+    cells = matrix.pairwise()
+    if words:
+        cells = [cell for cell in cells if any(word in matrix.name(cell) for word in words)]
+    elif not WHOLE:
+        cells = matrix.short(cells)
+    if cells:
+        print(matrix.text(cells), flush=True)
+        matrix_run.run(directory, results, cells)
+
+
 def main():
     results = Rows("interop")
     begin = time.monotonic()
     with tempfile.TemporaryDirectory() as directory:
         try:
-            scenario(directory, results, sys.argv[1:])
+            for part in (with_charon, in_matrix):
+                part(directory, results, sys.argv[1:])
+                print(f"{time.monotonic() - begin:.0f} s", flush=True)
         except Failed as failure:
             results.check("scenario", "runs to its end", str(failure))
         finally:
             hosts.destroy()
-    print(f"{time.monotonic() - begin:.0f} s", flush=True)
     return results.finish()
 
 

@@ -44,6 +44,64 @@ TEST_F(Pair, APeerBehindANatThatMovesIsFollowed) {
   net.run(seconds(15));
   EXPECT_EQ(b.list().at(0).remote.address.text(), "203.0.113.8");
   EXPECT_EQ(a.list().at(0).state, "ESTABLISHED");
+  ASSERT_EQ(b.count(ike::Event::Kind::peer_moved), 1U);
+  EXPECT_EQ(b.last(ike::Event::Kind::peer_moved)->detail, "from 203.0.113.7:24500 to 203.0.113.8:24500");
+  expect_settled();
+  EXPECT_EQ(b.count(ike::Event::Kind::child_rekeyed), 1U) << "ESP goes to the new mapping by a new key";
+  EXPECT_EQ(b.sad.begin()->second.remote.text(), "203.0.113.8:24500");
+}
+
+TEST_F(Pair, GoodEspFromElsewhereTellsOfANewMapping) {
+  net.put_behind_nat(a, "203.0.113.7");
+  establish();
+  net.put_behind_nat(a, "203.0.113.8");
+  b.command(ike::PeerMoved{b.sad.begin()->first, {*base::Address::parse("203.0.113.8"), 24500}});
+  expect_settled();
+  EXPECT_EQ(b.sad.begin()->second.remote.text(), "203.0.113.8:24500");
+  EXPECT_EQ(b.count(ike::Event::Kind::peer_moved), 1U);
+  // Said again it is no news.
+  b.command(ike::PeerMoved{b.sad.begin()->first, {*base::Address::parse("203.0.113.8"), 24500}});
+  EXPECT_EQ(b.count(ike::Event::Kind::peer_moved), 1U);
+  EXPECT_EQ(b.sad.size(), 1U);
+}
+
+TEST_F(Pair, WhoIsBehindANatDoesNotFollow) {
+  net.put_behind_nat(a, "203.0.113.7");
+  establish();
+  const auto before = a.list().at(0).remote;
+  a.command(ike::PeerMoved{a.sad.begin()->first, {*base::Address::parse("203.0.113.99"), 4500}});
+  EXPECT_EQ(a.list().at(0).remote, before);
+  EXPECT_EQ(a.count(ike::Event::Kind::peer_moved), 0U);
+}
+
+TEST_F(Pair, AMoveWhileAChildIsBeingInstalledIsFollowedAfterwards) {
+  for_a.dpd_delay = seconds(3);
+  net.put_behind_nat(a, "203.0.113.7");
+  load();
+  b.install_delay = seconds(1);
+  a.initiate("site", "net", b);
+  ASSERT_TRUE(net.run_until([&] { return b.installs == 1; }, seconds(2)));
+  net.put_behind_nat(a, "203.0.113.8");
+  expect_settled();
+  EXPECT_EQ(b.sad.begin()->second.remote.text(), "203.0.113.8:24500");
+}
+
+TEST_F(Pair, WhoIsBehindANatKeepsItsMappingAlive) {
+  net.put_behind_nat(a, "203.0.113.7");
+  establish();
+  net.run(seconds(70));
+  ASSERT_EQ(a.keepalives.size(), 3U) << "one in 20 s";
+  EXPECT_EQ(a.keepalives[0].second.remote.text(), "198.51.100.2:4500");
+  EXPECT_EQ(a.keepalives[0].second.local.port, 4500);
+  EXPECT_EQ(a.keepalives[1].first - a.keepalives[0].first, seconds(20));
+  EXPECT_TRUE(b.keepalives.empty());
+  a.rekey({{}, "site", {}, {}, {}});
+  net.run(seconds(60));
+  EXPECT_GE(a.keepalives.size(), 5U) << "also for the rekeyed IKE SA";
+  EXPECT_LE(a.keepalives.size(), 6U);
+  const auto id = a.terminate({{}, "site", {}, {}, {}, false});
+  ASSERT_TRUE(net.run_until([&] { return a.result(id) != nullptr; }, seconds(2)));
+  expect_nothing_left();
 }
 
 TEST_F(Pair, EncapsulationIsForcedByEitherSide) {

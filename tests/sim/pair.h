@@ -46,6 +46,7 @@ struct Side {
   ike::Unique unique = ike::Unique::no;
   base::Duration dpd_delay{0};
   ike::Lifetime child_time, ike_time;
+  std::uint64_t reauth = 0;                      // seconds
   std::function<void(ike::ConnConfig&)> adjust;  // whatever else
 };
 
@@ -68,6 +69,7 @@ inline ike::Config config(const Side& side) {
   conn->unique = side.unique;
   conn->dpd_delay = side.dpd_delay;
   conn->time = side.ike_time;
+  conn->reauth = side.reauth;
   for (const auto& [name, selectors] : side.children) {
     ike::ChildConfig child;
     child.name = name;

@@ -91,6 +91,8 @@ void Host::act(std::vector<ike::Action> actions) {
     if (auto* send = std::get_if<ike::Send>(&action)) {
       sent.emplace_back(net_.now, send->datagram);
       net_.send(std::move(send->datagram));
+    } else if (auto* keepalive = std::get_if<ike::Keepalive>(&action)) {
+      keepalives.emplace_back(net_.now, *keepalive);
     } else if (auto* order = std::get_if<ike::InstallChild>(&action)) {
       on_install(order->id, std::move(order->child), true);
     } else if (auto* inbound = std::get_if<ike::AddInbound>(&action)) {

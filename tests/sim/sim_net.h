@@ -68,6 +68,7 @@ class Host {
   std::map<base::ChildId, ike::ChildSpec> sad;  // installed, and not removed since
   std::vector<ike::Event> events;
   std::vector<std::pair<Instant, ike::Datagram>> sent;
+  std::vector<std::pair<Instant, ike::Keepalive>> keepalives;
   std::size_t installs = 0;
   std::vector<base::ChildId> removed;
   std::size_t inbounds = 0, switches = 0;       // AddInbound, SwitchOutbound

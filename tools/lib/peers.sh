@@ -4,39 +4,44 @@
 # the host, the peers' maintainer scripts would start daemons; here they are only unpacked, into a layer of the guest's root.
 # Sourced; needs debian.sh, cache.sh.
 
-peer_packages="charon-systemd strongswan-swanctl libstrongswan-standard-plugins"
+# One set a line: the two peers' packages do not go together, so each set is fetched for itself.
+peer_sets="charon-systemd strongswan-swanctl libstrongswan-standard-plugins
+libreswan libnss3-tools"
 # `ip xfrm ... offload packet` and the state's direction are understood from here on.
 peer_iproute2=6.13
 # Wanted by the packages' scripts only, which do not run here.
 peer_ignored="udev tpm-udev adduser debconf"
 
-# peers_wanted: the packages as apt's command line wants them.
+# peers_wanted: the sets as apt's command line wants them.
 peers_wanted() {
-  echo "$peer_packages"
+  echo "$peer_sets"
   debian_has iproute2 "$peer_iproute2" || echo "iproute2/$(debian_codename)-backports"
 }
 
-# peers_fetch DIR: fetches what is wanted and what that depends on, so far as this machine lacks it.
+# peers_fetch DIR PACKAGE...: fetches the packages and what they depend on, so far as this machine lacks it.
 peers_fetch() {
-  local release status=/var/lib/dpkg/status
+  local release status=/var/lib/dpkg/status debs=$1
+  shift
   release=$(debian_codename)
-  # shellcheck disable=SC2046
-  set -- "$1" -y --no-install-recommends --download-only -o Debug::NoLocking=true -o Dir::Cache::archives="$1" install $(peers_wanted)
-  mkdir -p "$1/partial"
+  set -- -y --no-install-recommends --download-only -o Debug::NoLocking=true -o Dir::Cache::archives="$debs" install "$@"
+  mkdir -p "$debs/partial"
   # The package lists may be older than the archive: the second try is with new ones.
-  private_apt "$release" "$status" apt-get "${@:2}" >"$1/log" 2>&1 && return 0
+  private_apt "$release" "$status" apt-get "$@" >"$debs/log" 2>&1 && return 0
   private_apt "$release" "$status" apt-get update >/dev/null || return 1
-  private_apt "$release" "$status" apt-get "${@:2}" >"$1/log" 2>&1 || { cat "$1/log" >&2; return 1; }
+  private_apt "$release" "$status" apt-get "$@" >"$debs/log" 2>&1 || { cat "$debs/log" >&2; return 1; }
 }
 
 peers_make() {
-  local layer=$1 work deb
+  local layer=$1 work deb packages
   [ ! -e "$layer" ] || return 0
   mkdir -p "${layer%/*}"
   work=$(mktemp -d "${layer%/*}/making.XXXXXX")
   # shellcheck disable=SC2046
   echo "tools/lab: fetching for the guest:" $(peers_wanted) >&2
-  peers_fetch "$work/debs" || return 1
+  while read -r packages; do
+    # shellcheck disable=SC2086
+    peers_fetch "$work/debs" $packages || return 1
+  done < <(peers_wanted)
   mkdir "$work/layer"
   for deb in "$work/debs"/*.deb; do
     case " $peer_ignored " in *" $(dpkg-deb -f "$deb" Package) "*) continue ;; esac

@@ -2,16 +2,17 @@
 # SPDX-License-Identifier: Apache-2.0
 # strongSwan in the lab: any number of charons, each in a network namespace and a directory of its own. Sourced, in the guest.
 
-# charon_start NETNS DIR: starts charon-systemd in NETNS and loads DIR/swanctl.conf. DIR also gets strongswan.conf (kept if
+# charon_start NETNS DIR [FRAGMENT-SIZE]: starts charon-systemd in NETNS and loads DIR/swanctl.conf. DIR also gets strongswan.conf (kept if
 # it is there), charon.log, the socket `vici` and `pid`. Returns 1, with the log shown, if it is not up within 30 s.
 charon_start() {
-  local netns=$1 dir=$2 tries=0
+  local netns=$1 dir=$2 fragment_size=${3:-1280} tries=0
   dir=$(realpath "$dir")
   # swanctl complains of those that lack.
   mkdir -p "$dir"/{x509,x509ca,x509ocsp,x509aa,x509ac,x509crl,pubkey,private,rsa,ecdsa,bliss,pkcs8,pkcs12}
   [ -e "$dir/strongswan.conf" ] || cat >"$dir/strongswan.conf" <<CONF
 charon-systemd {
   load = random nonce openssl pem pkcs1 pkcs8 x509 pubkey constraints kdf kernel-netlink socket-default vici
+  fragment_size = $fragment_size
   plugins {
     vici {
       socket = unix://$dir/vici

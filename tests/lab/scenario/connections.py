@@ -31,7 +31,6 @@ class Connection:
     secret: str = "a secret that both ends know"
     gw_id: str = ""
     peer_id: str = ""
-    auth: str = "psk"  # or the kind of both sides' keys: rsa, ecdsa, ed25519
     peer_extra: dict = field(default_factory=dict)  # more keys of the connection, at the peer only
 
     def ids(self):
@@ -60,10 +59,8 @@ def _connection(conn, side):
     near_id, far_id = conn.ids() if side == 1 else reversed(conn.ids())
     lines = ["version = 2", f"local_addrs = {near}", f"remote_addrs = {far}", f"proposals = {conn.proposal}"]
     lines += [f"{key} = {value}" for key, value in conn.peer_extra.items()] if side == 2 else []
-    auth = ["auth = psk" if conn.auth == "psk" else "auth = pubkey"]
-    own = [] if conn.auth == "psk" else [f"certs = {conn.name}.pem"]
-    lines += [_block("local", auth + own + [f"id = {near_id}"], " " * 4),
-              _block("remote", auth + [f"id = {far_id}"], " " * 4),
+    lines += [_block("local", ["auth = psk", f"id = {near_id}"], " " * 4),
+              _block("remote", ["auth = psk", f"id = {far_id}"], " " * 4),
               _block("children", [_child(child, side) for child in conn.children], " " * 4)]
     return _block(conn.name, lines, "  ")
 
@@ -76,4 +73,4 @@ def _secret(conn):
 def render(connections, side):
     """swanctl.conf of one side: 1 is gw (espgated), 2 is peer (charon)."""
     return (_block("connections", [_connection(conn, side) for conn in connections], "")
-            + _block("secrets", [_secret(conn) for conn in connections if conn.auth == "psk"], ""))
+            + _block("secrets", [_secret(conn) for conn in connections], ""))

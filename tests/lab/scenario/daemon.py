@@ -79,9 +79,9 @@ class Charon:
         self.directory.mkdir(parents=True, exist_ok=True)
         self.name = name
 
-    def start(self, swanctl_conf):
+    def start(self, swanctl_conf, fragment_size=1280):
         (self.directory / "swanctl.conf").write_text(swanctl_conf)
-        lib("charon_start", self.name, self.directory)
+        lib("charon_start", self.name, self.directory, fragment_size)
         return self
 
     def ctl(self, *words, **how):

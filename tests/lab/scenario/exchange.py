@@ -8,10 +8,13 @@ from .shell import ROOT, Failed
 
 
 class Exchange:
-    """Checked traffic between the inner addresses of gw and peer."""
+    """Checked traffic between the inner addresses of gw and a peer."""
+
+    def __init__(self, far=hosts.PEER):
+        self.far = far
 
     def __enter__(self):
-        self.process = subprocess.Popen([sys.executable, f"{ROOT}/tests/lab/simnic_traffic.py", hosts.GW, hosts.PEER],
+        self.process = subprocess.Popen([sys.executable, f"{ROOT}/tests/lab/simnic_traffic.py", hosts.GW, self.far],
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         return self
 
@@ -21,7 +24,11 @@ class Exchange:
 
     def begin(self, number, *what):
         """Starts traffic of child `number`, e.g. "ping=20x64", "tcp=100000" (from gw), "both=100000"."""
-        print(hosts.inner(1, number), hosts.inner(2, number), *what, file=self.process.stdin, flush=True)
+        self.between(hosts.inner(1, number), hosts.inner(2, number), *what)
+
+    def between(self, near, far, *what):
+        """The same between two addresses."""
+        print(near, far, *what, file=self.process.stdin, flush=True)
 
     def end(self):
         """Waits for it; Failed if anything was lost or altered."""

@@ -11,6 +11,7 @@ A packet capture in `wire` sees what is really on the wire: nothing there knows 
 from .shell import lib, ns, run
 
 GW, PEER, WIRE = "gw", "peer", "wire"
+OTHER = "other"  # a second peer, see add_other()
 NETWORKS = 16
 GW_ADDRESS = {4: "198.51.100.1", 6: "2001:db8:100::1"}
 PEER_ADDRESS = {4: "192.0.2.1", 6: "2001:db8:200::1"}
@@ -72,7 +73,51 @@ route add fd02::/16 via {PEER_ADDRESS[6]}
         ns(name, "sysctl", "-qw", "net.ipv4.conf.all.rp_filter=0")
 
 
+# What stands at .2 and ::2 of the outer networks is behind a NAT: beyond the router it has the router's address there.
+BEHIND_NAT = {GW: {4: "198.51.100.2", 6: "2001:db8:100::2"}, PEER: {4: "192.0.2.2", 6: "2001:db8:200::2"},
+              OTHER: {4: "203.0.113.2", 6: "2001:db8:300::2"}}
+OTHER_ADDRESS = {4: "203.0.113.1", 6: "2001:db8:300::1"}
+ROUTER_OTHER_SIDE = {4: "203.0.113.254", 6: "2001:db8:300::fe"}
+
+
+def add_other(networks=1):
+    """A second peer at the router, 203.0.113.1 and 2001:db8:300::1, with 10.3.N.1 and fd03:N::1 behind it."""
+    lib("ns_add", OTHER)
+    run("ip", "link", "add", "veth-x", "netns", WIRE, "type", "veth", "peer", "name", "veth-o", "netns", OTHER)
+    _address(WIRE, "veth-x", ROUTER_OTHER_SIDE[4], ROUTER_OTHER_SIDE[6])
+    _address(OTHER, "veth-o", OTHER_ADDRESS[4], OTHER_ADDRESS[6])
+    _routes(OTHER, "veth-o", ROUTER_OTHER_SIDE, {4: "198.51.100.0/24", 6: "2001:db8:100::/64"}, 3, 1, networks)
+    run("ip", "-n", WIRE, "-batch", "-", stdin=f"""route add 10.3.0.0/16 via {OTHER_ADDRESS[4]}
+route add fd03::/16 via {OTHER_ADDRESS[6]}
+""")
+    lines = ["route add 203.0.113.0/24 via 198.51.100.254 dev simnic0",
+             "route add 2001:db8:300::/64 via 2001:db8:100::fe dev simnic0"]
+    for child in range(1, networks + 1):
+        lines += [f"route add {network(3, child, family)} via {ROUTER_GW_SIDE[family]} dev simnic0 src {inner(1, child, family)}"
+                  for family in (4, 6)]
+    run("ip", "-n", GW, "-batch", "-", stdin="\n".join(lines) + "\n")
+    ns(OTHER, "sysctl", "-qw", "net.ipv4.conf.all.rp_filter=0")
+
+
+def add_nat():
+    """Second addresses of all gateways, whose UDP the router gives its own address and ports of its choice."""
+    devices = {GW: "simnic0", PEER: "veth-p", OTHER: "veth-o"}
+    for name, device in devices.items():
+        v4, v6 = BEHIND_NAT[name].values()
+        run("ip", "-n", name, "-batch", "-",
+            stdin=f"address add {v4}/24 dev {device}\naddress add {v6}/64 dev {device} nodad\n")
+    v4, v6 = (", ".join(addresses[family] for addresses in BEHIND_NAT.values()) for family in (4, 6))
+    ns(WIRE, "nft", "-f", "-", stdin=f"""table inet nat {{
+  chain out {{
+    type nat hook postrouting priority srcnat;
+    ip saddr {{ {v4} }} meta l4proto udp masquerade to :20000-29999 random
+    ip6 saddr {{ {v6} }} meta l4proto udp masquerade to :20000-29999 random
+  }}
+}}
+""")
+
+
 def destroy():
-    for name in (GW, PEER, WIRE):
+    for name in (GW, PEER, WIRE, OTHER):
         run("ip", "netns", "del", name, ok=False)
     run("rmmod", "simnic", ok=False)

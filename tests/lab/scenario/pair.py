@@ -4,7 +4,6 @@ import re
 
 from . import daemon, hosts, states
 from .connections import render
-from .pki import Authority
 from .shell import Failed, wait_for
 
 
@@ -15,19 +14,9 @@ class Pair:
         self.directory = directory
 
     def start(self, ours, theirs):
-        self._certify(ours)
         self.charon.start(render(theirs, 2))
         self.gateway.start(render(ours, 1))
         return self
-
-    def _certify(self, conns):
-        authority = None
-        for conn in conns:
-            if conn.auth == "psk":
-                continue
-            authority = authority or Authority(f"{self.directory}/ca")
-            for home, identity in zip((self.gateway.directory, self.charon.directory), conn.ids()):
-                authority.issue(home, conn.name, identity, conn.auth)
 
     def up(self, role, conn, child="net"):
         """Asks for one child; returns (done, what was said)."""

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`ip xfrm state` and `policy` of both sides, compared. Keys are compared and never printed."""
 import re
+import socket
 from dataclasses import dataclass
 
 from . import counters
@@ -12,6 +13,9 @@ KERNEL_WORDS = {
     "aes256gcm16": {"aead": ("rfc4106(gcm(aes))", 36, 128)},
     "aes128-sha256": {"enc": ("cbc(aes)", 16, 0), "auth-trunc": ("hmac(sha256)", 32, 128)},
     "aes256-sha256": {"enc": ("cbc(aes)", 32, 0), "auth-trunc": ("hmac(sha256)", 32, 128)},
+    "aes256-sha384": {"enc": ("cbc(aes)", 32, 0), "auth-trunc": ("hmac(sha384)", 48, 192)},
+    "aes256-sha512": {"enc": ("cbc(aes)", 32, 0), "auth-trunc": ("hmac(sha512)", 64, 256)},
+    "chacha20poly1305": {"aead": ("rfc7539esp(chacha20,poly1305)", 36, 128)},
 }
 
 
@@ -22,11 +26,17 @@ class State:
     spi: str
     mode: str
     encap: bool
+    esn: bool
     algorithms: tuple  # (kind, name, key, ICV bits)
 
     def suite(self):
         found = {kind: (name, len(key) // 2, icv) for kind, name, key, icv in self.algorithms}
         return next((suite for suite, words in KERNEL_WORDS.items() if words == found), "unknown")
+
+
+def address(octets, family):
+    """Of struct xfrm_address_t, as `ip` writes it."""
+    return socket.inet_ntop(family, octets[:4] if family == socket.AF_INET else octets)
 
 
 def states(name):
@@ -37,7 +47,7 @@ def states(name):
         if not head or head.group(3) == "00000000":
             continue
         algorithms = re.findall(r"(?m)^\s+(aead|enc|auth-trunc|auth) (\S+) 0x([0-9a-f]*)(?: (\d+))?", block)
-        out.add(State(*head.groups(), "encap type" in block,
+        out.add(State(*head.groups(), "encap type" in block, bool(re.search(r"flag .*\besn\b", block)),
                       tuple(sorted((kind, words, key, int(icv or 0)) for kind, words, key, icv in algorithms))))
     return out
 

@@ -46,7 +46,7 @@ void Gate::take(Instant now, std::vector<ike::Action> actions) {
       take_event(now, *event);
     } else if (auto* result = std::get_if<ike::ListResult>(&action)) {
       listed_ = std::move(result->ikes);
-    } else if (!std::holds_alternative<ike::CommandDone>(action)) {
+    } else if (!std::holds_alternative<ike::CommandDone>(action) && !std::holds_alternative<ike::Keepalive>(action)) {
       const auto after = orders_.empty() ? now : std::max(now, orders_.back().at);
       orders_.push_back({after + kernel_delay(), std::move(action)});
     }
@@ -99,6 +99,10 @@ void Gate::used(Instant now, const xfrm::SaId& sa) {
   for (const auto& [child, inbound] : sad_.waiting()) {
     if (inbound == sa) return command(now, ike::InboundUsed{child});
   }
+}
+
+void Gate::mapped(Instant now, const xfrm::SaId& sa, const base::Endpoint& from) {
+  if (const auto child = sad_.owner_of(sa)) command(now, ike::PeerMoved{*child, from});
 }
 
 bool Gate::waits(const xfrm::SaId& sa) const {

@@ -39,6 +39,8 @@ class Gate {
   void command(Instant now, ike::Command command) { take(now, engine_.on_command(now, std::move(command))); }
   // The gateway's look at SAs whose outbound half waits found that a packet came by `sa`.
   void used(Instant now, const xfrm::SaId& sa);
+  // Good ESP of `sa` came from there (XFRM_MSG_MAPPING).
+  void mapped(Instant now, const xfrm::SaId& sa, const base::Endpoint& from);
   [[nodiscard]] bool waits(const xfrm::SaId& sa) const;
   // Timers, and what the kernel has had its time for.
   void due(Instant now);

@@ -71,6 +71,7 @@ class Run {
     auto& gate = at_a ? world_.a : world_.b;
     const auto id = gate.next_id();
     const auto what = world_.below(100);
+    if (world_.chance(15)) world_.map_anew();
     const char* name = what < 45 ? "rekey child" : what < 80 ? "rekey ike" : what < 92 ? "delete child" : "delete ike";
     world_.trace(fmt::format("{} {}", at_a ? "a" : "b", name));
     if (what < 45) return gate.command(world_.now, ike::Rekey{id, "site", "net", {}, {}});

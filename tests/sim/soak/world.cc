@@ -92,6 +92,10 @@ World::World(const RunOptions& options)
       return out;
     };
   }
+  if (options.hours == 0 && options.seed % 4 == 1) {
+    nat_.emplace();
+    map_anew();
+  }
   at(now + probe_every(), [this] { probe(); });
 }
 
@@ -113,14 +117,41 @@ void World::carry(Gate& to, ike::Datagram datagram) {
   }
   if (lost) return;
   std::swap(datagram.local, datagram.remote);
+  if (!through_nat(to, datagram)) return;
   const int copies = chance(weather_.repeat) ? 2 : 1;
   for (int i = 0; i < copies; ++i) {
     at(now + travel(), [this, &to, datagram] { to.datagram(now, datagram); });
   }
 }
 
+void World::map_anew() {
+  if (!nat_) return;
+  ++nat_->mappings;
+  nat_->outside = *base::Address::parse(fmt::format("203.0.113.{}", 1 + nat_->mappings % 250));
+  trace(fmt::format("a is seen from {}", nat_->outside.text()));
+}
+
+// As the receiver sees it: `local` is the receiver's end.
+bool World::through_nat(Gate& to, ike::Datagram& datagram) {
+  if (!nat_) return true;
+  if (&to == &b) {
+    datagram.remote = {nat_->outside, static_cast<std::uint16_t>(datagram.remote.port + 20000)};
+    return true;
+  }
+  if (datagram.local.address != nat_->outside) return false;
+  datagram.local = {a.address(), static_cast<std::uint16_t>(datagram.local.port - 20000)};
+  return true;
+}
+
+// b still sends to a mapping that is gone. It can know better from the first packet of a on.
+void World::not_followed() {
+  if (!nat_->lost_since) nat_->lost_since = now;
+  if (calm_ && now - *nat_->lost_since > seconds(60)) result.why = "the peer's new mapping was not followed";
+}
+
 void World::calm() {
   calm_ = true;
+  if (nat_) nat_->lost_since.reset();
   weather_ = {};
 }
 
@@ -148,10 +179,15 @@ void World::packet(Gate& from, Gate& to) {
     return trace("PLAINTEXT");
   }
   if (policy->action == xfrm::PolicyAction::block) return;
-  const auto sa = from.kernel.outbound_for(*policy->esp);
+  auto sa = from.kernel.outbound_for(*policy->esp);
   if (!sa) return arrive(from, to, {}, 0, now);
-  at(now + travel(),
-     [this, &from, &to, sa = *sa, key = from.kernel.key_mark(*sa), sent = now] { arrive(from, to, sa, key, sent); });
+  const auto key = from.kernel.key_mark(*sa);
+  if (nat_ && &from == &b) {
+    if (sa->destination != nat_->outside) return not_followed();
+    nat_->lost_since.reset();
+    sa->destination = a.address();
+  }
+  at(now + travel(), [this, &from, &to, sa = *sa, key, sent = now] { arrive(from, to, sa, key, sent); });
 }
 
 void World::arrive(Gate& from, Gate& to, xfrm::SaId sa, std::size_t key, Instant sent) {
@@ -162,6 +198,7 @@ void World::arrive(Gate& from, Gate& to, xfrm::SaId sa, std::size_t key, Instant
         to.kernel.lookup(xfrm::PolicyDirection::forward, &from == &a ? kHostA : kHostB, &from == &a ? kHostB : kHostA);
     if (policy != nullptr && policy->esp && policy->esp->reqid == state->reqid) {
       if (to.waits(sa)) at(now + kLookEvery, [this, &to, sa] { to.used(now, sa); });
+      if (nat_ && &to == &b) to.mapped(now, sa, {nat_->outside, 24500});
       return;
     }
   }
@@ -207,6 +244,7 @@ bool World::settled() {
   const auto &mine = one[0].children[0], &theirs = other[0].children[0];
   if (mine.state != "INSTALLED" || theirs.state != "INSTALLED") return false;
   if (mine.spi_in != theirs.spi_out || mine.spi_out != theirs.spi_in) return false;
+  if (nat_ && other[0].remote.address != nat_->outside) return false;
   return a.kernel.sa_count() == 2 && b.kernel.sa_count() == 2 && a.up() && b.up();
 }
 

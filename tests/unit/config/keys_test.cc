@@ -97,9 +97,6 @@ TEST(Status, WarningsAndHarmlessValues) {
   EXPECT_EQ(
       testing::texts(loaded.report.warnings),
       (std::vector<std::string>{
-          "f:4:2: reauth_time is accepted, but not honoured: reauthentication is not supported yet; without "
-          "rekey_time the "
-          "IKE SA is rekeyed at that time instead",
           "f:7:18: updown is accepted, but not honoured: no script is run",
           "f:10:11: section pkcs12-1 is accepted, but not honoured: PKCS#12 containers and tokens are not supported, "
           "this key is not used"}));

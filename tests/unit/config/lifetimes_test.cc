@@ -52,7 +52,10 @@ TEST(Lifetimes, OfAConnection) {
   EXPECT_EQ(conn("rekey_time = 1h\n rand_time = 1").time, (ike::Lifetime{3600, 3960, 1}));
   EXPECT_EQ(conn("rekey_time = 0").time.rekey, 0U);
   EXPECT_EQ(conn("rekey_time = 0").time.life, 0U);
-  EXPECT_EQ(conn("reauth_time = 2h").time.rekey, 7200U) << "rekeyed instead";
+  EXPECT_EQ(conn("").reauth, 0U);
+  EXPECT_EQ(conn("reauth_time = 2h").reauth, 7200U);
+  EXPECT_EQ(conn("reauth_time = 2h").time, (ike::Lifetime{0, 7920, 720})) << "not rekeyed beside it";
+  EXPECT_EQ(conn("reauth_time = 2h\n rekey_time = 1h").time, (ike::Lifetime{3600, 7920, 720}));
 }
 
 }  // namespace

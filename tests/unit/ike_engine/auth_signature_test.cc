@@ -162,6 +162,9 @@ TEST(SignaturePolicies, AreParsed) {
   EXPECT_TRUE(policy("pubkey-sha384").admits(crypto::Scheme{ecdsa, HashId::sha2_384}));
   EXPECT_FALSE(policy("pubkey-sha384").admits(crypto::Scheme{ecdsa, HashId::sha2_256}));
   EXPECT_EQ(policy("rsa/pss-sha256").schemes, (std::vector<crypto::Scheme>{{rsa_pss, HashId::sha2_256}}));
+  EXPECT_EQ(policy("rsa-sha256").schemes,
+            (std::vector<crypto::Scheme>{{rsa_pkcs1, HashId::sha2_256}, {rsa_pss, HashId::sha2_256}}));
+  EXPECT_EQ(policy("rsa").schemes.front(), (crypto::Scheme{rsa_pss, HashId::sha2_256}));
   EXPECT_EQ(policy("rsa-pss-sha256").schemes, policy("rsa/pss-sha256").schemes);
   EXPECT_EQ(policy("rsa-3072-sha256-sha512").rsa_bits, 3072);
   EXPECT_EQ(policy("rsa-3072-sha256-ecdsa-384-sha384").ecdsa_bits, 384);

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The kernel's SAs and policies of a namespace by netlink: `ip` would be a process, a quarter of a second in an emulated machine,
+each time. Layouts: include/uapi/linux/xfrm.h. Keys are compared and never printed."""
+import ctypes
+import os
+import socket
+import struct
+
+from .states import State, address
+
+CLONE_NEWNET = 0x40000000
+NETLINK_XFRM, GETSA, GETPOLICY = 6, 18, 21
+DUMP = 0x301  # NLM_F_REQUEST | NLM_F_DUMP
+DONE, ERROR = 3, 2
+AUTH, CRYPT, ENCAP, TEMPLATE, AEAD, AUTH_TRUNC = 1, 2, 4, 5, 18, 20  # XFRMA_*
+SA_OCTETS, POLICY_OCTETS = 224, 168
+STATE_ESN, ESP = 128, 50
+MODES = {0: "transport", 1: "tunnel"}
+LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+def in_namespace(name, make):
+    """Calls make() with this thread in the namespace; what it opens stays there."""
+    home = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
+    there = os.open(f"/run/netns/{name}", os.O_RDONLY)
+    try:
+        if LIBC.setns(there, CLONE_NEWNET):
+            raise OSError(ctypes.get_errno(), "setns")
+        return make()
+    finally:
+        LIBC.setns(home, CLONE_NEWNET)
+        os.close(home)
+        os.close(there)
+
+
+def _attributes(data):
+    out, at = {}, 0
+    while at + 4 <= len(data):
+        length, kind = struct.unpack_from("=HH", data, at)
+        out[kind] = data[at + 4:at + length]
+        at += (length + 3) & ~3
+    return out
+
+
+def _algorithm(kind, data):
+    """(word, name, key in hex, ICV bits) of struct xfrm_algo, xfrm_algo_auth or xfrm_algo_aead."""
+    name = data[:64].split(b"\0", 1)[0].decode()
+    bits, icv = struct.unpack_from("=II", data, 64)
+    head, icv = (68, 0) if kind == CRYPT else (72, icv)
+    return {CRYPT: "enc", AEAD: "aead", AUTH_TRUNC: "auth-trunc"}[kind], name, data[head:head + bits // 8].hex(), icv
+
+
+def _state(data):
+    """An ESP SA that has keys, or None."""
+    if data[76] != ESP:
+        return None
+    attributes = _attributes(data[SA_OCTETS:])
+    kinds = [kind for kind in (AEAD, CRYPT, AUTH_TRUNC) if kind in attributes]
+    if not kinds:
+        return None
+    family = struct.unpack_from("=H", data, 212)[0]
+    algorithms = tuple(sorted(_algorithm(kind, attributes[kind]) for kind in kinds))
+    return State(address(data[80:96], family), address(data[56:72], family), data[72:76].hex(), MODES.get(data[214], "other"),
+                 ENCAP in attributes, bool(data[216] & STATE_ESN), algorithms)
+
+
+class Kernel:
+    def __init__(self, name):
+        self.name = name
+        self.line = in_namespace(name, lambda: socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_XFRM))
+        self.line.bind((0, 0))
+        self.stat = in_namespace(name, lambda: open("/proc/thread-self/net/xfrm_stat", encoding="ascii"))
+
+    def close(self):
+        self.line.close()
+        self.stat.close()
+
+    def _dump(self, kind):
+        self.line.send(struct.pack("=IHHII", 16, kind, DUMP, 1, 0))
+        while True:
+            data = self.line.recv(1 << 18)
+            while data:
+                length, answer = struct.unpack_from("=IH", data)
+                if answer == DONE:
+                    return
+                if answer == ERROR:
+                    raise OSError(-struct.unpack_from("=i", data, 16)[0], f"dump of {kind} in {self.name}")
+                yield data[16:length]
+                data = data[(length + 3) & ~3:]
+
+    def states(self):
+        """As states.states()."""
+        return {state for state in map(_state, self._dump(GETSA)) if state}
+
+    def policy_kinds(self):
+        """As states.policy_kinds(): how many (ask for ESP, do not), per-socket ones left out."""
+        asking = [TEMPLATE in _attributes(data[POLICY_OCTETS:]) for data in self._dump(GETPOLICY) if data[160] < 3]
+        return sum(asking), len(asking) - sum(asking)
+
+    def errors(self):
+        """xfrm_stat."""
+        self.stat.seek(0)
+        return {key: int(value) for key, value in map(str.split, self.stat)}
