@@ -22,6 +22,7 @@ std::size_t EspSuite::auth_key_octets() const {
 std::size_t EspSuite::icv_octets() const {
   switch (cipher) {
     case EspCipher::aes_cbc:
+    case EspCipher::none:
       return auth_key_octets() / 2;
     case EspCipher::aes_gcm_16:
     case EspCipher::chacha20_poly1305:
@@ -36,7 +37,9 @@ std::size_t EspSuite::icv_octets() const {
 
 std::string EspSuite::name() const {
   std::string out = "aes" + std::to_string(key_bits);
-  if (cipher == EspCipher::chacha20_poly1305) {
+  if (ah()) {
+    out = "ah";
+  } else if (cipher == EspCipher::chacha20_poly1305) {
     out = "chacha20poly1305";
   } else if (aead()) {
     out += "gcm" + std::to_string(icv_octets());

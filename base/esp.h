@@ -14,23 +14,25 @@ namespace espgate::base {
 
 // The GCM ones differ in the length of the ICV alone (RFC 4106 6). aes_gcm_12 and aes_gcm_8 are
 // tried on devices and not negotiated.
-enum class EspCipher : std::uint8_t { aes_cbc, aes_gcm_16, aes_gcm_12, aes_gcm_8, chacha20_poly1305 };
+// none: AH (RFC 4302), which has an integrity algorithm alone.
+enum class EspCipher : std::uint8_t { aes_cbc, aes_gcm_16, aes_gcm_12, aes_gcm_8, chacha20_poly1305, none };
 enum class EspAuth : std::uint8_t { none, hmac_sha2_256_128, hmac_sha2_384_192, hmac_sha2_512_256 };
 
-// What protects an ESP SA. AEAD ciphers have auth = none.
+// What protects an ESP or AH SA. AEAD ciphers have auth = none; AH has cipher = none and key_bits = 0.
 struct EspSuite {
   EspCipher cipher = EspCipher::aes_gcm_16;
   std::uint16_t key_bits = 128;  // without the salt
   EspAuth auth = EspAuth::none;
   bool esn = false;
 
-  [[nodiscard]] bool aead() const { return cipher != EspCipher::aes_cbc; }
+  [[nodiscard]] bool ah() const { return cipher == EspCipher::none; }
+  [[nodiscard]] bool aead() const { return cipher != EspCipher::aes_cbc && !ah(); }
   [[nodiscard]] std::size_t cipher_key_octets() const { return key_bits / 8U + salt_octets(); }  // key, then salt
   [[nodiscard]] std::size_t salt_octets() const { return aead() ? 4 : 0; }  // RFC 4106 4, RFC 7634 2
   [[nodiscard]] std::size_t auth_key_octets() const;                        // RFC 4868 2.1.1: the hash's output size
   [[nodiscard]] std::size_t icv_octets() const;
   [[nodiscard]] std::string name()
-      const;  // strongSwan's words: "aes128gcm16", "aes256-sha256", "chacha20poly1305", with "-esn" if so
+      const;  // strongSwan's words: "aes128gcm16", "aes256-sha256", "chacha20poly1305", "ah-sha256", with "-esn" if so
   bool operator==(const EspSuite&) const = default;
 };
 

@@ -64,13 +64,15 @@ bool Connections::operator_trap(const Key& key, bool on) {
   return true;
 }
 
-void Connections::on_acquire(base::Instant now, const Key& key, ike::Initiate::Packet packet) {
+bool Connections::on_acquire(base::Instant now, const Key& key, ike::Initiate::Packet packet) {
   const auto found = children_.find(key);
-  if (found == children_.end() || found->second.state != ChildStatus::State::down) return;
+  if (found == children_.end() || found->second.state != ChildStatus::State::down) return false;
   auto& status = found->second;
   status.packet = packet;
   const auto at = std::max(now, status.not_before.value_or(now));
-  if (!status.next_try_at || *status.next_try_at > at) status.next_try_at = at;
+  if (status.next_try_at && *status.next_try_at <= at) return false;
+  status.next_try_at = at;
+  return true;
 }
 
 bool Connections::heal(const Key& key, base::ChildId child) {

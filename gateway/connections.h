@@ -55,8 +55,8 @@ class Connections {
   void operator_up(const std::string& conn, const std::string& child);
   void operator_down(const std::string& conn, const std::string& child);
   // A packet met the child's trap. It is due at once, or when a failure is old enough; one that is up, or on its way,
-  // needs nothing.
-  void on_acquire(base::Instant now, const Key& key, ike::Initiate::Packet packet);
+  // needs nothing. True: it was not due before.
+  bool on_acquire(base::Instant now, const Key& key, ike::Initiate::Packet packet);
   // The kernel has lost SAs of this generation. True: it is to be rekeyed; false: it is being already, or not ours.
   bool heal(const Key& key, base::ChildId child);
   // The operator's trap, or its end. False: there is no such child, or its trap is configured.

@@ -212,8 +212,8 @@ void Daemon::acquired(const xfrm::Notification& event) {
     log_warn(key.first + "/" + key.second + ": its outbound SA is gone from the kernel, and not by us: rekeying");
     return post(ike::Rekey{pending_.next_id(), key.first, {}, {}, wanted->live->first});
   }
-  connections_.on_acquire(gateway::now(), key, {wanted->local, wanted->remote});
-  log_debug(key.first + "/" + key.second + ": a packet asks for it: " + event.packet.text());
+  if (!connections_.on_acquire(gateway::now(), key, {wanted->local, wanted->remote})) return;
+  log_info(key.first + "/" + key.second + ": a packet asks for it: " + event.packet.text());
   arm_timer();
 }
 

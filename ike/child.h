@@ -80,6 +80,10 @@ struct ChildOffer {
   std::optional<Initiate::Packet> packet;  // that it is asked for by; first among the selectors
 };
 
+inline Protocol protocol_of(const base::EspSuite& suite) { return suite.ah() ? Protocol::ah : Protocol::esp; }
+// Of a child that never came to be: as it was offered first.
+Protocol protocol_of(const ChildOffer& offer);
+
 // "aes128gcm16 tunnel 10.1.0.0/16 === 10.2.0.0/16, SPIs c0ffee01 in, c0ffee02 out"
 std::string describe(const Child& child);
 

@@ -145,7 +145,7 @@ void terminate_child(Context& ctx, IkeSa& sa, base::ChildId id, const Failure& w
   const DoDeleteChild what{child.spi_in, id, why.code};
   // A child whose reply is held is not known to the peer yet: it is withdrawn by the install's own way out.
   if (force || child.state == ChildState::installing) {
-    sa.queue.emplace_back(DoDeleteChild{child.spi_in, {}, why.code});
+    sa.queue.emplace_back(DoDeleteChild{child.spi_in, {}, why.code, false, protocol_of(child.suite)});
     if (sa.held && !sa.held->switching && sa.held->child == id) {
       auto payloads = std::move(sa.held->before);
       payloads.emplace_back(wire::notify(wire::NotifyType::no_proposal_chosen));

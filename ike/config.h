@@ -47,7 +47,7 @@ struct Lifetime {
 
 struct ChildConfig {
   std::string name;
-  std::vector<Proposal> esp_proposals;  // in order of preference
+  std::vector<Proposal> esp_proposals;  // and AH's, in order of preference
   std::vector<TsConfig> local_ts, remote_ts;
   base::SaMode mode = base::SaMode::tunnel;
   base::OffloadWanted offload = base::OffloadWanted::no;

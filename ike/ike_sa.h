@@ -97,6 +97,7 @@ struct DoDeleteChild {
   std::optional<base::ChildId> child;  // none: it never came to be on our side
   Reason reason{};
   bool unsure = false;  // as in DoRekeyChild
+  Protocol protocol = Protocol::esp;
 };
 struct DoDeleteIke {
   Failure why;

@@ -64,7 +64,16 @@ constexpr std::array<std::string_view, 2> kIkeDefaults{
 constexpr std::array<std::string_view, 2> kEspDefaults{"aes128gcm16-aes256gcm16-chacha20poly1305",
                                                        "aes128-aes256-sha256"};
 
-bool allowed(Protocol protocol, TransformType type) { return protocol == Protocol::ike ? type != esn : type != prf; }
+constexpr std::array<std::string_view, 1> kAhDefaults{"sha256-sha384-sha512"};
+
+bool allowed(Protocol protocol, TransformType type) {
+  if (protocol == Protocol::ah && type == encr) return false;
+  return protocol == Protocol::ike ? type != esn : type != prf;
+}
+
+std::string_view name_of(Protocol protocol) {
+  return protocol == Protocol::ike ? "IKE" : protocol == Protocol::ah ? "AH" : "ESP";
+}
 
 // How many letters must be changed, added or left out (Levenshtein).
 std::size_t distance(std::string_view a, std::string_view b) {
@@ -105,8 +114,7 @@ std::expected<Transform, std::string> parse_word(Protocol protocol, std::string_
   const auto* known = std::ranges::find(kWords, word, &Word::text);
   if (known == kWords.end()) return std::unexpected(unknown_word(protocol, word));
   if (!allowed(protocol, known->transform.type)) {
-    return std::unexpected(quoted(word) + " has no place in an " + (protocol == Protocol::ike ? "IKE" : "ESP") +
-                           " proposal");
+    return std::unexpected(quoted(word) + " has no place in an " + std::string(name_of(protocol)) + " proposal");
   }
   return known->transform;
 }
@@ -141,7 +149,8 @@ std::optional<std::string> complete(Proposal& proposal) {
   const auto is_encr = [](const Transform& transform) { return transform.type == encr; };
   const auto ciphers = std::ranges::count_if(proposal.transforms, is_encr);
   const auto aeads = std::ranges::count_if(proposal.transforms, aead);
-  if (ciphers == 0) return "no encryption algorithm, expected one like \"aes128gcm16\" or \"aes256\"";
+  if (ciphers == 0 && proposal.protocol != Protocol::ah)
+    return "no encryption algorithm, expected one like \"aes128gcm16\" or \"aes256\"";
   if (aeads != 0 && aeads != ciphers) {
     return "AEAD and other ciphers in one proposal, expected two proposals with a comma between";
   }
@@ -191,11 +200,11 @@ void group_by_type(std::vector<Transform>& transforms) {
 }
 
 std::expected<std::vector<Proposal>, std::string> parse_proposals(Protocol protocol, std::string_view text) {
-  if (protocol != Protocol::ike && protocol != Protocol::esp) return std::unexpected("only IKE and ESP are supported");
+  if (protocol == Protocol::none) return std::unexpected("only IKE, ESP and AH are supported");
   std::vector<std::string_view> texts{text};
   if (text == "default") {
-    const auto& defaults = protocol == Protocol::ike ? kIkeDefaults : kEspDefaults;
-    texts.assign(defaults.begin(), defaults.end());
+    const auto take = [&](const auto& defaults) { texts.assign(defaults.begin(), defaults.end()); };
+    protocol == Protocol::ike ? take(kIkeDefaults) : protocol == Protocol::ah ? take(kAhDefaults) : take(kEspDefaults);
   }
   std::vector<Proposal> out;
   for (const auto one : texts) {

@@ -41,6 +41,7 @@ bool aead(const Transform& one) {
 bool types_fit(Protocol protocol, const wire::SaProposal& proposal) {
   return std::ranges::all_of(proposal.transforms, [protocol](const wire::SaTransform& one) {
     if (one.type < number_of(TransformType::encr) || one.type > number_of(TransformType::esn)) return false;
+    if (protocol == Protocol::ah && one.type == number_of(TransformType::encr)) return false;
     const auto unfit = protocol == Protocol::ike ? TransformType::esn : TransformType::prf;
     return one.type != number_of(unfit);
   });
@@ -94,6 +95,10 @@ class Match {
 
   // The best cipher that can have the integrity it needs (RFC 7296 3.3.3).
   bool take_cipher() {
+    if (ours_.protocol == Protocol::ah) {
+      out_ = {.protocol = Protocol::ah, .transforms = {}};
+      return take(TransformType::integ);
+    }
     for (const auto& cipher : common(TransformType::encr)) {
       out_ = {.protocol = ours_.protocol, .transforms = {cipher}};
       if (aead(cipher) ? take_none(TransformType::integ) : take(TransformType::integ)) return true;
@@ -271,7 +276,12 @@ bool offers_group(std::span<const Proposal> ours, std::uint16_t group) {
 std::optional<base::EspSuite> esp_suite(const Proposal& chosen) {
   const auto ciphers = of_type(chosen, TransformType::encr);
   const auto auth = esp_auth(id_of(chosen, TransformType::integ, crypto::kIntegNone));
-  if (chosen.protocol != Protocol::esp || ciphers.size() != 1 || !auth) return std::nullopt;
+  if (!auth) return std::nullopt;
+  const bool esn = id_of(chosen, TransformType::esn, crypto::kEsnNo) == crypto::kEsnYes;
+  if (chosen.protocol == Protocol::ah && ciphers.empty() && *auth != base::EspAuth::none) {
+    return base::EspSuite{base::EspCipher::none, 0, *auth, esn};
+  }
+  if (chosen.protocol != Protocol::esp || ciphers.size() != 1) return std::nullopt;
   const auto& cipher = ciphers.front();
   const auto kind = esp_cipher(cipher.id);
   const auto bits = key_bits(cipher);
@@ -280,7 +290,7 @@ std::optional<base::EspSuite> esp_suite(const Proposal& chosen) {
   out.cipher = *kind;
   out.key_bits = bits;
   out.auth = *auth;
-  out.esn = id_of(chosen, TransformType::esn, crypto::kEsnNo) == crypto::kEsnYes;
+  out.esn = esn;
   if (out.aead() != (out.auth == base::EspAuth::none)) return std::nullopt;
   return out;
 }

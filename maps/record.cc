@@ -50,7 +50,7 @@ base::Prefix get_prefix(const std::uint8_t (&from)[16], std::uint8_t family, std
 void SaRecord::set_suite(const base::EspSuite& with) {
   suite = with.name();
   esn = with.esn;
-  const std::size_t iv = with.aead() ? 8 : 16;  // RFC 4106 3.1, RFC 7634 2, RFC 3602 3
+  const std::size_t iv = with.ah() ? 0 : with.aead() ? 8 : 16;  // RFC 4106 3.1, RFC 7634 2, RFC 3602 3
   overhead = static_cast<std::uint8_t>(iv + with.icv_octets());
 }
 

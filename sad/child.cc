@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sad/child.h"
 
+#include <netinet/in.h>
+
 #include <algorithm>
 
 #include "sad/selectors.h"
@@ -55,7 +57,7 @@ xfrm::PolicySpec with_template(const Child& child, xfrm::PolicyDirection directi
 xfrm::SaId sa_id(const Child& child, Direction direction) {
   const bool in = direction == Direction::in;
   return {in ? child.spec.local.address : child.spec.remote.address, in ? child.spec.spi_in : child.spec.spi_out,
-          sa_mark(child, direction)};
+          sa_mark(child, direction), child.spec.suite.ah()};
 }
 
 xfrm::SaSpec sa_spec(const Child& child, Direction direction, std::optional<xfrm::Offload> offload) {
@@ -108,6 +110,7 @@ maps::SaRecord first_record(const Child& child, Direction direction) {
   out.encap = spec.encap;
   out.mode = spec.mode;
   out.set_suite(spec.suite);
+  if (spec.suite.ah()) out.proto = IPPROTO_AH;
   out.reqid = child.reqid;
   out.conn = child.named.conn;
   out.child_name = child.named.child;
@@ -117,10 +120,11 @@ maps::SaRecord first_record(const Child& child, Direction direction) {
 
 std::vector<xfrm::PolicySpec> child_policies(const Child& child) {
   const auto& spec = child.spec;
-  const xfrm::Template outbound{spec.local.address, spec.remote.address, child.reqid, spec.mode};
+  const bool ah = spec.suite.ah();
+  const xfrm::Template outbound{spec.local.address, spec.remote.address, child.reqid, spec.mode, ah};
   // A peer behind a NAT may come from elsewhere while an older generation still receives: its reqid is what tells.
   const auto from = spec.encap ? base::Address::any(spec.remote.address.family()) : spec.remote.address;
-  const xfrm::Template inbound{from, spec.local.address, child.reqid, spec.mode};
+  const xfrm::Template inbound{from, spec.local.address, child.reqid, spec.mode, ah};
   std::vector<xfrm::PolicySpec> out;
   bool v6 = false;
   for (const auto& selector : expand(spec.local_ts, spec.remote_ts)) {

@@ -9,6 +9,11 @@ namespace espgate::sad {
 
 using base::Direction;
 
+namespace {
+constexpr std::string_view kAhInSoftware =
+    "AH is not offloadable: no device takes it, and neither does the kernel's offload";
+}  // namespace
+
 void Children::install(ike::InstallChild install, const InstallContext& context, const Handling& handling,
                        bool inbound_first, std::uint32_t larval) {
   if (stopping_) return refuse_unborn(work_, install, Reason::stopping, "espgate is going down");
@@ -19,6 +24,9 @@ void Children::install(ike::InstallChild install, const InstallContext& context,
   if (wanted == base::OffloadWanted::packet) {
     return refuse_unborn(work_, install, Reason::unsupported_mode,
                          "hw_offload = packet is not built yet; crypto, auto and no are");
+  }
+  if (wanted == base::OffloadWanted::crypto && install.child.suite.ah()) {
+    return refuse_unborn(work_, install, Reason::ah_in_software, std::string(kAhInSoftware));
   }
   if (wanted == base::OffloadWanted::crypto && context.ifindex == 0) {
     return refuse_unborn(
@@ -45,7 +53,7 @@ void Children::install(ike::InstallChild install, const InstallContext& context,
     half.record = first_record(child, direction);
     if (direction == Direction::in || !inbound_first) assign(half);
   }
-  const bool offload = wanted != base::OffloadWanted::no && context.ifindex != 0;
+  const bool offload = wanted != base::OffloadWanted::no && context.ifindex != 0 && !child.spec.suite.ah();
   offload ? try_crypto(child) : try_software(child);
 }
 
@@ -236,11 +244,14 @@ void Children::after_software(Child& child) {
   if (child.removing) return undo(child);
   if (!in.added) return refuse(child, in.reason, fmt::format("in: {}", in.text));
   if (!out.added) return refuse(child, out.reason, fmt::format("out: {}", out.text));
-  if (child.spec.offload != base::OffloadWanted::no && child.context.ifindex == 0) {
+  const bool ah = child.spec.suite.ah();
+  if (child.spec.offload != base::OffloadWanted::no && (ah || child.context.ifindex == 0)) {
     for (const auto direction : {Direction::in, Direction::out}) {
-      child.half(direction).verdict.reason = Reason::no_device;
-      child.half(direction).verdict.text =
-          fmt::format("no device to offload to: there is no route to {}", child.spec.remote.address.text());
+      Verdict& verdict = child.half(direction).verdict;
+      verdict.reason = ah ? Reason::ah_in_software : Reason::no_device;
+      verdict.text =
+          ah ? std::string(kAhInSoftware)
+             : fmt::format("no device to offload to: there is no route to {}", child.spec.remote.address.text());
     }
   }
   put_policies(child);

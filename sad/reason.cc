@@ -35,6 +35,8 @@ std::string_view code(Reason reason) {
       return "cancelled";
     case Reason::stopping:
       return "stopping";
+    case Reason::ah_in_software:
+      return "ah-in-software";
   }
   return "unknown";
 }

@@ -24,6 +24,7 @@ enum class Reason : std::uint8_t {
   ledger_full = 12,       // more SAs or policies than the maps have room for
   cancelled = 13,         // removed while it was being installed
   stopping = 14,          // the daemon is going down
+  ah_in_software = 15,    // AH, which no device takes
 };
 
 std::string_view code(Reason reason);  // "silent-software", ...; "" for none

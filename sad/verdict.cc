@@ -43,6 +43,7 @@ std::string refusal(const Attempt& attempt, Reason reason, const base::Error& er
     case Reason::no_permission:
       return fmt::format("no permission to add an SA (CAP_NET_ADMIN): {}", words);
     case Reason::no_esp:
+      if (attempt.suite.starts_with("ah-")) return fmt::format("this kernel has no AH (module ah4 or ah6): {}", words);
       return fmt::format("this kernel has no ESP (module esp4 or esp6): {}", words);
     case Reason::unsupported_suite:
       return fmt::format("this kernel lacks an algorithm of {}: {}", attempt.suite, words);

@@ -54,6 +54,11 @@ SaSpec SaSpec::clone() const {
   out.limits = limits;
   out.sequence_notice = sequence_notice;
   out.selector = selector;
+  out.mark = mark;
+  out.set_mark = set_mark;
+  out.if_id = if_id;
+  out.acquire = acquire;
+  out.copied = copied;
   return out;
 }
 

@@ -62,11 +62,12 @@ struct Limits {
   std::chrono::seconds soft_age{0}, hard_age{0};
 };
 
-// Names an SA as the kernel does: destination, SPI, protocol (always ESP here), and the mark it was added with.
+// Names an SA as the kernel does: destination, SPI, protocol (ESP or AH), and the mark it was added with.
 struct SaId {
   base::Address destination;
   base::Spi spi;
   base::Mark mark{};
+  bool ah = false;
   auto operator<=>(const SaId&) const = default;
 };
 
@@ -98,7 +99,7 @@ struct SaSpec {
   std::uint32_t acquire = 0;         // of the Notification that this SA answers: the larval one goes; 0: none
   Copied copied;
 
-  [[nodiscard]] SaId id() const { return {destination, spi, mark}; }
+  [[nodiscard]] SaId id() const { return {destination, spi, mark, suite.ah()}; }
   [[nodiscard]] SaSpec clone() const;  // with its keys: named, because it copies secrets
 };
 
@@ -121,11 +122,12 @@ struct SaState {
 enum class PolicyDirection : std::uint8_t { in, out, forward };
 enum class PolicyAction : std::uint8_t { allow, block };
 
-// What an allowed packet must be (in, forward) or become (out): ESP between these ends.
+// What an allowed packet must be (in, forward) or become (out): ESP, or AH, between these ends.
 struct Template {
   base::Address source, destination;  // not looked at in transport mode
   std::uint32_t reqid = 0;
   base::SaMode mode = base::SaMode::tunnel;
+  bool ah = false;
   bool operator==(const Template&) const = default;
 };
 

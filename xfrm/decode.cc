@@ -74,10 +74,13 @@ PolicyDirection direction_of(std::uint8_t from) {
 
 std::optional<SaState> decode_sa(const nlmsghdr& message) {
   const auto* info = header<xfrm_usersa_info>(message);
-  if (info == nullptr || info->id.proto != IPPROTO_ESP) return std::nullopt;
+  if (info == nullptr || !is_ipsec(info->id.proto)) return std::nullopt;
   const Attributes attributes(message, sizeof *info);
   SaState out;
-  out.id = {address_of(info->id.daddr, info->family), {ntohl(info->id.spi)}, mark_of(attributes)};
+  out.id = {address_of(info->id.daddr, info->family),
+            {ntohl(info->id.spi)},
+            mark_of(attributes),
+            info->id.proto == IPPROTO_AH};
   out.source = address_of(info->saddr, info->family);
   out.reqid = info->reqid;
   out.mode = info->mode == XFRM_MODE_TRANSPORT ? base::SaMode::transport : base::SaMode::tunnel;
@@ -115,7 +118,7 @@ std::optional<PolicySpec> decode_policy(const nlmsghdr& message) {
   if (auto esp = attributes.get<xfrm_user_tmpl>(XFRMA_TMPL)) {
     const bool transport = esp->mode == XFRM_MODE_TRANSPORT;
     out.esp = Template{address_of(esp->saddr, esp->family), address_of(esp->id.daddr, esp->family), esp->reqid,
-                       transport ? base::SaMode::transport : base::SaMode::tunnel};
+                       transport ? base::SaMode::transport : base::SaMode::tunnel, esp->id.proto == IPPROTO_AH};
   }
   return out;
 }
@@ -124,7 +127,7 @@ namespace {
 
 std::optional<Notification> decode_acquire(const nlmsghdr& message) {
   const auto* acquire = header<xfrm_user_acquire>(message);
-  if (acquire == nullptr || acquire->id.proto != IPPROTO_ESP || acquire->policy.dir >= XFRM_POLICY_MAX) {
+  if (acquire == nullptr || !is_ipsec(acquire->id.proto) || acquire->policy.dir >= XFRM_POLICY_MAX) {
     return std::nullopt;
   }
   const Attributes attributes(message, sizeof *acquire);
@@ -132,7 +135,10 @@ std::optional<Notification> decode_acquire(const nlmsghdr& message) {
   const auto esp = attributes.get<xfrm_user_tmpl>(XFRMA_TMPL);
   Notification out;
   out.kind = Notification::Kind::acquire;
-  out.sa = {address_of(acquire->id.daddr, esp ? esp->family : acquire->sel.family), {}, mark_of(attributes)};
+  out.sa = {address_of(acquire->id.daddr, esp ? esp->family : acquire->sel.family),
+            {},
+            mark_of(attributes),
+            acquire->id.proto == IPPROTO_AH};
   out.policy = {direction_of(acquire->policy.dir), selector_of(acquire->policy.sel), layer_of(acquire->policy.sel),
                 mark_of(attributes), attributes.get<std::uint32_t>(XFRMA_IF_ID).value_or(0)};
   out.packet = selector_of(acquire->sel);
@@ -159,19 +165,23 @@ std::optional<Notification> decode_notification(const nlmsghdr& message) {
   Notification out;
   if (message.nlmsg_type == XFRM_MSG_EXPIRE) {
     const auto* expire = header<xfrm_user_expire>(message);
-    if (expire == nullptr || expire->state.id.proto != IPPROTO_ESP) return std::nullopt;
+    if (expire == nullptr || !is_ipsec(expire->state.id.proto)) return std::nullopt;
     out.sa = {address_of(expire->state.id.daddr, expire->state.family),
               {ntohl(expire->state.id.spi)},
-              mark_of(Attributes(message, sizeof *expire))};
+              mark_of(Attributes(message, sizeof *expire)),
+              expire->state.id.proto == IPPROTO_AH};
     out.kind = expire->hard != 0 ? Notification::Kind::hard_limit : Notification::Kind::soft_limit;
     return out;
   }
   if (message.nlmsg_type != XFRM_MSG_NEWAE) return std::nullopt;
   const auto* event = header<xfrm_aevent_id>(message);
-  if (event == nullptr || event->sa_id.proto != IPPROTO_ESP) return std::nullopt;
+  if (event == nullptr || !is_ipsec(event->sa_id.proto)) return std::nullopt;
   out.kind = Notification::Kind::sequence;
   const Attributes attributes(message, sizeof *event);
-  out.sa = {address_of(event->sa_id.daddr, event->sa_id.family), {ntohl(event->sa_id.spi)}, mark_of(attributes)};
+  out.sa = {address_of(event->sa_id.daddr, event->sa_id.family),
+            {ntohl(event->sa_id.spi)},
+            mark_of(attributes),
+            event->sa_id.proto == IPPROTO_AH};
   SaState state;
   read_sequences(attributes, state);
   out.sequence_out = state.sequence_out;

@@ -81,7 +81,7 @@ void put_algorithms(nlmsghdr* message, const SaSpec& spec) {
     aead->alg_icv_len = static_cast<unsigned>(8 * spec.suite.icv_octets());
     return;
   }
-  algorithm<xfrm_algo>(message, XFRMA_ALG_CRYPT, "cbc(aes)", spec.cipher_key.view());
+  if (!spec.suite.ah()) algorithm<xfrm_algo>(message, XFRMA_ALG_CRYPT, "cbc(aes)", spec.cipher_key.view());
   const AuthName auth = auth_name(spec.suite.auth);
   algorithm<xfrm_algo_auth>(message, XFRMA_ALG_AUTH_TRUNC, auth.name, spec.auth_key.view())->alg_trunc_len =
       auth.icv_bits;
@@ -150,7 +150,7 @@ void put_treatment(nlmsghdr* message, const SaSpec& spec) {
 
 void put_sa_info(nlmsghdr* message, const SaSpec& spec) {
   auto* info = header<xfrm_usersa_info>(message);
-  info->id = kernel_id(spec.destination, spec.spi);
+  info->id = kernel_id(spec.destination, spec.spi, spec.suite.ah());
   info->saddr = kernel_address(spec.source);
   info->family = static_cast<std::uint16_t>(spec.destination.family());
   info->mode = spec.mode == base::SaMode::tunnel ? XFRM_MODE_TUNNEL : XFRM_MODE_TRANSPORT;
@@ -189,7 +189,7 @@ nlmsghdr* put_sa_id(int type, int flags, const SaId& id, std::uint32_t sequence,
   out->daddr = kernel_address(id.destination);
   out->spi = htonl(id.spi.value);
   out->family = static_cast<std::uint16_t>(id.destination.family());
-  out->proto = IPPROTO_ESP;
+  out->proto = kernel_protocol(id.ah);
   put_scope(message, id.mark, 0);
   return message;
 }
@@ -217,7 +217,7 @@ nlmsghdr* put(const PutPolicy& request, std::uint32_t sequence, const Features&,
   if (policy.esp) {
     auto* esp = static_cast<xfrm_user_tmpl*>(attribute(message, XFRMA_TMPL, sizeof(xfrm_user_tmpl)));
     const bool tunnel = policy.esp->mode == base::SaMode::tunnel;
-    esp->id.proto = IPPROTO_ESP;
+    esp->id.proto = kernel_protocol(policy.esp->ah);
     esp->family = static_cast<std::uint16_t>(policy.esp->destination.family());
     if (tunnel) {
       esp->id.daddr = kernel_address(policy.esp->destination);

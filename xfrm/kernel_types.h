@@ -32,11 +32,14 @@ inline base::Address address_of(const xfrm_address_t& from, std::uint16_t family
   return *base::Address::from_octets({octets, family == AF_INET ? 4U : 16U});
 }
 
-inline xfrm_id kernel_id(const base::Address& destination, base::Spi spi) {
+inline std::uint8_t kernel_protocol(bool ah) { return ah ? IPPROTO_AH : IPPROTO_ESP; }
+inline bool is_ipsec(std::uint8_t protocol) { return protocol == IPPROTO_ESP || protocol == IPPROTO_AH; }
+
+inline xfrm_id kernel_id(const base::Address& destination, base::Spi spi, bool ah) {
   xfrm_id out{};
   out.daddr = kernel_address(destination);
   out.spi = htonl(spi.value);
-  out.proto = IPPROTO_ESP;
+  out.proto = kernel_protocol(ah);
   return out;
 }
 

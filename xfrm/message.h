@@ -30,7 +30,7 @@ std::size_t encode(const Request& request, std::uint32_t sequence, const Feature
 enum class Table : std::uint8_t { sas, policies };
 std::size_t encode_dump(Table table, std::uint32_t sequence, std::span<std::uint8_t> to);
 
-// Payload of XFRM_MSG_NEWSA. nullopt: shorter than its header or not ESP.
+// Payload of XFRM_MSG_NEWSA. nullopt: shorter than its header, or neither ESP nor AH.
 std::optional<SaState> decode_sa(const nlmsghdr& message);
 // Whether an SA read back names its direction: the kernel knows XFRMA_SA_DIR.
 bool has_direction(const nlmsghdr& message);

@@ -135,7 +135,7 @@ std::optional<SaId> ModelKernel::outbound_for(const Template& esp) const {
   for (const auto& [id, state] : sas_) {
     const auto& beside = beside_.at(id);
     const bool fits = beside.direction == base::Direction::out && state.reqid == esp.reqid && state.mode == esp.mode &&
-                      id.destination == esp.destination && state.source == esp.source;
+                      id.ah == esp.ah && id.destination == esp.destination && state.source == esp.source;
     if (!fits || beside.order < newest) continue;
     newest = beside.order;
     best = &state;

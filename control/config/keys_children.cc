@@ -17,7 +17,7 @@ constexpr auto zero = "0 0s";
 constexpr Key table[] = {
     {"connections.<conn>.children", section, "", "the connection's child SAs, one section each"},
     {"connections.<conn>.children.<child>", section, "", "a child SA and its name"},
-    {"connections.<conn>.children.<child>.ah_proposals", proposals, "", "AH proposals", refused, "AH is not supported, ESP is"},
+    {"connections.<conn>.children.<child>.ah_proposals", proposals, "", "AH proposals, in order of preference, behind the ESP ones if both are said; AH is never offloaded and does not pass a NAT"},
     {"connections.<conn>.children.<child>.esp_proposals", proposals, "default", "ESP proposals, in order of preference"},
     {"connections.<conn>.children.<child>.sha256_96", boolean, "no", "SHA-256 cut to 96 bits, as old kernels did", refused, "the cut to 96 bits breaks RFC 4868", "", "", off},
     {"connections.<conn>.children.<child>.local_ts", selectors, "dynamic", "local traffic selectors: prefix, range or dynamic, each with an optional [proto/port]"},
@@ -33,7 +33,7 @@ constexpr Key table[] = {
     {"connections.<conn>.children.<child>.rand_packets", integer, "", "take a random part of this off rekey_packets", honoured, "", "", "packets"},
     {"connections.<conn>.children.<child>.updown", text, "", "script to run when the child comes up or goes down", ignored, "no script is run"},
     {"connections.<conn>.children.<child>.hostaccess", boolean, "no", "a word for that script", ignored, "no script is run", "", "", off},
-    {"connections.<conn>.children.<child>.mode", choice, "tunnel", "tunnel or transport; pass or drop: no SA, what the selectors cover passes in the clear or is dropped from the load on (start_action = trap), unless a narrower child covers it", honoured, "", "tunnel transport transport_proxy beet pass drop"},
+    {"connections.<conn>.children.<child>.mode", choice, "tunnel", "tunnel or transport (a peer that declines it gets no child); pass or drop: no SA, what the selectors cover passes in the clear or is dropped from the load on (start_action = trap), unless a narrower child covers it", honoured, "", "tunnel transport transport_proxy beet pass drop"},
     {"connections.<conn>.children.<child>.policies", boolean, "yes", "install policies", refused, "policies are always installed: they keep covered traffic from leaving in the clear", "", "", on},
     {"connections.<conn>.children.<child>.policies_fwd_out", boolean, "no", "forward policies for outbound traffic, too", ignored, "no such policies are installed", "", "", off},
     {"connections.<conn>.children.<child>.dpd_action", choice, "clear", "when the peer does not answer: close (clear, none), wait for traffic (trap, hold) or call it again (restart, start)", honoured, "", "clear trap start none restart hold"},

@@ -94,7 +94,14 @@ class ChildBuilder {
   ike::ChildConfig ike_part() {
     ike::ChildConfig out;
     out.name = source_.section.name;
-    out.esp_proposals = read_proposals(from_, "esp_proposals", ike::Protocol::esp, report_);
+    const auto* ah = from_.get("ah_proposals");
+    const bool has_ah = ah != nullptr && !ah->list().empty();
+    if (!has_ah || from_.get("esp_proposals")) {
+      out.esp_proposals = read_proposals(from_, "esp_proposals", ike::Protocol::esp, report_);
+    }
+    if (has_ah)
+      std::ranges::move(read_proposals(from_, "ah_proposals", ike::Protocol::ah, report_),
+                        std::back_inserter(out.esp_proposals));
     out.local_ts = read_selectors(from_, "local_ts", report_);
     out.remote_ts = read_selectors(from_, "remote_ts", report_);
     out.mode = mode();

@@ -29,8 +29,8 @@ std::vector<std::string> texts(const std::vector<base::TrafficSelector>& selecto
 
 void put_suite(Message& out, const base::EspSuite& suite) {
   const bool chacha = suite.cipher == base::EspCipher::chacha20_poly1305;
-  out.set("encr-alg", chacha ? "CHACHA20_POLY1305" : suite.aead() ? "AES_GCM_16" : "AES_CBC");
-  if (!chacha) out.number("encr-keysize", suite.key_bits);
+  if (!suite.ah()) out.set("encr-alg", chacha ? "CHACHA20_POLY1305" : suite.aead() ? "AES_GCM_16" : "AES_CBC");
+  if (!chacha && !suite.ah()) out.number("encr-keysize", suite.key_bits);
   switch (suite.auth) {
     case base::EspAuth::none:
       break;
@@ -78,7 +78,7 @@ Message child_sa(const ike::ChildView& child, const Daemon& daemon) {
   out.number("reqid", counters ? counters->reqid : 0);
   out.set("state", child.state).set("mode", child.mode == base::SaMode::tunnel ? "TUNNEL" : "TRANSPORT");
   if (child.state != "INSTALLING") {
-    out.set("protocol", "ESP");
+    out.set("protocol", child.suite.ah() ? "AH" : "ESP");
     if (child.encap) out.set("encap", "yes");
     out.set("spi-in", child.spi_in.text()).set("spi-out", child.spi_out.text());
     put_suite(out, child.suite);

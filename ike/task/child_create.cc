@@ -39,7 +39,7 @@ void give_up_offer(Context& ctx, IkeSa& sa, ChildOffer& offer, const Refusal& re
   child_failed(ctx, sa, offer, why);
   close_if_useless(ctx, sa, why);
   if (refusal.by_peer || sa.state != State::established) return;
-  sa.queue.emplace_back(DoDeleteChild{spi_in, {}, why.code});
+  sa.queue.emplace_back(DoDeleteChild{spi_in, {}, why.code, false, protocol_of(offer)});
   run_queue(ctx, sa);
 }
 

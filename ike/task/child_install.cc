@@ -59,12 +59,12 @@ ChildSpec spec_of(const IkeSa& sa, const Child& child, ChildKeys keys) {
 
 // The peer believes in a child that we could not install: it is told, by DELETE of the child, or of the IKE SA if that
 // has no other.
-void take_back(Context& ctx, IkeSa& sa, base::Spi spi_in, const Failure& why) {
+void take_back(Context& ctx, IkeSa& sa, const Child& child, const Failure& why) {
   if (sa.children.empty()) {
     close_if_useless(ctx, sa, why);
     if (sa.state != State::established) return;
   }
-  sa.queue.emplace_back(DoDeleteChild{spi_in, {}, why.code});
+  sa.queue.emplace_back(DoDeleteChild{child.spi_in, {}, why.code, false, protocol_of(child.suite)});
   run_queue(ctx, sa);
 }
 
@@ -83,7 +83,7 @@ void give_up(Context& ctx, IkeSa& sa, base::ChildId id, const Failure& why, wire
     send_response(ctx, sa, sa.held->exchange, payloads);
     run_queue(ctx, sa);
   } else {
-    take_back(ctx, sa, child.spi_in, why);
+    take_back(ctx, sa, child, why);
   }
 }
 
@@ -125,6 +125,8 @@ void send_held(Context& ctx, IkeSa& sa) {
 
 std::expected<base::ChildId, std::string> install(Context& ctx, IkeSa& sa, const Agreed& agreed, const Nonces& nonces,
                                                   InstallOrder& order) {
+  // RFC 4302 signs the addresses that a NAT changes.
+  if (agreed.suite.ah() && sa.encap()) return std::unexpected("AH does not pass the NAT on the way");
   auto keys = make_keys(sa, agreed.suite, nonces, order.shared, order.initiator);
   if (!keys) return std::unexpected(fmt::format("the child's keys could not be made: {}", crypto::text(keys.error())));
   Child child;

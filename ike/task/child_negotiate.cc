@@ -81,6 +81,11 @@ Groups groups_of(const ChildOffer& offer) { return offer.nonce.empty() ? Groups:
 
 }  // namespace
 
+Protocol protocol_of(const ChildOffer& offer) {
+  const auto& proposals = offer.config->esp_proposals;
+  return proposals.empty() ? Protocol::esp : proposals.front().protocol;
+}
+
 void complete_offer(Context& ctx, const IkeSa& sa, ChildOffer& offer) {
   offer.spi_in = ctx.new_esp_spi();
   offer.local_ts = resolve(offer.config->local_ts, sa.local.address);
@@ -131,7 +136,7 @@ std::expected<Agreed, Refusal> answer_offer(const IkeSa& sa, const wire::Payload
     auto chosen = select(candidate.config->esp_proposals, *offered, Prefer::ours, groups);
     const auto suite = chosen ? esp_suite(chosen->proposal) : std::nullopt;
     const auto spi = chosen ? esp_spi(*chosen) : std::nullopt;
-    if (!suite || !spi || spi->value < 256) continue;
+    if (!suite || !spi || spi->value < 256 || (suite->ah() && sa.encap())) continue;
     return Agreed{candidate.config,       std::move(*chosen), *suite,          *spi,
                   candidate.config->mode, candidate.local,    candidate.remote};
   }

@@ -3,6 +3,7 @@
 
 #include <fmt/core.h>
 
+#include <map>
 #include <utility>
 
 #include "ike/task/exchange.h"
@@ -20,7 +21,7 @@ constexpr base::Duration kDeleteAgain = std::chrono::seconds(5);
 
 wire::Payloads payloads_of(const Operation& what) {
   if (const auto* child = std::get_if<DoDeleteChild>(&what)) {
-    return {wire::DeletePayload{Protocol::esp, {child->spi_in}}};
+    return {wire::DeletePayload{child->protocol, {child->spi_in}}};
   }
   if (std::holds_alternative<DoDeleteIke>(what)) return {wire::DeletePayload{Protocol::ike, {}}};
   return {};
@@ -62,19 +63,19 @@ struct Deleted {
 // RFC 7296 1.4.1: the answer names our halves of the pairs. For a child that we are deleting ourselves, too, it does
 // not: both requests crossed, and each names its own half already.
 Deleted delete_children(Context& ctx, IkeSa& sa, const wire::Payloads& payloads) {
-  std::vector<base::Spi> ours;
+  std::map<Protocol, std::vector<base::Spi>> ours;
   Deleted out;
   for (const auto& payload : payloads) {
     const auto* request = std::get_if<wire::DeletePayload>(&payload);
-    if (request == nullptr || request->protocol != Protocol::esp) continue;
+    if (request == nullptr || request->protocol == Protocol::ike) continue;
     for (auto spi : request->spis) {
       auto* child = sa.child_by_spi_out(spi);
-      if (child == nullptr) continue;
-      if (child->state != ChildState::deleting) ours.push_back(child->spi_in);
+      if (child == nullptr || protocol_of(child->suite) != request->protocol) continue;
+      if (child->state != ChildState::deleting) ours[request->protocol].push_back(child->spi_in);
       if (auto waits_for = deleted_by_peer(ctx, sa, *child)) out.waits_for = waits_for;
     }
   }
-  if (!ours.empty()) out.answer.emplace_back(wire::DeletePayload{Protocol::esp, std::move(ours)});
+  for (auto& [protocol, spis] : ours) out.answer.emplace_back(wire::DeletePayload{protocol, std::move(spis)});
   return out;
 }
 
@@ -87,6 +88,7 @@ void start_informational(Context& ctx, IkeSa& sa, Operation what) {
     it->second.state = ChildState::deleting;
     it->second.rekey_at.reset();
     remove->unsure = unknown_to_peer(ctx, it->second);
+    remove->protocol = protocol_of(it->second.suite);
   }
   const auto payloads = payloads_of(what);
   send_request(ctx, sa, wire::ExchangeType::informational, payloads, std::move(what));
@@ -102,7 +104,7 @@ void on_informational_response(Context& ctx, IkeSa& sa, Operation what, const wi
   }
   if (auto* child = std::get_if<DoDeleteChild>(&what); child != nullptr && child->child) {
     auto it = sa.children.find(*child->child);
-    if (it != sa.children.end() && child->unsure && find_delete(payloads, Protocol::esp) == nullptr) {
+    if (it != sa.children.end() && child->unsure && find_delete(payloads, child->protocol) == nullptr) {
       it->second.delete_at = ctx.now + kDeleteAgain;
       it->second.delete_reason = child->reason;
       ctx.touch(sa);

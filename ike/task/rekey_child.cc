@@ -60,7 +60,10 @@ void send(Context& ctx, IkeSa& sa, DoRekeyChild what) {
     failed(ctx, sa, what, Failure{made.error().reason, kStep, made.error().text, {}});
     return run_queue(ctx, sa);
   }
-  wire::Payloads payloads{wire::notify(wire::NotifyType::rekey_sa, sa.children.at(what.old).spi_in)};
+  const auto& old = sa.children.at(what.old);
+  auto rekey = wire::notify(wire::NotifyType::rekey_sa, old.spi_in);
+  rekey.protocol = protocol_of(old.suite);
+  wire::Payloads payloads{std::move(rekey)};
   for (auto& payload : offer_payloads(offer)) payloads.push_back(std::move(payload));
   send_request(ctx, sa, wire::ExchangeType::create_child_sa, payloads, std::move(what));
 }
@@ -134,7 +137,7 @@ void on_rekey_child_response(Context& ctx, IkeSa& sa, DoRekeyChild what, const w
     failed(ctx, sa, what, Failure{answer ? Reason::not_found : answer.error().reason, kStep, text, {}});
     // Before the DELETE of the old one, which may be queued already: the peer would take that for the rekey's last
     // step.
-    sa.queue.emplace_front(DoDeleteChild{spi_in, {}, Reason::rekeyed});
+    sa.queue.emplace_front(DoDeleteChild{spi_in, {}, Reason::rekeyed, false, protocol_of(what.offer)});
     return;
   }
   // What the peer's own rekey made here is the redundant one: it is never sent on, and goes by the peer's DELETE.
@@ -155,8 +158,8 @@ Judged judge(IkeSa& sa, const wire::NotifyPayload& rekey) {
   using enum wire::NotifyType;
   base::ByteReader reader(rekey.spi);
   const auto spi = reader.u32();
-  auto* old = rekey.protocol == Protocol::esp && spi ? sa.child_by_spi_out({*spi}) : nullptr;
-  if (old == nullptr) {
+  auto* old = spi ? sa.child_by_spi_out({*spi}) : nullptr;
+  if (old == nullptr || protocol_of(old->suite) != rekey.protocol) {
     return {nullptr,
             Refusal{child_sa_not_found, Reason::not_found, "the peer wants to rekey a child that is not here"}};
   }

@@ -8,6 +8,7 @@
 #include <functional>
 #include <stdexcept>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -139,7 +140,9 @@ class Pair : public ::testing::Test {
       EXPECT_TRUE(base::equal_constant_time(mine.keys.auth_out.view(), other.keys.auth_in.view()));
       EXPECT_EQ(mine.keys.cipher_in.size(), mine.suite.cipher_key_octets());
       EXPECT_EQ(mine.keys.auth_in.size(), mine.suite.auth_key_octets());
-      EXPECT_FALSE(base::equal_constant_time(mine.keys.cipher_in.view(), mine.keys.cipher_out.view()));
+      const auto& [in, out] = mine.suite.ah() ? std::tie(mine.keys.auth_in, mine.keys.auth_out)
+                                              : std::tie(mine.keys.cipher_in, mine.keys.cipher_out);
+      EXPECT_FALSE(base::equal_constant_time(in.view(), out.view()));
     }
   }
 

@@ -99,6 +99,20 @@ TEST(Handling, RefusesWhatNobodyCouldFollow) {
                   "f:9:12: mark_in: x is no number of 32 bits, expected one, decimal or 0x hex"));
 }
 
+TEST(AhProposals, StandAloneOrBehindEsp) {
+  const auto protocols = [](const std::string& child) {
+    std::vector<ike::Protocol> out;
+    const auto got = loaded(with(child));
+    EXPECT_TRUE(got.config);
+    for (const auto& one : got.config->ike->conns[0]->children[0].esp_proposals) out.push_back(one.protocol);
+    return out;
+  };
+  using enum ike::Protocol;
+  EXPECT_EQ(protocols("ah_proposals = sha256, sha512"), (std::vector{ah, ah}));
+  EXPECT_EQ(protocols("ah_proposals = sha256\n esp_proposals = aes128gcm16"), (std::vector{esp, ah}));
+  EXPECT_EQ(protocols("esp_proposals = aes128gcm16"), std::vector{esp});
+}
+
 TEST(UniqueKey, IsReadAsStrongSwanDoes) {
   using enum ike::Unique;
   for (const auto& [word, policy] :

@@ -137,7 +137,7 @@ TEST(Connections, APacketBringsATrappedChildUpOnceHoweverManyCome) {
   const auto& status = conns.children().at(kNet);
   EXPECT_EQ(to_string(status), "trapped");
   EXPECT_FALSE(conns.next_due()) << "nobody wants it yet";
-  for (int i = 0; i < 3; ++i) conns.on_acquire(at(1), kNet, kPacket);
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(conns.on_acquire(at(1), kNet, kPacket), i == 0);
   EXPECT_EQ(conns.take_due(at(1)), std::vector{kNet});
   ASSERT_TRUE(status.packet);
   EXPECT_EQ(status.packet->remote, kPacket.remote);

@@ -30,6 +30,16 @@ TEST(Proposal, AeadTakesItsPrfFromTheHash) {
   EXPECT_EQ(parse(Protocol::ike, "aes128gcm16-sha256-ecp256"), parse(Protocol::ike, "aes128gcm16-prfsha256-ecp256"));
 }
 
+TEST(Proposal, AhIsIntegrityAlone) {
+  EXPECT_THAT(parse(Protocol::ah, "sha256"), ElementsAre(Transform{integ, 12, 0}, Transform{esn, 0, 0}));
+  EXPECT_THAT(parse(Protocol::ah, "sha512-x25519-esn"),
+              ElementsAre(Transform{integ, 14, 0}, Transform{group, 31, 0}, Transform{esn, 1, 0}));
+  EXPECT_EQ(parse_proposals(Protocol::ah, "sha384-x25519")->at(0).text(), "sha384-x25519");
+  EXPECT_THAT(error(Protocol::ah, "aes128gcm16"), HasSubstr("has no place in an AH proposal"));
+  EXPECT_THAT(error(Protocol::ah, "x25519"), HasSubstr("no integrity algorithm"));
+  EXPECT_TRUE(parse_proposals(Protocol::ah, "default").has_value());
+}
+
 TEST(Proposal, Esp) {
   EXPECT_THAT(parse(Protocol::esp, "aes128gcm16"), ElementsAre(Transform{encr, 20, 128}, Transform{esn, 0, 0}));
   EXPECT_THAT(
@@ -81,7 +91,7 @@ TEST(Proposal, ErrorsNameWhatIsMissing) {
   EXPECT_THAT(error(Protocol::esp, "aes128-aes128gcm16-sha256"), HasSubstr("in one proposal"));
   EXPECT_THAT(error(Protocol::ike, "aes128gcm16-x25519"), HasSubstr("no pseudo-random function"));
   EXPECT_THAT(error(Protocol::ike, "aes128-sha256"), HasSubstr("no key exchange group"));
-  EXPECT_FALSE(parse_proposals(Protocol::ah, "sha256"));
+  EXPECT_FALSE(parse_proposals(Protocol::none, "sha256"));
 }
 
 }  // namespace

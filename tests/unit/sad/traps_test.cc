@@ -314,6 +314,37 @@ TEST(Handling, AnSaWithAMarkLeftByAFormerSelfIsFoundAndRemoved) {
   EXPECT_EQ(world.released, 2U);
 }
 
+ike::InstallChild ah_child(OffloadWanted wanted) {
+  auto out = child(1, wanted);
+  out.child.suite = {base::EspCipher::none, 0, base::EspAuth::hmac_sha2_256_128, false};
+  out.child.keys.cipher_in = base::Secret();
+  out.child.keys.cipher_out = base::Secret();
+  out.child.keys.auth_in = base::Secret(32);
+  out.child.keys.auth_out = base::Secret(32);
+  return out;
+}
+
+TEST(Ah, RunsInSoftwareAndSaysWhyOrIsRefused) {
+  World world;
+  world.plan({plan_for("net")});
+  world.kernel.devices[kNic] = {};
+  const auto answer = world.install(ah_child(OffloadWanted::automatic));
+  ASSERT_NE(installed(answer), nullptr);
+  EXPECT_EQ(installed(answer)->in.reason_code, "ah-in-software");
+  EXPECT_EQ(installed(answer)->out.reason_code, "ah-in-software");
+  EXPECT_THAT(installed(answer)->out.reason, HasSubstr("AH is not offloadable"));
+  ASSERT_TRUE(met(world)->esp);
+  EXPECT_TRUE(met(world)->esp->ah);
+  EXPECT_TRUE(world.kernel.outbound_for(*met(world)->esp));
+  for (const auto& [slot, sa] : world.ledger_sas) EXPECT_EQ(sa.proto, 51);
+  world.remove({1});
+  EXPECT_EQ(world.kernel.sa_count(), 0U);
+  const auto strict = world.install(ah_child(OffloadWanted::crypto));
+  ASSERT_NE(refused(strict), nullptr);
+  EXPECT_EQ(refused(strict)->reason_code, "ah-in-software");
+  EXPECT_EQ(world.kernel.sa_count(), 0U);
+}
+
 TEST(Handling, APriorityThatIsSaidKeepsTheOrderOfLayers) {
   World world;
   auto plan = trapped();

@@ -193,6 +193,26 @@ TEST(EncodeSa, MarksInterfaceAndHeaderBits) {
   EXPECT_EQ(deleted.as<xfrm_mark>(XFRMA_MARK).v, 0x10U) << "or the kernel does not find it";
 }
 
+TEST(EncodeSa, AhHasNoCipherAndItsOwnProtocol) {
+  SaSpec spec = gcm_in();
+  spec.suite = {base::EspCipher::none, 0, base::EspAuth::hmac_sha2_256_128, false};
+  spec.cipher_key = {};
+  spec.auth_key = key_of(32);
+  EXPECT_TRUE(spec.id().ah);
+  const Taken got = take_sa(std::move(spec));
+  EXPECT_EQ(got.head<xfrm_usersa_info>().id.proto, IPPROTO_AH);
+  EXPECT_FALSE(got.attributes.contains(XFRMA_ALG_CRYPT));
+  EXPECT_FALSE(got.attributes.contains(XFRMA_ALG_AEAD));
+  EXPECT_EQ(got.as<xfrm_algo_auth>(XFRMA_ALG_AUTH_TRUNC).alg_trunc_len, 128U);
+  const Taken deleted = take(DelSa{{address("192.0.2.2"), {1}, {}, true}}, sizeof(xfrm_usersa_id));
+  EXPECT_EQ(deleted.head<xfrm_usersa_id>().proto, IPPROTO_AH);
+  PolicySpec policy;
+  policy.id.selector = {*base::Prefix::parse("10.1.0.0/16"), *base::Prefix::parse("10.2.0.0/16"), 0, {}, {}};
+  policy.esp = Template{address("192.0.2.1"), address("192.0.2.2"), 7, base::SaMode::tunnel, true};
+  const Taken put = take(PutPolicy{policy}, sizeof(xfrm_userpolicy_info));
+  EXPECT_EQ(put.as<xfrm_user_tmpl>(XFRMA_TMPL).id.proto, IPPROTO_AH);
+}
+
 TEST(EncodeSa, OffloadNamesDeviceAndDirection) {
   SaSpec spec = gcm_in();
   spec.offload = Offload{OffloadKind::crypto, 9};

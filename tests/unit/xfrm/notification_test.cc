@@ -45,7 +45,7 @@ TEST(Notifications, ExpireNamesTheSaAndTheLimit) {
     EXPECT_EQ(seen->kind, hard != 0 ? Notification::Kind::hard_limit : Notification::Kind::soft_limit);
     EXPECT_EQ(seen->sa, (SaId{address("192.0.2.2"), {0xc0ffee01}}));
   }
-  expire.state.id.proto = IPPROTO_AH;
+  expire.state.id.proto = IPPROTO_COMP;
   const auto octets = raw(XFRM_MSG_EXPIRE, expire);
   EXPECT_FALSE(decode_notification(*reinterpret_cast<const nlmsghdr*>(octets.data())));
 }
