@@ -21,7 +21,7 @@ std::vector<Result> ModelKernel::execute(std::span<const Request> requests) {
   out.reserve(requests.size());
   for (const auto& request : requests) {
     out.push_back(carry_out(request));
-    journal_.push_back((out.back() ? "" : "! ") + describe(request));
+    if (keeps_journal) journal_.push_back((out.back() ? "" : "! ") + describe(request));
   }
   return out;
 }
@@ -48,8 +48,9 @@ Result ModelKernel::apply(const AddSa& add) {
   const auto key = spec.cipher_key.view();
   const bool throw_away = std::ranges::all_of(key, [](auto octet) { return octet == 0; });
   if (spec.direction == base::Direction::out && !throw_away) {
-    const bool fresh = outbound_keys_.insert(std::hash<std::string_view>{}(base::as_text(key))).second;
-    if (!fresh) ++keys_reused_;
+    const auto hash = std::hash<std::string_view>{}(base::as_text(key));
+    if (std::ranges::find(outbound_keys_, hash) != outbound_keys_.end()) ++keys_reused_;
+    outbound_keys_.push_back(hash);
   }
   beside_[state.id] = {spec.direction, ++added_, std::hash<std::string_view>{}(base::as_text(key))};
   sas_.emplace(state.id, state);

@@ -7,7 +7,6 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -60,6 +59,7 @@ class ModelKernel : public Kernel {
   void carry(const SaId& id, std::uint64_t packets, std::uint64_t bytes);
   // One line per request, in order, with "!" before those that failed.
   [[nodiscard]] const std::vector<std::string>& journal() const { return journal_; }
+  bool keeps_journal = true;  // false: for long runs, whose memory is looked at
   // How often an outbound SA was added with a key that an earlier one had: each is a reused GCM nonce.
   [[nodiscard]] std::size_t outbound_keys_reused() const { return keys_reused_; }
 
@@ -72,6 +72,12 @@ class ModelKernel : public Kernel {
   Result apply(const DelPolicy& del);
   Result offload(const SaSpec& spec, SaState& state);
 
+  static std::vector<std::size_t> reserved(std::size_t count) {
+    std::vector<std::size_t> out;
+    out.reserve(count);
+    return out;
+  }
+
   struct Beside {  // what the kernel knows of an SA and SaState does not say
     base::Direction direction = base::Direction::in;
     std::uint64_t order = 0;
@@ -82,7 +88,8 @@ class ModelKernel : public Kernel {
   std::uint64_t added_ = 0;
   std::map<PolicyId, PolicySpec> policies_;
   std::vector<std::string> journal_;
-  std::set<std::size_t> outbound_keys_;  // hashes of keys that are not all zeros
+  // Hashes of keys that are not all zeros; eight octets a key, as the memory of long runs is looked at.
+  std::vector<std::size_t> outbound_keys_ = reserved(4096);
   std::size_t keys_reused_ = 0;
 };
 

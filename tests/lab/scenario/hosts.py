@@ -8,6 +8,8 @@
 
 A packet capture in `wire` sees what is really on the wire: nothing there knows an SA.
 """
+import sys
+
 from .shell import lib, ns, run
 
 GW, PEER, WIRE = "gw", "peer", "wire"
@@ -115,6 +117,20 @@ def add_nat():
   }}
 }}
 """)
+
+
+# Deletes every entry of the connection tracking table (nfnetlink_conntrack.h: IPCTNL_MSG_CT_DELETE without a tuple).
+FORGET = '''
+import socket, struct
+nl = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_NETFILTER)
+nl.send(struct.pack("=IHHIIBBH", 20, 1 << 8 | 2, 5, 1, 0, 0, 0, 0))
+raise SystemExit(-struct.unpack_from("=i", nl.recv(4096), 16)[0])
+'''
+
+
+def forget_mappings():
+    """The NAT has other ports for everybody from now on."""
+    ns(WIRE, sys.executable, "-c", FORGET)
 
 
 def destroy():

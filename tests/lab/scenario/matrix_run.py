@@ -63,6 +63,8 @@ class CellRun:
         self.agreement("xfrm state agrees")
         self.carry("traffic", "ping=10x56", "sizes=1,500,1300", "both=100000")
         self.rekeys()
+        if self.cell["path"] == "nat" and self.cell["role"] == "responder":
+            self.remap()
         self.liveness()
         self.one_generation()
         self.down()
@@ -133,6 +135,27 @@ class CellRun:
         self.check("pings during rekeys", "all answered" + f", but {early} that pluto sent ahead" * (self.ahead > 0),
                    f"all answered, but {lost} that pluto sent ahead" if self.ahead else f"{lost} of {sent} lost" if lost else
                    "all answered")
+
+    def remap(self):
+        """The peer's NAT takes another port for it: espgate follows its first packet, with new keys."""
+        mark = len(self.bench.gateway.log())
+        spis = {state.spi for held in self.states() for state in held}
+        begin = time.monotonic()
+        hosts.forget_mappings()
+        stream = traffic.PingStream(self.bench.directory, self.peer.name, *reversed(self.ends.inner))
+        try:
+            wait_for("the children to follow", lambda: all(len({s.spi for s in held} - spis) >= 2 for held in self.states()),
+                     15, 0.05)
+            found = "new SAs"
+        except Failed as failure:
+            found = str(failure)
+        followed = time.monotonic() - begin
+        self.check("another mapping at the peer's NAT", "new SAs", found)
+        self.carry("another mapping: traffic", "ping=3x56", "sizes=1300")
+        sent, answered = stream.end()
+        print(f"       (followed after {followed:.1f} s, {sent - answered} of {sent} pings lost)", flush=True)
+        lines = [line for line in self.bench.gateway.log()[mark:].splitlines() if "has a new mapping" in line]
+        self.check("another mapping: lines in the log", 1, len(lines))
 
     def rekey(self, who, what):
         label, conn = f"{who} rekeys the {what}", self.ends.conn

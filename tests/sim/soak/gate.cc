@@ -19,6 +19,7 @@ ike::EngineOptions options_for(const Gate::Setting& setting) {
 
 Gate::Gate(Setting setting) : setting_(std::move(setting)), rng_(setting_.seed), engine_(options_for(setting_), rng_) {
   kernel.devices[kNic] = {};
+  kernel.keeps_journal = false;
   pump({}, sad_.on_plan({}, setting_.plan));
   take({}, engine_.on_command({}, ike::Load{setting_.config}));
 }

@@ -82,6 +82,7 @@ int main(int argc, char** argv) {
   const auto options = parse(argc, argv);
   if (!options) return usage();
   std::uint64_t bad = 0, rekeys = 0, done = 0;
+  RunResult last;
   if (options->json) fmt::print("[");
   for (std::uint64_t i = 0; i < options->runs; ++i) {
     const auto one = espgate::soak::run(RunOptions{options->seed + i, static_cast<int>(options->loss), options->trace,
@@ -94,9 +95,14 @@ int main(int argc, char** argv) {
     } else if (!one.good() || options->runs == 1) {
       print_text(one);
     }
+    last = one;
     if (!one.good() && options->until_bad) break;
   }
   if (options->json) fmt::print("]\n");
+  if (options->hours != 0 && last.heap_early != 0) {
+    fmt::print(stderr, "heap in use: {} octets after two hours, {} at the end; open files: {} and {}\n",
+               last.heap_early, last.heap_late, last.files_early, last.files_late);
+  }
   fmt::print(stderr, "{} runs, {} not good; {} rekeys\n", done, bad, rekeys);
   return bad == 0 ? 0 : 2;
 }

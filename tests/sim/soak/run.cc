@@ -2,6 +2,11 @@
 #include "tests/sim/soak/run.h"
 
 #include <fmt/core.h>
+#include <malloc.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <iterator>
 
 #include "tests/sim/soak/world.h"
 
@@ -11,6 +16,13 @@ namespace {
 
 using std::chrono::milliseconds;
 using std::chrono::seconds;
+
+// Octets that malloc has given out.
+std::size_t heap_in_use() { return mallinfo2().uordblks + mallinfo2().hblkhd; }
+
+std::size_t open_files() {
+  return static_cast<std::size_t>(std::distance(std::filesystem::directory_iterator("/proc/self/fd"), {}));
+}
 
 class Run {
  public:
@@ -23,7 +35,15 @@ class Run {
     world_.lose(options_.loss);
     world_.run_until(world_.now + seconds(10));
     const auto end = world_.now + std::chrono::hours(options_.hours);
+    world_.run_until(std::min(end, world_.now + std::chrono::hours(2)));
+    auto& result = world_.result;
+    result.heap_early = heap_in_use();
+    result.files_early = open_files();
     world_.run_until(end);
+    result.heap_late = heap_in_use();
+    result.files_late = open_files();
+    if (result.heap_late > result.heap_early + result.heap_early / 100) result.why = "the heap grew by more than 1 %";
+    if (result.files_late != result.files_early) result.why = "files were left open";
     world_.calm();
     settle(end);
     judge();

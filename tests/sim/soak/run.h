@@ -26,7 +26,9 @@ struct RunResult {
   std::size_t plaintext = 0;   // packets of the child that left in the clear
   std::size_t lost = 0;        // packets that a rekey lost: sent and not received though the child was up on both sides
   std::size_t rekeys = 0;      // of children and IKE SAs
-  std::string why;             // of what went wrong; empty: nothing
+  // --hours: octets of the heap in use and open files after two hours and at the end; 0 where malloc does not tell.
+  std::size_t heap_early = 0, heap_late = 0, files_early = 0, files_late = 0;
+  std::string why;  // of what went wrong; empty: nothing
 
   [[nodiscard]] bool good() const {
     return converged && orphan_sas == 0 && plaintext == 0 && lost == 0 && two_generations_s <= 60 && why.empty();
