@@ -88,7 +88,7 @@ def a_second_one_of_the_same_peer_is_kept_out(directory):
     left.start()
     answer = up(left, "demo", status=2)
     expect("it is refused", answer["error"]["code"] == "auth-failed", answer)
-    expect("and why stands in the log", "not-unique" in right.log(), right.log())
+    wait_for("the reason to stand in the log", lambda: "not-unique" in right.log())
     expect("the first stays", len(right.json("ike", "show")) == 1)
     left.write_config(left.config.read_text().replace("unique = never", "unique = no"))
     reload(left)
