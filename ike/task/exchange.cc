@@ -135,11 +135,15 @@ void run_queue(Context& ctx, IkeSa& sa) {
   }
 }
 
+void send_again(Context& ctx, const IkeSa& sa) {
+  ctx.send(sa, sa.outgoing->message);
+  for (const auto& fragment : sa.outgoing->fragments) ctx.send(sa, fragment);
+}
+
 void on_retransmit_due(Context& ctx, IkeSa& sa) {
   const bool given_up = denied_for_good(ctx, sa);
   if (!given_up && sa.outgoing->timer.again(ctx.now)) {
-    ctx.send(sa, sa.outgoing->message);
-    for (const auto& fragment : sa.outgoing->fragments) ctx.send(sa, fragment);
+    send_again(ctx, sa);
     ctx.touch(sa);
     return;
   }

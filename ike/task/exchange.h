@@ -23,6 +23,9 @@ void send_response(Context& ctx, IkeSa& sa, wire::ExchangeType exchange, const w
 // Starts the next queued operation if nothing stands in its way.
 void run_queue(Context& ctx, IkeSa& sa);
 
+// Our request that is under way, to the octet.
+void send_again(Context& ctx, const IkeSa& sa);
+
 // Our request was not answered in time: sends it again, or closes the SA.
 void on_retransmit_due(Context& ctx, IkeSa& sa);
 

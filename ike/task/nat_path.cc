@@ -13,7 +13,9 @@ namespace {
 // RFC 7296 2.23: who is behind a NAT itself does not follow, as its own NAT may be what changed.
 bool follows(const IkeSa& sa) { return sa.nat_remote && !sa.nat_local; }
 
+// What is under way goes out again at once: no answer can come to what went to the old mapping.
 void children_follow(Context& ctx, IkeSa& sa) {
+  if (sa.outgoing) send_again(ctx, sa);
   for (auto& [id, child] : sa.children) follow_child(ctx, sa, child);
   run_queue(ctx, sa);
 }

@@ -65,6 +65,19 @@ TEST_F(Pair, GoodEspFromElsewhereTellsOfANewMapping) {
   EXPECT_EQ(b.sad.size(), 1U);
 }
 
+TEST_F(Pair, WhatIsUnderWayGoesToTheNewMappingAtOnce) {
+  net.put_behind_nat(a, "203.0.113.7");
+  establish();
+  net.put_behind_nat(a, "203.0.113.8");
+  const auto id = b.rekey({{}, "site", {}, {}, {}});  // to the old mapping, where it is lost
+  net.run(milliseconds(200));
+  ASSERT_EQ(b.result(id), nullptr);
+  b.command(ike::PeerMoved{b.sad.begin()->first, {*base::Address::parse("203.0.113.8"), 24500}});
+  net.run(milliseconds(500));
+  EXPECT_TRUE(b.succeeded(id)) << "before the first retransmission is due";
+  expect_settled();
+}
+
 TEST_F(Pair, WhoIsBehindANatDoesNotFollow) {
   net.put_behind_nat(a, "203.0.113.7");
   establish();

@@ -122,7 +122,7 @@ def add_nat():
 # Deletes every entry of the connection tracking table (nfnetlink_conntrack.h: IPCTNL_MSG_CT_DELETE without a tuple).
 FORGET = '''
 import socket, struct
-nl = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_NETFILTER)
+nl = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 12)  # NETLINK_NETFILTER
 nl.send(struct.pack("=IHHIIBBH", 20, 1 << 8 | 2, 5, 1, 0, 0, 0, 0))
 raise SystemExit(-struct.unpack_from("=i", nl.recv(4096), 16)[0])
 '''
