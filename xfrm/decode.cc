@@ -41,10 +41,13 @@ struct ReplayEsn {
 };
 static_assert(sizeof(ReplayEsn) == sizeof(xfrm_replay_state_esn));
 
+// A copy: messages follow each other in steps of four octets, which is not enough for what is in them.
 template <class T>
-const T* header(const nlmsghdr& message) {
-  if (mnl_nlmsg_get_payload_len(&message) < sizeof(T)) return nullptr;
-  return static_cast<const T*>(mnl_nlmsg_get_payload(&message));
+std::optional<T> header(const nlmsghdr& message) {
+  if (mnl_nlmsg_get_payload_len(&message) < sizeof(T)) return std::nullopt;
+  T out;
+  std::memcpy(&out, mnl_nlmsg_get_payload(&message), sizeof out);
+  return out;
 }
 
 std::uint64_t wide(std::uint32_t high, std::uint32_t low) { return std::uint64_t{high} << 32 | low; }
@@ -73,8 +76,8 @@ PolicyDirection direction_of(std::uint8_t from) {
 }  // namespace
 
 std::optional<SaState> decode_sa(const nlmsghdr& message) {
-  const auto* info = header<xfrm_usersa_info>(message);
-  if (info == nullptr || !is_ipsec(info->id.proto)) return std::nullopt;
+  const auto info = header<xfrm_usersa_info>(message);
+  if (!info || !is_ipsec(info->id.proto)) return std::nullopt;
   const Attributes attributes(message, sizeof *info);
   SaState out;
   out.id = {address_of(info->id.daddr, info->family),
@@ -100,13 +103,13 @@ std::optional<SaState> decode_sa(const nlmsghdr& message) {
 }
 
 bool has_direction(const nlmsghdr& message) {
-  const auto* info = header<xfrm_usersa_info>(message);
-  return info != nullptr && Attributes(message, sizeof *info).has(kAttributeSaDirection);
+  const auto info = header<xfrm_usersa_info>(message);
+  return info.has_value() && Attributes(message, sizeof *info).has(kAttributeSaDirection);
 }
 
 std::optional<PolicySpec> decode_policy(const nlmsghdr& message) {
-  const auto* info = header<xfrm_userpolicy_info>(message);
-  if (info == nullptr || info->dir >= XFRM_POLICY_MAX) return std::nullopt;
+  const auto info = header<xfrm_userpolicy_info>(message);
+  if (!info || info->dir >= XFRM_POLICY_MAX) return std::nullopt;
   const Attributes attributes(message, sizeof *info);
   const auto type = attributes.get<xfrm_userpolicy_type>(XFRMA_POLICY_TYPE);
   if (type && type->type != XFRM_POLICY_TYPE_MAIN) return std::nullopt;
@@ -126,8 +129,8 @@ std::optional<PolicySpec> decode_policy(const nlmsghdr& message) {
 namespace {
 
 std::optional<Notification> decode_acquire(const nlmsghdr& message) {
-  const auto* acquire = header<xfrm_user_acquire>(message);
-  if (acquire == nullptr || !is_ipsec(acquire->id.proto) || acquire->policy.dir >= XFRM_POLICY_MAX) {
+  const auto acquire = header<xfrm_user_acquire>(message);
+  if (!acquire || !is_ipsec(acquire->id.proto) || acquire->policy.dir >= XFRM_POLICY_MAX) {
     return std::nullopt;
   }
   const Attributes attributes(message, sizeof *acquire);
@@ -148,8 +151,8 @@ std::optional<Notification> decode_acquire(const nlmsghdr& message) {
 
 // net/xfrm/xfrm_user.c, build_mapping: the ports are in network order, the mark of the SA is not told.
 std::optional<Notification> decode_mapping(const nlmsghdr& message) {
-  const auto* mapping = header<xfrm_user_mapping>(message);
-  if (mapping == nullptr || mapping->id.proto != IPPROTO_ESP) return std::nullopt;
+  const auto mapping = header<xfrm_user_mapping>(message);
+  if (!mapping || mapping->id.proto != IPPROTO_ESP) return std::nullopt;
   Notification out;
   out.kind = Notification::Kind::mapping;
   out.sa = {address_of(mapping->id.daddr, mapping->id.family), {ntohl(mapping->id.spi)}, {}};
@@ -164,8 +167,8 @@ std::optional<Notification> decode_notification(const nlmsghdr& message) {
   if (message.nlmsg_type == XFRM_MSG_MAPPING) return decode_mapping(message);
   Notification out;
   if (message.nlmsg_type == XFRM_MSG_EXPIRE) {
-    const auto* expire = header<xfrm_user_expire>(message);
-    if (expire == nullptr || !is_ipsec(expire->state.id.proto)) return std::nullopt;
+    const auto expire = header<xfrm_user_expire>(message);
+    if (!expire || !is_ipsec(expire->state.id.proto)) return std::nullopt;
     out.sa = {address_of(expire->state.id.daddr, expire->state.family),
               {ntohl(expire->state.id.spi)},
               mark_of(Attributes(message, sizeof *expire)),
@@ -174,8 +177,8 @@ std::optional<Notification> decode_notification(const nlmsghdr& message) {
     return out;
   }
   if (message.nlmsg_type != XFRM_MSG_NEWAE) return std::nullopt;
-  const auto* event = header<xfrm_aevent_id>(message);
-  if (event == nullptr || !is_ipsec(event->sa_id.proto)) return std::nullopt;
+  const auto event = header<xfrm_aevent_id>(message);
+  if (!event || !is_ipsec(event->sa_id.proto)) return std::nullopt;
   out.kind = Notification::Kind::sequence;
   const Attributes attributes(message, sizeof *event);
   out.sa = {address_of(event->sa_id.daddr, event->sa_id.family),
@@ -190,8 +193,8 @@ std::optional<Notification> decode_notification(const nlmsghdr& message) {
 
 std::optional<Ack> decode_ack(const nlmsghdr& message) {
   if (message.nlmsg_type != NLMSG_ERROR) return std::nullopt;
-  const auto* error = header<nlmsgerr>(message);
-  if (error == nullptr) return std::nullopt;
+  const auto error = header<nlmsgerr>(message);
+  if (!error) return std::nullopt;
   Ack out{-error->error, {}};
   if ((message.nlmsg_flags & NLM_F_ACK_TLVS) == 0) return out;
   // Behind the header come the request's own octets unless the kernel capped them, then the attributes.

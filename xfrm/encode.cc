@@ -243,7 +243,16 @@ nlmsghdr* put(const DelPolicy& del, std::uint32_t sequence, const Features&, std
 
 std::size_t encode(const Request& request, std::uint32_t sequence, const Features& features,
                    std::span<std::uint8_t> to) {
-  return std::visit([&](const auto& what) { return put(what, sequence, features, to)->nlmsg_len; }, request);
+  // Messages follow each other in steps of four octets, the structs in them are made for steps of eight: each is
+  // written where that holds, then moved to its place.
+  const std::size_t off = (8 - reinterpret_cast<std::uintptr_t>(to.data()) % 8) % 8;
+  const std::size_t length =
+      std::visit([&](const auto& what) { return put(what, sequence, features, to.subspan(off))->nlmsg_len; }, request);
+  if (off != 0) {
+    std::memmove(to.data(), to.data() + off, length);
+    std::memset(to.data() + length, 0, off);
+  }
+  return length;
 }
 
 std::size_t encode_dump(Table table, std::uint32_t sequence, std::span<std::uint8_t> to) {

@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Traps, shunts and uniqueness in the real programs, with `--kernel null`: what is shown, and what a reload does."""
 import os
