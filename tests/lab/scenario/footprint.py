@@ -10,6 +10,8 @@ from .shell import ns
 
 # Made by hand beside espgated; nobody but us may touch them. RFC 5737, RFC 6890: addresses of documentation.
 FOREIGN_SPI = "0badcafe"
+# What the kernel holds while it waits for an SA that a packet asked for: its own, gone after net.core.xfrm_acq_expires.
+LARVAL_SPI = "00000000"
 FOREIGN_SA = ("xfrm", "state", "add", "src", "203.0.113.1", "dst", "203.0.113.2", "proto", "esp", "spi", f"0x{FOREIGN_SPI}",
               "reqid", "77", "mode", "tunnel", "aead", "rfc4106(gcm(aes))", "0x" + "5a" * 20, "128")
 FOREIGN_POLICY = ("xfrm", "policy", "add", "src", "172.16.1.0/24", "dst", "172.16.2.0/24", "dir", "out", "tmpl", "src",
@@ -52,7 +54,7 @@ def footprint(name=hosts.GW):
     """{"SAs", "policies", "pins", "links", "programs"}; foreign SA and policy left out."""
     programs = collections.Counter(program.get("name", "") for program in _bpftool("prog", "list"))
     return {
-        "SAs": sorted(spi for spi in counters.kernel_sas(name) if spi != FOREIGN_SPI),
+        "SAs": sorted(spi for spi in counters.kernel_sas(name) if spi not in (FOREIGN_SPI, LARVAL_SPI)),
         "policies": policies(name),
         "pins": pins(),
         "links": sorted(_link(link) for link in _bpftool("link", "list")),
