@@ -230,23 +230,16 @@ void rekey(Context& ctx, const Rekey& command) {
   for (auto& [sa, child] : targets) run_queue(ctx, *sa);
 }
 
-IkeSa* owner_of(Context& ctx, base::ChildId id) {
-  for (auto& [spi, sa] : ctx.sas()) {
-    if (sa->children.contains(id)) return sa.get();
-  }
-  return nullptr;
-}
-
 void expired(Context& ctx, const Expired& command) {
-  if (auto* sa = owner_of(ctx, command.child)) on_expired(ctx, *sa, command.child, command.hard);
+  if (auto* sa = ctx.owner_of(command.child)) on_expired(ctx, *sa, command.child, command.hard);
 }
 
 void inbound_used(Context& ctx, const InboundUsed& command) {
-  if (auto* sa = owner_of(ctx, command.child)) start_switch(ctx, *sa, sa->children.at(command.child));
+  if (auto* sa = ctx.owner_of(command.child)) start_switch(ctx, *sa, sa->children.at(command.child));
 }
 
 void moved(Context& ctx, const PeerMoved& command) {
-  if (auto* sa = owner_of(ctx, command.child)) peer_moved(ctx, *sa, command.remote);
+  if (auto* sa = ctx.owner_of(command.child)) peer_moved(ctx, *sa, command.remote);
 }
 
 // ------------------------------------------------------------------------------------------------- the others

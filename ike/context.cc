@@ -159,6 +159,16 @@ IkeSa* Context::find(base::IkeSpi ours) {
   return it == sas_.end() ? nullptr : it->second.get();
 }
 
+IkeSa* Context::find(base::IkeId id) {
+  const auto it = std::ranges::find_if(sas_, [&](const auto& entry) { return entry.second->id == id; });
+  return it == sas_.end() ? nullptr : it->second.get();
+}
+
+IkeSa* Context::owner_of(base::ChildId id) {
+  const auto it = std::ranges::find_if(sas_, [&](const auto& entry) { return entry.second->children.contains(id); });
+  return it == sas_.end() ? nullptr : it->second.get();
+}
+
 IkeSa* Context::find_initial(const base::Endpoint& remote, base::IkeSpi spi_i, base::ByteView message) {
   auto [first, last] = initials_.equal_range({remote, spi_i});
   for (auto it = first; it != last; ++it) {

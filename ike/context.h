@@ -81,6 +81,8 @@ class Context {
   IkeSa& create_rekeyed(const IkeSa& from, bool initiator, base::IkeSpi ours, base::IkeSpi peers);
   IkeSa& create(bool initiator, base::IkeSpi peer_spi, const base::Endpoint& local, const base::Endpoint& remote);
   IkeSa* find(base::IkeSpi ours);
+  IkeSa* find(base::IkeId id);
+  IkeSa* owner_of(base::ChildId id);
   // The responder's SA that this IKE_SA_INIT request already made: same sender, same octets (RFC 7296 2.1).
   IkeSa* find_initial(const base::Endpoint& remote, base::IkeSpi spi_i, base::ByteView message);
   Table& sas() { return sas_; }

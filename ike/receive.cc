@@ -46,9 +46,6 @@ void on_other_version(Context& ctx, const Datagram& datagram) {
                          wire::write_message(out, {wire::notify(wire::NotifyType::invalid_major_version)})}});
 }
 
-// A payload that may be there once is there twice.
-constexpr wire::Fault kRepeated{.error = wire::WireError::repeated, .authenticated = true};
-
 // A malformed message under a good checksum: the peer is told, and unless it only wanted too much, this is the end.
 void on_bad_request(Context& ctx, IkeSa& sa, wire::ExchangeType exchange, const wire::Fault& fault) {
   const bool critical = fault.error == wire::WireError::unknown_critical;
@@ -116,19 +113,26 @@ void on_old_fragment(Context& ctx, const IkeSa& sa, const Datagram& datagram) {
   if (wire::open_fragment(datagram.data, *fragment, *sa.cipher_in)) repeat_response(ctx, sa, datagram);
 }
 
+wire::Parsed<wire::Payloads> without_repeats(wire::Parsed<wire::Payloads> payloads) {
+  if (!payloads || !wire::repeats(*payloads)) return payloads;
+  return std::unexpected(wire::Fault{.error = wire::WireError::repeated, .authenticated = true});
+}
+
 // The payloads of a message; nullopt for a fragment that does not complete one. `identity`: the datagram by which a
 // repetition is known.
 std::optional<wire::Parsed<wire::Payloads>> open_message(const IkeSa& sa, const Datagram& datagram,
                                                          const wire::Header& header, Reassembly& parts,
                                                          base::Bytes& identity) {
   identity = datagram.data;
-  if (header.next != wire::PayloadType::skf || !sa.fragments) return wire::open(datagram.data, *sa.cipher_in);
+  if (header.next != wire::PayloadType::skf || !sa.fragments) {
+    return without_repeats(wire::open(datagram.data, *sa.cipher_in));
+  }
   const auto most = sa.state == State::init_replied ? Reassembly::kMostOctetsHalfOpen : Reassembly::kMostOctets;
   auto message = parts.take(header.message_id, datagram.data, *sa.cipher_in, most);
   if (!message) return std::unexpected(message.error());
   if (!*message) return std::nullopt;
   identity = std::move((*message)->first);
-  return std::move((*message)->payloads);
+  return without_repeats(std::move((*message)->payloads));
 }
 
 void on_request(Context& ctx, IkeSa& sa, const Datagram& datagram, const wire::Header& header) {
@@ -163,7 +167,6 @@ void on_request(Context& ctx, IkeSa& sa, const Datagram& datagram, const wire::H
   if (sa.outgoing) sa.outgoing->denied = false;  // it knows the SA after all
   sa.last_request = std::move(identity);
   ctx.touch(sa);
-  if (payloads && wire::repeats(*payloads)) payloads = std::unexpected(kRepeated);
   if (!payloads) return on_bad_request(ctx, sa, header.exchange, payloads.error());
   confirm(ctx, sa, Shown::request);
   dispatch_request(ctx, sa, header.exchange, *payloads);
@@ -202,7 +205,6 @@ void on_response(Context& ctx, IkeSa& sa, const Datagram& datagram, const wire::
   }
   sa.last_heard = ctx.now;
   ctx.touch(sa);
-  if (payloads && wire::repeats(*payloads)) payloads = std::unexpected(kRepeated);
   if (!payloads) return on_bad_response(ctx, sa, payloads.error());
   auto what = std::move(sa.outgoing->what);
   sa.outgoing.reset();

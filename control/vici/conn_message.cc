@@ -64,7 +64,8 @@ std::string_view text_of(ike::StartAction action) {
 Message child_config(const ike::ChildConfig& child) {
   Message out;
   out.set("mode", child.mode == base::SaMode::tunnel ? "TUNNEL" : "TRANSPORT");
-  out.set("rekey_time", "0").set("rekey_bytes", "0").set("rekey_packets", "0");
+  out.number("rekey_time", child.time.rekey).number("rekey_bytes", child.bytes.rekey);
+  out.number("rekey_packets", child.packets.rekey);
   out.set("dpd_action", text_of(child.dpd_action)).set("close_action", text_of(child.close_action));
   out.list("local-ts", selector_texts(child.local_ts)).list("remote-ts", selector_texts(child.remote_ts));
   out.list("esp_proposals", proposal_texts(child.esp_proposals));
@@ -73,7 +74,7 @@ Message child_config(const ike::ChildConfig& child) {
 
 Message round(const ike::AuthConfig& auth) {
   Message out;
-  out.set("class", "pre-shared key");
+  out.set("class", auth.method == ike::AuthMethod::psk ? "pre-shared key" : "public key");
   if (auth.id.type != ike::IdType::any) out.set("id", auth.id.text());
   return out;
 }
@@ -85,7 +86,8 @@ Message conn_message(const ike::ConnConfig& conn) {
   body.list("local_addrs", address_texts(conn.local_addrs)).list("remote_addrs", address_texts(conn.remote_addrs));
   body.number("local_port", conn.local_port).number("remote_port", conn.remote_port);
   body.list("proposals", proposal_texts(conn.proposals));
-  body.set("version", "IKEv2").set("reauth_time", "0").set("rekey_time", "0").set("unique", text_of(conn.unique));
+  body.set("version", "IKEv2").number("reauth_time", conn.reauth).number("rekey_time", conn.time.rekey);
+  body.set("unique", text_of(conn.unique));
   const auto dpd = std::chrono::duration_cast<std::chrono::seconds>(conn.dpd_delay).count();
   if (dpd > 0) body.number("dpd_delay", static_cast<std::uint64_t>(dpd));
   body.section("local-1", round(conn.local)).section("remote-1", round(conn.remote));

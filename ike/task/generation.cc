@@ -128,12 +128,7 @@ void retire(Context& ctx, IkeSa& sa, Child& child) {
   child.state = ChildState::retired;
   child.announced = false;
   child.switch_at.reset();
-  forget_siblings(ctx, child.id);
-  const auto* heir = child.replaced_by ? nullptr : sa.successor_of(child.id);
-  sibling_gone(ctx, child.id,
-               child.replaced_by ? child.replaced_by
-               : heir != nullptr ? std::optional(heir->id)
-                                 : std::nullopt);
+  sibling_gone(ctx, sa, child);
   child.retire_at = ctx.now + kRetireAfter;
   for (auto& [id, other] : sa.children) {
     if (other.replaces == child.id) other.replaces.reset();

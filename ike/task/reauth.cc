@@ -14,11 +14,6 @@ namespace espgate::ike {
 
 namespace {
 
-IkeSa* find(Context& ctx, base::IkeId id) {
-  const auto it = std::ranges::find_if(ctx.sas(), [&](const auto& entry) { return entry.second->id == id; });
-  return it == ctx.sas().end() ? nullptr : it->second.get();
-}
-
 // What traffic goes by: one generation of each.
 bool carries(const IkeSa& sa, const Child& child) {
   return child.state == ChildState::installed && sa.successor_of(child.id) == nullptr;
@@ -58,7 +53,7 @@ void start_reauth(Context& ctx, IkeSa& sa) {
 
 void finish_reauth(Context& ctx, IkeSa& sa) {
   if (!sa.takes_place_of || !sa.usable() || busy(sa)) return;
-  auto* old = find(ctx, *std::exchange(sa.takes_place_of, {}));
+  auto* old = ctx.find(*std::exchange(sa.takes_place_of, {}));
   if (old == nullptr) return;
   const bool carried =
       std::ranges::any_of(old->children, [&](const auto& entry) { return carries(*old, entry.second); });
@@ -70,7 +65,7 @@ void finish_reauth(Context& ctx, IkeSa& sa) {
 
 void reauth_failed(Context& ctx, const IkeSa& sa) {
   if (!sa.takes_place_of) return;
-  auto* old = find(ctx, *sa.takes_place_of);
+  auto* old = ctx.find(*sa.takes_place_of);
   if (old != nullptr && old->state == State::established) again(ctx, *old);
 }
 

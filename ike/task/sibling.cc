@@ -2,8 +2,7 @@
 #include "ike/task/sibling.h"
 
 #include <algorithm>
-#include <utility>
-#include <vector>
+#include <map>
 
 #include "ike/task/generation.h"
 
@@ -15,13 +14,6 @@ bool carries(const Child& there, const Child& child) {
   return there.id != child.id && there.state == ChildState::installed && there.outbound == Outbound::active &&
          there.config->name == child.config->name && there.mode == child.mode && there.local_ts == child.local_ts &&
          there.remote_ts == child.remote_ts;
-}
-
-std::pair<IkeSa*, Child*> find(Context& ctx, base::ChildId id) {
-  for (auto& [spi, sa] : ctx.sas()) {
-    if (auto it = sa->children.find(id); it != sa->children.end()) return {sa.get(), &it->second};
-  }
-  return {};
 }
 
 }  // namespace
@@ -40,22 +32,25 @@ std::optional<base::ChildId> find_sibling(Context& ctx, const IkeSa& sa, const C
 void wait_beside(Context& ctx, IkeSa& sa, Child& child, base::ChildId sibling) {
   child.outbound = Outbound::waiting;
   child.switch_at = ctx.now + kSwitchAtLast;
-  ctx.besides.emplace(sibling, child.id);
   if (child.first) sa.queue.emplace_front(DoLiveness{});
-  const auto [where, there] = find(ctx, sibling);
-  if (there == nullptr) sibling_gone(ctx, sibling, {});  // while this one was being installed
+  auto* where = ctx.owner_of(sibling);
+  // Gone while this one was being installed.
+  if (where == nullptr || !carries(where->children.at(sibling), child)) return start_switch(ctx, sa, child);
+  ctx.besides.emplace(sibling, child.id);
 }
 
-void sibling_gone(Context& ctx, base::ChildId id, std::optional<base::ChildId> heir) {
-  const auto [begin, end] = ctx.besides.equal_range(id);
-  std::vector<base::ChildId> waiting;
-  for (auto it = begin; it != end; ++it) waiting.push_back(it->second);
+void sibling_gone(Context& ctx, const IkeSa& sa, const Child& child) {
+  forget_siblings(ctx, child.id);
+  const auto* next = sa.successor_of(child.id);
+  const auto heir = child.replaced_by ? child.replaced_by : next != nullptr ? std::optional(next->id) : std::nullopt;
+  const auto [begin, end] = ctx.besides.equal_range(child.id);
+  const std::multimap<base::ChildId, base::ChildId> waiting(begin, end);
   ctx.besides.erase(begin, end);
-  for (const auto each : waiting) {
+  for (const auto& [gone, each] : waiting) {
     if (heir && *heir != each) {
       ctx.besides.emplace(*heir, each);
-    } else if (const auto [sa, child] = find(ctx, each); child != nullptr) {
-      start_switch(ctx, *sa, *child);
+    } else if (auto* owner = ctx.owner_of(each)) {
+      start_switch(ctx, *owner, owner->children.at(each));
     }
   }
 }

@@ -17,8 +17,9 @@ std::optional<base::ChildId> find_sibling(Context& ctx, const IkeSa& sa, const C
 // `child` is installed, and `sibling` was there: it waits. An empty request shows whether the peer has our reply.
 void wait_beside(Context& ctx, IkeSa& sa, Child& child, base::ChildId sibling);
 
-// `id` is no longer what traffic goes by, but `heir` is; without one, who waited beside it sends at once.
-void sibling_gone(Context& ctx, base::ChildId id, std::optional<base::ChildId> heir);
+// Traffic goes by `child` of `sa` no longer. Who waited beside it waits beside the generation that took its place, or,
+// without one, sends at once. `child` itself waits no longer, either.
+void sibling_gone(Context& ctx, const IkeSa& sa, const Child& child);
 
 // `child` waits no longer.
 void forget_siblings(Context& ctx, base::ChildId child);

@@ -51,9 +51,7 @@ void remove_child(Context& ctx, IkeSa& sa, base::ChildId id, const Failure& why)
   ctx.release(child.spi_in);
   ctx.gone(id);
   ctx.touch(sa);
-  forget_siblings(ctx, id);
-  const auto* heir = sa.successor_of(id);
-  sibling_gone(ctx, id, heir != nullptr ? std::optional(heir->id) : std::nullopt);
+  sibling_gone(ctx, sa, child);
   fall_back(ctx, sa, child);
   if (sa.held && sa.held->switching && sa.held->child == id) send_held(ctx, sa);
 }

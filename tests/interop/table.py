@@ -23,9 +23,9 @@ MATRIX = """
 Every cell comes up, has the same keys and the suite it asked for in both kernels, carries pings, UDP and TCP, has its child and
 its IKE SA rekeyed by either side under pings of which none may be lost, answers signs of life, and goes down with nothing left
 on either side and no error counted by either stack. `role` is espgate's; `nat`: the initiator is behind one that changes its
-port; `encap`: ESP in UDP without a NAT; `fragments`: both messages of IKE_AUTH went in fragments (RFC 7383), as seen on the wire;
-`4in6`: IPv4 within an IPv6 tunnel; `asks`: who asked for signs of life. Between them the cells of a whole run have every pair of
-values that may be had.
+port, and where that is the peer, the NAT takes other ports in the middle, which espgate has to follow; `encap`: ESP in UDP without
+a NAT; `fragments`: both messages of IKE_AUTH went in fragments (RFC 7383), as seen on the wire; `4in6`: IPv4 within an IPv6 tunnel;
+`asks`: who asked for signs of life. Between them the cells of a whole run have every pair of values that may be had.
 
 Seen on the way: pluto, asked for a rekey, sends on the new SA before its answer has arrived (RFC 7296 2.8 lets it); such packets
 are counted, and must be exactly those that our stack found no SA for. It asks for no certificate if it is not told an authority:

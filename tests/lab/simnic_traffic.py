@@ -11,31 +11,16 @@ WHAT: every       UDP there and back, every payload size from 1 to 1,400 octets
       tcp=N       N octets of a pattern over one TCP connection, from side 1 to side 2
       both=N      the same, both ways at once
 """
-import ctypes
 import os
 import socket
 import struct
 import sys
 import threading
 
+from scenario.namespace import in_namespace
+
 PATTERN = bytes((i * 7 + (i >> 8)) & 0xFF for i in range(1 << 16))
-LIBC = ctypes.CDLL(None, use_errno=True)
-CLONE_NEWNET = 0x40000000
 TIMEOUT = 10.0
-
-
-def in_namespace(name, make):
-    """Calls make() with this thread in the namespace; a socket stays in the one it was made in."""
-    home = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
-    there = os.open(f"/run/netns/{name}", os.O_RDONLY)
-    try:
-        if LIBC.setns(there, CLONE_NEWNET):
-            raise OSError(ctypes.get_errno(), "setns")
-        return make()
-    finally:
-        LIBC.setns(home, CLONE_NEWNET)
-        os.close(home)
-        os.close(there)
 
 
 def make_socket(kind, address):

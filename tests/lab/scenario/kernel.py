@@ -1,14 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The kernel's SAs and policies of a namespace by netlink: `ip` would be a process, a quarter of a second in an emulated machine,
 each time. Layouts: include/uapi/linux/xfrm.h. Keys are compared and never printed."""
-import ctypes
-import os
 import socket
 import struct
 
+from .namespace import in_namespace
 from .states import State, address
 
-CLONE_NEWNET = 0x40000000
 NETLINK_XFRM, GETSA, GETPOLICY = 6, 18, 21
 DUMP = 0x301  # NLM_F_REQUEST | NLM_F_DUMP
 DONE, ERROR = 3, 2
@@ -16,21 +14,6 @@ AUTH, CRYPT, ENCAP, TEMPLATE, AEAD, AUTH_TRUNC = 1, 2, 4, 5, 18, 20  # XFRMA_*
 SA_OCTETS, POLICY_OCTETS = 224, 168
 STATE_ESN, ESP = 128, 50
 MODES = {0: "transport", 1: "tunnel"}
-LIBC = ctypes.CDLL(None, use_errno=True)
-
-
-def in_namespace(name, make):
-    """Calls make() with this thread in the namespace; what it opens stays there."""
-    home = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
-    there = os.open(f"/run/netns/{name}", os.O_RDONLY)
-    try:
-        if LIBC.setns(there, CLONE_NEWNET):
-            raise OSError(ctypes.get_errno(), "setns")
-        return make()
-    finally:
-        LIBC.setns(home, CLONE_NEWNET)
-        os.close(home)
-        os.close(there)
 
 
 def _attributes(data):

@@ -115,6 +115,9 @@ TEST_F(Commands, ListConns) {
   ASSERT_NE(conn, nullptr);
   EXPECT_EQ(*conn->items("local_addrs"), std::vector<std::string>{"192.0.2.1"});
   EXPECT_EQ(conn->text("version"), "IKEv2");
+  EXPECT_EQ(conn->text("rekey_time"), "10800");
+  EXPECT_EQ(conn->text("reauth_time"), "86400");
+  EXPECT_EQ(conn->text("children.net.rekey_time"), "3600");
   EXPECT_EQ(conn->text("local-1.class"), "pre-shared key");
   EXPECT_EQ(conn->text("local-1.id"), "gw.example.org");
   EXPECT_EQ(conn->text("children.net.mode"), "TUNNEL");

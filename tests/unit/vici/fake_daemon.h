@@ -50,6 +50,7 @@ class FakeDaemon : public Daemon {
   FakeDaemon() {
     auto loaded = load_text(
         "connections { site-a { local_addrs = 192.0.2.1\n remote_addrs = 198.51.100.1\n"
+        "rekey_time = 3h\n reauth_time = 24h\n"
         "local { auth = psk\n id = gw.example.org\n } remote { auth = psk\n }\n"
         "children { net { local_ts = 10.1.0.0/16, dynamic[tcp/80]\n remote_ts = 10.2.0.0/16\n } } } }\n"
         "secrets { ike-a { secret = x\n } }\n",
