@@ -155,7 +155,8 @@ class Alternator : public Trace {
     dice_ = Dice(recipe_.seed);
     order_.resize(recipe_.sas);
     std::iota(order_.begin(), order_.end(), 0U);
-    shuffle(std::span(order_), dice_);
+    // The loud ones are installed first: a device filled blindly is not what this is about.
+    shuffle(std::span(order_).first(2 * set_), dice_);
     round_ = turn_ = 0;
     length_ = 0;
     in_turn_ = 0;

@@ -11,18 +11,25 @@ namespace {
 
 constexpr double never = -std::numeric_limits<double>::infinity();
 
-bool may_begin(const Rules& rules, Sa sa) { return rules.first.empty() || rules.first[sa] != 0; }
+// Where an SA may be in its first interval.
+struct Start {
+  bool out = true, in = true;
+};
+Start start_of(const Rules& rules, Sa sa) {
+  if (rules.first.empty()) return {};
+  return {rules.first[sa] == 0, rules.first[sa] != 0};
+}
 
 // An SA's life, as the steps need it: what it sent from `begin` on, an interval each.
 struct Life {
   std::uint32_t begin = 0;
-  bool may_begin = false;
+  Start start;
   std::vector<float> octets;
 };
 
-// Which SAs ever carry half of what a slot is worth. The others have no part in the prices.
-std::vector<Sa> those_that_matter(Trace& trace, const Prices& prices) {
-  std::vector<std::uint8_t> matters;
+// Which SAs ever carry half of what a slot is worth, or begin in one. The others have no part in the prices.
+std::vector<Sa> those_that_matter(Trace& trace, const Rules& rules, const Prices& prices) {
+  auto matters = rules.first;
   Interval now;
   trace.rewind();
   for (std::size_t t = 0; trace.next(now); ++t) {
@@ -51,7 +58,7 @@ std::vector<Life> sample_lives(Trace& trace, const Rules& rules, const std::vect
   for (std::uint32_t t = 0; trace.next(now); ++t) {
     for (const auto sa : now.arrivals) {
       if (of(sa) == none) continue;
-      out[of(sa)] = {t, may_begin(rules, sa), {}};
+      out[of(sa)] = {t, start_of(rules, sa), {}};
       live[of(sa)] = 1;
     }
     for (std::uint32_t i = 0; i < out.size(); ++i) {
@@ -79,9 +86,10 @@ class Buyer {
 
   void buy(const Life& life, double weight, Demand& demand) {
     const auto length = life.octets.size();
-    if (length == 0 || !ever_worth_it(life)) return;
+    if (length == 0 || (life.start.out && !ever_worth_it(life))) return;
     came_.resize(length);
-    double out = 0, in = life.may_begin ? life.octets[0] - prices_.slot[life.begin] : never;
+    double out = life.start.out ? 0 : never;
+    double in = life.start.in ? life.octets[0] - prices_.slot[life.begin] : never;
     for (std::size_t i = 1; i < length; ++i) {
       const auto t = life.begin + i;
       const double fee = prices_.move[t];
@@ -118,21 +126,20 @@ class Buyer {
   std::vector<std::uint8_t> came_;
 };
 
-// Adam (Kingma, Ba 2015) on prices in units of the mean slot price: steps of a size of their own for each interval, which a
-// plain subgradient has not when intervals differ by orders of magnitude.
+// Adam (Kingma, Ba 2015) on the logarithms of prices: those of moves span orders of magnitude, from an interval in which
+// the whole device is to be exchanged to one in which nothing is to do.
 class Walker {
  public:
-  Walker(std::vector<double>& prices, double unit) : prices_(prices), unit_(unit), mean_(prices.size()), square_(prices.size()) {}
+  explicit Walker(std::vector<double>& prices) : prices_(prices), mean_(prices.size()), square_(prices.size()) {}
   void step(std::size_t i, double gradient, double size, unsigned number) {
     mean_[i] = 0.8 * mean_[i] + 0.2 * gradient;
     square_[i] = 0.95 * square_[i] + 0.05 * gradient * gradient;
     const double m = mean_[i] / (1 - std::pow(0.8, number)), s = square_[i] / (1 - std::pow(0.95, number));
-    prices_[i] = std::max(0.0, prices_[i] - size * unit_ * m / (std::sqrt(s) + 1e-9));
+    prices_[i] *= std::exp(-size * m / (std::sqrt(s) + 1e-3));
   }
 
  private:
   std::vector<double>& prices_;
-  double unit_;
   std::vector<double> mean_, square_;
 };
 
@@ -147,6 +154,7 @@ Prices without_budget(Trace& trace, std::uint32_t slots) {
   Prices out;
   Interval now;
   std::vector<double> all;
+  double carried = 0;
   trace.rewind();
   while (trace.next(now)) {
     // Only those above half the last threshold are sorted, as long as they are enough.
@@ -162,15 +170,18 @@ Prices without_budget(Trace& trace, std::uint32_t slots) {
     if (all.size() > slots) {
       std::nth_element(all.begin(), all.begin() + slots, all.end(), std::greater<>());
       price = all[slots];
+      all.resize(slots);
     }
+    carried = std::accumulate(all.begin(), all.end(), carried);
     out.slot.push_back(price);
   }
   out.move.assign(out.slot.size(), 0);
+  out.unit = out.slot.empty() ? 0 : carried / slots / static_cast<double>(out.slot.size());
   return out;
 }
 
 Prices improved(Trace& trace, const Rules& rules, Prices prices, unsigned steps, std::uint32_t sample) {
-  const auto all = those_that_matter(trace, prices);
+  const auto all = those_that_matter(trace, rules, prices);
   if (steps == 0 || sample == 0 || all.empty()) return prices;
   const auto stride = (all.size() + sample - 1) / sample;
   std::vector<Sa> some;
@@ -179,24 +190,30 @@ Prices improved(Trace& trace, const Rules& rules, Prices prices, unsigned steps,
   const double weight = static_cast<double>(all.size()) / static_cast<double>(some.size());
 
   const auto rounds = prices.slot.size();
-  double unit = std::accumulate(prices.slot.begin(), prices.slot.end(), 0.0) / static_cast<double>(rounds);
-  if (unit <= 0) return prices;  // there is a slot for everybody
-  Walker slot(prices.slot, unit), move(prices.move, unit);
-  Prices best = prices;
-  double least = std::numeric_limits<double>::infinity();
-  for (unsigned n = 1; n <= steps; ++n) {
-    Demand demand{std::vector<double>(rounds, 0), std::vector<double>(rounds, 0)};
+  const double unit = prices.unit;
+  if (unit <= 0) return prices;  // nothing is sent
+  for (auto& one : prices.slot) one = std::max(one, unit / 100);
+  for (auto& one : prices.move) one = one > 0 ? one : unit;
+  Walker slot(prices.slot), move(prices.move);
+  const auto value = [&](Demand& demand) {
+    demand = {std::vector<double>(rounds, 0), std::vector<double>(rounds, 0)};
     Buyer buyer(prices);
     for (const auto& life : lives) buyer.buy(life, weight, demand);
-    const double value = demand.profit + rent(rules, prices);
-    if (value < least) {
-      least = value;
+    return demand.profit + rent(rules, prices);
+  };
+  Prices best = prices;
+  double least = std::numeric_limits<double>::infinity();
+  Demand demand;
+  for (unsigned n = 1; n <= steps; ++n) {
+    const double now = value(demand);
+    if (now < least) {
+      least = now;
       best = prices;
     }
-    const double size = 0.1 * std::pow(0.02, static_cast<double>(n) / steps);
+    const double size = 0.5 * std::pow(0.01, static_cast<double>(n) / steps);
     for (std::size_t t = 0; t < rounds; ++t) {
-      slot.step(t, (rules.slots - demand.slots[t]) / rules.slots, size, n);
-      if (t != 0) move.step(t, (rules.budget - demand.moves[t]) / rules.budget, 4 * size, n);
+      slot.step(t, (rules.slots - demand.slots[t]) / rules.slots, size / 2, n);
+      if (t != 0) move.step(t, (rules.budget - demand.moves[t]) / rules.budget, size, n);
     }
   }
   return best;
@@ -222,7 +239,8 @@ double bound(Trace& trace, const Rules& rules, const Prices& prices) {
     }
     for (const auto sa : now.arrivals) {
       if (sa >= profit.size()) profit.resize(sa + 1);
-      profit[sa] = {0, may_begin(rules, sa) ? -prices.slot[t] : never};
+      const auto start = start_of(rules, sa);
+      profit[sa] = {start.out ? 0 : never, start.in ? -prices.slot[t] : never};
       live.push_back(sa);
     }
     for (const auto& row : now.rows) profit[row.sa].in += row.octets;

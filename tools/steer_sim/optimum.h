@@ -20,12 +20,13 @@ namespace espgate::steer_sim {
 struct Rules {
   std::uint32_t slots = 0;
   std::uint32_t budget = 0;
-  // By SA: 1 if it may be in hardware in the interval it is installed in. Empty: each may.
+  // By SA: 1 if it is in hardware in the interval it is installed in, 0 if not. Empty: as is best.
   std::vector<std::uint8_t> first;
 };
 
 struct Prices {
   std::vector<double> slot, move;  // by interval, both >= 0
+  double unit = 0;                 // what a slot carries on average, if the heaviest have them: the scale of the steps
 };
 
 // Prices to begin with: a slot is worth what the lightest of the `slots` heaviest of that interval carries, a move nothing.
