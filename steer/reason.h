@@ -12,9 +12,9 @@ enum class Reason : std::uint8_t {
   free_slot = 0,  // a slot was free
   heavier = 1,    // it carries more than the holder whose slot it gets
   // to software
-  outweighed = 2,  // a child in software carries more
-  headroom = 3,    // more slots are held than may be: the rest is kept for rekeys
-  ineligible = 4,  // it may not be offloaded (any more)
+  outweighed = 2,        // a child in software carries more
+  headroom = 3,          // more slots are held than may be: the rest is kept for rekeys
+  ineligible = 4,        // it may not be offloaded (any more)
   device_full = 5,       // no slot is free
   kept_for_waiting = 6,  // the free slots are for children that are known to carry something
 };

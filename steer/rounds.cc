@@ -14,18 +14,15 @@ constexpr float least_rate = 1e-4F;
 
 }  // namespace
 
-// A newcomer's rate is taken over its life, not over the half-life, as if one silent interval had gone before it: one
-// burst makes nobody heavy. Hence weight_, which tends to 1.
+// A newcomer's rate is taken over its life, not over the half-life. Hence weight_, which tends to 1.
 void Steer::age(double intervals, double seconds) {
   const auto keep = static_cast<float>(std::exp2(-intervals / config_.half_life));
   const float take = 1 - keep;
-  const auto one = static_cast<float>(1 - std::exp2(-1 / config_.half_life));
   const double per_second = 1 / seconds;
   const auto children = flags_.size();
   for (std::size_t i = 0; i < children; ++i) {
-    const auto before = std::max(weight_[i], one);
     sum_[i] = sum_[i] * keep + static_cast<float>(fresh_[i] * per_second) * take;
-    weight_[i] = before * keep + take;
+    weight_[i] = weight_[i] * keep + take;
     rate_[i] = sum_[i] / weight_[i];
     fresh_[i] = 0;
   }
@@ -54,27 +51,34 @@ void Steer::sort_out(std::uint32_t most) {
 
 // waiting_: the `most` heaviest children in software that may be moved. All that beat the bar, the rate of the lightest
 // holder, have their streaks kept, whether they get in or not.
-void Steer::gather_waiting(float bar, std::uint32_t most) {
-  waiting_.clear();
+void Steer::gather_waiting(float bar, std::size_t most) {
   next_waiting_ = 0;
   const float over = std::max(least_rate, bar * static_cast<float>(config_.factor));
   const auto children = static_cast<Index>(flags_.size());
   for (Index i = 0; i < children; ++i) {
-    if ((flags_[i] & (live | hardware | eligible)) != (live | eligible)) continue;
-    const unsigned longer = std::min(streak_[i] + 1U, 255U);
-    streak_[i] = static_cast<std::uint8_t>(rate_[i] >= over ? longer : 0);
-    if (rate_[i] >= least_rate && !cooling(i)) waiting_.push_back(i);
+    streak_[i] = rate_[i] < over ? std::uint8_t{0} : static_cast<std::uint8_t>(std::min(streak_[i] + 1, 255));
+  }
+  // Few of a million are ever looked at: first those above half of what was the least last time, all if they are not
+  // enough.
+  for (const float floor : {std::max(cut_ / 2, least_rate), least_rate}) {
+    waiting_.clear();
+    for (Index i = 0; i < children; ++i) {
+      if (rate_[i] < floor || (flags_[i] & (live | hardware | eligible)) != (live | eligible)) continue;
+      if (!cooling(i)) waiting_.push_back(i);
+    }
+    if (waiting_.size() >= most) break;
   }
   const auto heavier = [this](Index a, Index b) { return rate_[a] != rate_[b] ? rate_[a] > rate_[b] : a < b; };
-  const auto end = waiting_.begin() + std::min<std::ptrdiff_t>(most, std::ssize(waiting_));
+  const auto end = waiting_.begin() + std::min<std::ptrdiff_t>(std::ssize(waiting_), static_cast<std::ptrdiff_t>(most));
   if (end != waiting_.end()) std::nth_element(waiting_.begin(), end, waiting_.end(), heavier);
   waiting_.erase(end, waiting_.end());
   std::sort(waiting_.begin(), waiting_.end(), heavier);
+  cut_ = waiting_.size() < most ? 0 : rate_[waiting_.back()];
 }
 
-void Steer::move(Index child, Reason why) {
+void Steer::move(Index child, Reason why, double against) {
   const bool up = why == Reason::free_slot || why == Reason::heavier;
-  (up ? promotions_ : demotions_).push_back({ChildRef{child}, up, why, rate_[child]});
+  (up ? promotions_ : demotions_).push_back({ChildRef{child}, up, why, rate_[child], against});
   set_hardware(child, up);
   moved_[child] = round_;
   streak_[child] = 0;
@@ -107,7 +111,8 @@ bool Steer::beats(Index newcomer, Index holder) const {
   return streak_[newcomer] >= config_.rounds || with >= config_.at_once * than;
 }
 
-// A swap costs two moves. With one move left the holder goes now, and the slot is filled in the next round.
+// A swap costs two moves. With one move left the holder goes now, and the slot is filled in the next round (kept_ keeps
+// it free until then).
 void Steer::swap(std::uint32_t budget) {
   while (budget != 0 && next_weakest_ < weakest_.size() && next_waiting_ < waiting_.size()) {
     const auto newcomer = waiting_[next_waiting_];
@@ -117,10 +122,12 @@ void Steer::swap(std::uint32_t budget) {
       ++next_waiting_;
       continue;
     }
-    move(holder, Reason::outweighed);
+    if (!judge_.may_swap()) return;
+    judge_.swapped({newcomer, life_[newcomer]}, {holder, life_[holder]}, round_);
+    move(holder, Reason::outweighed, rate_[newcomer]);
     ++next_weakest_;
     if (budget < 2) return;
-    move(newcomer, Reason::heavier);
+    move(newcomer, Reason::heavier, rate_[holder]);
     ++next_waiting_;
     budget -= 2;
   }
@@ -133,6 +140,7 @@ std::span<const Move> Steer::round(base::Instant now) {
   if (elapsed < config_.interval) return {};
   last_ = now;
   ++round_;
+  judge_.round(fresh_, life_, round_, budget());
   age(std::chrono::duration<double>(elapsed) / std::chrono::duration<double>(config_.interval),
       std::chrono::duration<double>(elapsed).count());
 
@@ -140,7 +148,7 @@ std::span<const Move> Steer::round(base::Instant now) {
   sort_out(most);
   auto left = demote_what_must(most);
   const float bar = next_weakest_ == weakest_.size() ? 0 : rate_[weakest_[next_weakest_]];
-  gather_waiting(bar, 4 * most);
+  gather_waiting(bar, std::size_t{4} * most);
   left = fill_free(left);
   swap(left);
 

@@ -3,6 +3,7 @@
 #include "steer/steer.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace espgate::steer {
 
@@ -34,6 +35,7 @@ Placement Steer::place(const Newcomer& newcomer) {
     flags_.push_back(0);
     streak_.push_back(0);
     moved_.push_back(0);
+    life_.push_back(0);
     fresh_.push_back(0);
     sum_.push_back(0);
     weight_.push_back(0);
@@ -44,7 +46,8 @@ Placement Steer::place(const Newcomer& newcomer) {
   moved_[child] = 0;
   fresh_[child] = 0;
   sum_[child] = rate_[child] = static_cast<float>(newcomer.rate.value_or(0));
-  weight_[child] = newcomer.rate ? 1 : 0;
+  // As if it had been silent for an interval before: one burst makes nobody heavy.
+  weight_[child] = newcomer.rate ? 1 : static_cast<float>(1 - std::exp2(-1 / config_.half_life));
 
   Placement out{ChildRef{child}, false, Reason::free_slot};
   const auto free = free_slots();
@@ -67,6 +70,7 @@ void Steer::depart(ChildRef ref) {
   flags_[child] = 0;
   sum_[child] = rate_[child] = 0;
   fresh_[child] = 0;
+  ++life_[child];
   unused_.push_back(child);
 }
 

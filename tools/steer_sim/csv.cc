@@ -14,7 +14,9 @@
 namespace espgate::steer_sim {
 namespace {
 
-constexpr std::uint64_t most_intervals = 10'000'000;
+constexpr std::uint64_t most_intervals = 1'000'000;
+
+constexpr double most_octets = 1e18;  // of a line
 
 struct Line {
   double t;
@@ -48,7 +50,7 @@ class Reader {
     if (!t) return "t is no number of seconds";
     if (!lines.empty() && *t < lines.back().t) return "t is less than in the line before; lines go by time";
     if (name.empty()) return "sa is empty";
-    if (!octets || *octets < 0) return "bytes is no number, or negative";
+    if (!octets || *octets < 0 || *octets > most_octets) return "bytes is no number, negative, or beyond 10^18";
     const auto [at, fresh] = names_.try_emplace(std::string(name), static_cast<Sa>(names_.size()));
     lines.push_back({*t, at->second, *octets});
     return std::nullopt;
@@ -118,14 +120,15 @@ std::expected<std::unique_ptr<Trace>, std::string> read_csv(std::istream& in, co
   bool first = true;
   for (std::uint64_t line = 1; std::getline(in, text); ++line) {
     if (trimmed(text).empty()) continue;
-    if (const auto wrong = reader.line(text, first)) return std::unexpected(fmt::format("{}:{}: {}", name, line, *wrong));
+    if (const auto wrong = reader.line(text, first))
+      return std::unexpected(fmt::format("{}:{}: {}", name, line, *wrong));
     first = false;
   }
   if (reader.lines.empty()) return std::unexpected(fmt::format("{}: no line `t,sa,bytes` in it", name));
   const double step = interval.value_or(step_of(reader.lines));
   if ((reader.lines.back().t - reader.lines.front().t) / step > static_cast<double>(most_intervals)) {
-    return std::unexpected(fmt::format("{}: more than {} intervals of {} s; choose a longer --interval", name,
-                                       most_intervals, step));
+    return std::unexpected(
+        fmt::format("{}: more than {} intervals of {} s; choose a longer --interval", name, most_intervals, step));
   }
   return std::make_unique<CsvTrace>(reader, step);
 }

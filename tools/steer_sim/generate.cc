@@ -43,8 +43,7 @@ std::array<float, 4096> noise_table(Dice& dice) {
   constexpr double sigma = 0.5;
   std::array<float, 4096> out{};
   for (auto& one : out) {
-    const double normal =
-        std::sqrt(-2 * std::log(1 - dice.unit())) * std::cos(2 * std::numbers::pi * dice.unit());
+    const double normal = std::sqrt(-2 * std::log(1 - dice.unit())) * std::cos(2 * std::numbers::pi * dice.unit());
     one = static_cast<float>(std::exp(sigma * normal - sigma * sigma / 2));
   }
   return out;
@@ -102,7 +101,8 @@ class Crowd : public Trace {
     const auto offset = dice_.below(recipe_.sas);
     const auto stride = recipe_.sas / many;
     going_.clear();
-    for (std::uint32_t i = 0; i < many; ++i) going_.push_back((offset + i * stride + dice_.below(stride)) % recipe_.sas);
+    for (std::uint32_t i = 0; i < many; ++i)
+      going_.push_back((offset + i * stride + dice_.below(stride)) % recipe_.sas);
     std::sort(going_.begin(), going_.end());
     going_.erase(std::unique(going_.begin(), going_.end()), going_.end());
     for (const auto place : going_) out.departures.push_back(sa_[place]);

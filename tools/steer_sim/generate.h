@@ -12,10 +12,10 @@
 namespace espgate::steer_sim {
 
 // zipf: rates by rank, each interval's noise lognormal (sigma 0.5). churn: the same, and each interval 0.5 % of the SAs
-// go and as many come, with rates of their own. diurnal: the same as zipf, each SA's rate going up and down by a factor of
-// 19 once a day (half the trace), at an hour of its own. storm: churn and diurnal at once.
-// adversary: two sets as large as the device, sending by turns, each turn as long as one of 1, 2, 3, 5, 8, ... 144
-// intervals, a few times each; the rest of the SAs now and then.
+// go and as many come, with rates of their own. diurnal: the same as zipf, each SA's rate going up and down by a factor
+// of 19 once a day (half the trace), at an hour of its own. storm: churn and diurnal at once. adversary: two sets as
+// large as the device, sending by turns, each turn as long as one of 1, 2, 3, 5, 8, ... 144 intervals, a few times
+// each; the rest of the SAs now and then.
 enum class Kind : std::uint8_t { zipf, churn, diurnal, storm, adversary };
 std::optional<Kind> kind_of(std::string_view word);
 std::string_view word_of(Kind kind);

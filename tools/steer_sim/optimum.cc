@@ -126,8 +126,8 @@ class Buyer {
   std::vector<std::uint8_t> came_;
 };
 
-// Adam (Kingma, Ba 2015) on the logarithms of prices: those of moves span orders of magnitude, from an interval in which
-// the whole device is to be exchanged to one in which nothing is to do.
+// Adam (Kingma, Ba 2015) on the logarithms of prices: those of moves span orders of magnitude, from an interval in
+// which the whole device is to be exchanged to one in which nothing is to do.
 class Walker {
  public:
   explicit Walker(std::vector<double>& prices) : prices_(prices), mean_(prices.size()), square_(prices.size()) {}
@@ -142,6 +142,13 @@ class Walker {
   std::vector<double>& prices_;
   std::vector<double> mean_, square_;
 };
+
+// As many as take some ten seconds, but enough to come near, and no more than are of use.
+unsigned steps_for(const std::vector<Life>& lives) {
+  double work = 1;
+  for (const auto& life : lives) work += static_cast<double>(life.octets.size());
+  return static_cast<unsigned>(std::clamp(2e9 / work, 200.0, 800.0));
+}
 
 double rent(const Rules& rules, const Prices& prices) {
   return rules.slots * std::accumulate(prices.slot.begin(), prices.slot.end(), 0.0) +
@@ -189,6 +196,7 @@ Prices improved(Trace& trace, const Rules& rules, Prices prices, unsigned steps,
   const auto lives = sample_lives(trace, rules, some);
   const double weight = static_cast<double>(all.size()) / static_cast<double>(some.size());
 
+  if (steps == automatic_steps) steps = steps_for(lives);
   const auto rounds = prices.slot.size();
   const double unit = prices.unit;
   if (unit <= 0) return prices;  // nothing is sent

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// What somebody could have carried in hardware who knew the whole trace beforehand, with so many slots and so many moves
-// an interval. Not that number itself but an upper bound of it, which is the careful side to err on.
+// What somebody could have carried in hardware who knew the whole trace beforehand, with so many slots and so many
+// moves an interval. Not that number itself but an upper bound of it, which is the careful side to err on.
 //
-// Linear programme: maximise the octets of SAs in hardware; at most `slots` of them in each interval; between two intervals
-// at most `budget` live SAs change sides. Give a slot in interval t the price L[t] and a move before it the price M[t]:
-// then each SA alone can find its best way through its life (two states, dynamic programming), and
+// Linear programme: maximise the octets of SAs in hardware; at most `slots` of them in each interval; between two
+// intervals at most `budget` live SAs change sides. Give a slot in interval t the price L[t] and a move before it the
+// price M[t]: then each SA alone can find its best way through its life (two states, dynamic programming), and
 //     sum of all SAs' best profits + sum over t of (slots * L[t] + budget * M[t])
-// is at least the optimum, whatever the prices (weak duality). The prices are improved by subgradient steps over a sample
-// of the SAs that matter; the bound is then taken exactly, over all of them.
+// is at least the optimum, whatever the prices (weak duality). The prices are improved by subgradient steps over a
+// sample of the SAs that matter; the bound is then taken exactly, over all of them.
 #pragma once
 
 #include <cstdint>
@@ -29,11 +29,12 @@ struct Prices {
   double unit = 0;                 // what a slot carries on average, if the heaviest have them: the scale of the steps
 };
 
-// Prices to begin with: a slot is worth what the lightest of the `slots` heaviest of that interval carries, a move nothing.
-// With these the bound is the sum over intervals of the `slots` heaviest: no budget at all.
+// Prices to begin with: a slot is worth what the lightest of the `slots` heaviest of that interval carries, a move
+// nothing. With these the bound is the sum over intervals of the `slots` heaviest: no budget at all.
 Prices without_budget(Trace& trace, std::uint32_t slots);
 
-// Better ones; `steps` over at most `sample` SAs. Both 0 returns `prices`.
+// Better ones, by `steps` over at most `sample` SAs. Without either they stay as they are.
+constexpr unsigned automatic_steps = ~0U;  // by how large the trace is
 Prices improved(Trace& trace, const Rules& rules, Prices prices, unsigned steps, std::uint32_t sample);
 
 // The bound that follows from these prices, in octets.

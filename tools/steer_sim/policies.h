@@ -18,7 +18,7 @@ struct Tally {
 class Policy {
  public:
   virtual ~Policy() = default;
-  virtual void arrive(Sa sa) = 0;  // first installed: not a move
+  virtual void arrive(Sa sa) = 0;                   // first installed: not a move
   virtual Tally end(const Interval& interval) = 0;  // its octets are known, its departures gone
   [[nodiscard]] bool in_hardware(Sa sa) const { return hardware_[sa] != 0; }
   [[nodiscard]] std::uint32_t holders() const { return holders_; }

@@ -51,7 +51,8 @@ std::string json(const Result& r, const std::string& what) {
              quoted(what), r.sas, r.slots, r.reserve, r.usable, r.rounds, r.interval, r.budget, octets(r.octets)) +
          outcome(r.steered, r) +
          fmt::format(
-             ",\"optimum_bytes\":{},\"optimum_is\":\"upper bound\",\"free_optimum_bytes\":{},\"ratio_to_free_optimum\":{},"
+             ",\"optimum_bytes\":{},\"optimum_is\":\"upper "
+             "bound\",\"free_optimum_bytes\":{},\"ratio_to_free_optimum\":{},"
              "\"topk_each_interval_bytes\":{},\"best_static_bytes\":{},\"ratio_to_best_static\":{},"
              "\"round_ms_median\":{:.3f},\"round_ms_p99\":{:.3f},\"round_ms_max\":{:.3f},",
              bounded(r.optimum), bounded(r.free_optimum), ratio(mine, r.free_optimum), bounded(r.top_each),
@@ -65,7 +66,8 @@ std::string text(const Result& r, const std::string& what) {
   const double mine = r.steered.octets_in_hardware;
   return fmt::format(
       "{}: {} SAs, {} slots ({} kept free), {} intervals of {:g} s\n"
-      "in hardware: {} of the octets; {} of the optimum, {} of the one that also knows newcomers, {} of the best static "
+      "in hardware: {} of the octets; {} of the optimum, {} of the one that also knows newcomers, {} of the best "
+      "static "
       "set\n"
       "moves: {}, at most {} an interval (budget {})\n"
       "first come first served: {}; top-k without hysteresis: {} with {} moves, at most {} an interval\n"

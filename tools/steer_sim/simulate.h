@@ -13,9 +13,9 @@ namespace espgate::steer_sim {
 
 struct Options {
   std::uint32_t slots = 0;
-  steer::Config steer{};       // slots and interval are filled in
-  bool optimum = true;         // compute it: several more walks through the trace
-  unsigned steps = 150;        // of the optimum's prices
+  steer::Config steer{};  // slots and interval are filled in
+  bool optimum = true;    // compute it: several more walks through the trace
+  unsigned steps = 150;   // of the optimum's prices
   std::uint32_t sample = 10'000;
 };
 
@@ -35,9 +35,9 @@ struct Result {
   Outcome steered, first_come, top_of_last;
   double best_static = 0;
   // Upper bounds, in octets (optimum.h); 0: not computed.
-  double optimum = 0;         // the same usable slots, budget and first installations
-  double free_optimum = 0;    // all slots, and first installations chosen with the future known
-  double top_each = 0;        // the heaviest of each interval: no budget, all slots
+  double optimum = 0;       // the same usable slots, budget and first installations
+  double free_optimum = 0;  // all slots, and first installations chosen with the future known
+  double top_each = 0;      // the heaviest of each interval: no budget, all slots
   double round_ms_median = 0, round_ms_p99 = 0, round_ms_most = 0;
 };
 
