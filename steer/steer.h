@@ -22,7 +22,7 @@ struct Config {
   std::optional<std::uint32_t> slots;                  // per direction; none: learned from refusals (Capacity)
   std::uint32_t reserve = 0;                           // slots to keep free, if more than Capacity keeps anyway
   base::Duration interval = std::chrono::seconds(10);  // between rounds of decisions
-  double half_life = 6;                                // intervals after which traffic counts for half
+  double half_life = 5;                                // intervals after which traffic counts for half
   double factor = 1.25;        // a child must carry so much more than a holder to get its slot...
   unsigned rounds = 3;         // ... for so many rounds on end,
   double at_once = 4;          // or this much more, for one

@@ -103,6 +103,7 @@ class CsvTrace : public Trace {
     out = intervals_[next_++];
     return true;
   }
+  [[nodiscard]] std::uint64_t rounds() const override { return intervals_.size(); }
   [[nodiscard]] double seconds() const override { return seconds_; }
 
  private:

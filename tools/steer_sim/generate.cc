@@ -86,6 +86,7 @@ class Crowd : public Trace {
     return true;
   }
 
+  [[nodiscard]] std::uint64_t rounds() const override { return recipe_.rounds; }
   [[nodiscard]] double seconds() const override { return interval_seconds; }
 
  private:
@@ -179,6 +180,7 @@ class Alternator : public Trace {
     return true;
   }
 
+  [[nodiscard]] std::uint64_t rounds() const override { return recipe_.rounds; }
   [[nodiscard]] double seconds() const override { return interval_seconds; }
 
  private:

@@ -15,21 +15,13 @@ constexpr double never = -std::numeric_limits<double>::infinity();
 struct Start {
   bool out = true, in = true;
 };
-Start start_of(const Rules& rules, Sa sa) {
+Start start_of(const Rules& rules, bool in_hardware) {
   if (rules.first.empty()) return {};
-  return {rules.first[sa] == 0, rules.first[sa] != 0};
+  return {!in_hardware, in_hardware};
 }
 
-// An SA's life, as the steps need it: what it sent from `begin` on, an interval each.
-struct Life {
-  std::uint32_t begin = 0;
-  Start start;
-  std::vector<float> octets;
-};
-
 // Which SAs ever carry half of what a slot is worth, or begin in one. The others have no part in the prices.
-std::vector<Sa> those_that_matter(Trace& trace, const Rules& rules, const Prices& prices) {
-  auto matters = rules.first;
+std::vector<Sa> those_that_matter(Trace& trace, std::vector<std::uint8_t> matters, const Prices& prices) {
   Interval now;
   trace.rewind();
   for (std::size_t t = 0; trace.next(now); ++t) {
@@ -45,8 +37,7 @@ std::vector<Sa> those_that_matter(Trace& trace, const Rules& rules, const Prices
   return out;
 }
 
-// Every stride-th of them, so that any order of numbers is sampled evenly.
-std::vector<Life> sample_lives(Trace& trace, const Rules& rules, const std::vector<Sa>& sas) {
+std::vector<Life> lives_of(Trace& trace, const std::vector<std::uint8_t>& first, const std::vector<Sa>& sas) {
   constexpr auto none = std::numeric_limits<std::uint32_t>::max();
   std::vector<std::uint32_t> number(sas.empty() ? 0 : sas.back() + 1, none);
   for (std::uint32_t i = 0; i < sas.size(); ++i) number[sas[i]] = i;
@@ -58,7 +49,7 @@ std::vector<Life> sample_lives(Trace& trace, const Rules& rules, const std::vect
   for (std::uint32_t t = 0; trace.next(now); ++t) {
     for (const auto sa : now.arrivals) {
       if (of(sa) == none) continue;
-      out[of(sa)] = {t, start_of(rules, sa), {}};
+      out[of(sa)] = {t, sa < first.size() && first[sa] != 0, {}};
       live[of(sa)] = 1;
     }
     for (std::uint32_t i = 0; i < out.size(); ++i) {
@@ -82,14 +73,15 @@ struct Demand {
 
 class Buyer {
  public:
-  explicit Buyer(const Prices& prices) : prices_(prices) {}
+  Buyer(const Rules& rules, const Prices& prices) : rules_(rules), prices_(prices) {}
 
   void buy(const Life& life, double weight, Demand& demand) {
     const auto length = life.octets.size();
-    if (length == 0 || (life.start.out && !ever_worth_it(life))) return;
+    const auto start = start_of(rules_, life.in_hardware);
+    if (length == 0 || (start.out && !ever_worth_it(life))) return;
     came_.resize(length);
-    double out = life.start.out ? 0 : never;
-    double in = life.start.in ? life.octets[0] - prices_.slot[life.begin] : never;
+    double out = start.out ? 0 : never;
+    double in = start.in ? life.octets[0] - prices_.slot[life.begin] : never;
     for (std::size_t i = 1; i < length; ++i) {
       const auto t = life.begin + i;
       const double fee = prices_.move[t];
@@ -122,6 +114,7 @@ class Buyer {
     }
   }
 
+  const Rules& rules_;
   const Prices& prices_;
   std::vector<std::uint8_t> came_;
 };
@@ -161,7 +154,6 @@ Prices without_budget(Trace& trace, std::uint32_t slots) {
   Prices out;
   Interval now;
   std::vector<double> all;
-  double carried = 0;
   trace.rewind();
   while (trace.next(now)) {
     // Only those above half the last threshold are sorted, as long as they are enough.
@@ -179,24 +171,28 @@ Prices without_budget(Trace& trace, std::uint32_t slots) {
       price = all[slots];
       all.resize(slots);
     }
-    carried = std::accumulate(all.begin(), all.end(), carried);
+    out.carried = std::accumulate(all.begin(), all.end(), out.carried);
     out.slot.push_back(price);
   }
   out.move.assign(out.slot.size(), 0);
-  out.unit = out.slot.empty() ? 0 : carried / slots / static_cast<double>(out.slot.size());
+  out.unit = out.slot.empty() ? 0 : out.carried / slots / static_cast<double>(out.slot.size());
   return out;
 }
 
-Prices improved(Trace& trace, const Rules& rules, Prices prices, unsigned steps, std::uint32_t sample) {
-  const auto all = those_that_matter(trace, rules, prices);
-  if (steps == 0 || sample == 0 || all.empty()) return prices;
+// Every stride-th of those that matter: any order of numbers is sampled evenly.
+Market::Market(Trace& trace, const std::vector<std::uint8_t>& first, const Prices& prices, std::uint32_t sample) {
+  const auto all = those_that_matter(trace, first, prices);
+  if (sample == 0 || all.empty()) return;
   const auto stride = (all.size() + sample - 1) / sample;
   std::vector<Sa> some;
   for (std::size_t i = 0; i < all.size(); i += stride) some.push_back(all[i]);
-  const auto lives = sample_lives(trace, rules, some);
-  const double weight = static_cast<double>(all.size()) / static_cast<double>(some.size());
+  lives_ = lives_of(trace, first, some);
+  weight_ = static_cast<double>(all.size()) / static_cast<double>(some.size());
+}
 
-  if (steps == automatic_steps) steps = steps_for(lives);
+Prices Market::improved(const Rules& rules, Prices prices, unsigned steps) const {
+  if (steps == 0 || lives_.empty()) return prices;
+  if (steps == automatic) steps = steps_for(lives_);
   const auto rounds = prices.slot.size();
   const double unit = prices.unit;
   if (unit <= 0) return prices;  // nothing is sent
@@ -205,8 +201,8 @@ Prices improved(Trace& trace, const Rules& rules, Prices prices, unsigned steps,
   Walker slot(prices.slot), move(prices.move);
   const auto value = [&](Demand& demand) {
     demand = {std::vector<double>(rounds, 0), std::vector<double>(rounds, 0)};
-    Buyer buyer(prices);
-    for (const auto& life : lives) buyer.buy(life, weight, demand);
+    Buyer buyer(rules, prices);
+    for (const auto& life : lives_) buyer.buy(life, weight_, demand);
     return demand.profit + rent(rules, prices);
   };
   Prices best = prices;
@@ -247,7 +243,7 @@ double bound(Trace& trace, const Rules& rules, const Prices& prices) {
     }
     for (const auto sa : now.arrivals) {
       if (sa >= profit.size()) profit.resize(sa + 1);
-      const auto start = start_of(rules, sa);
+      const auto start = start_of(rules, sa < rules.first.size() && rules.first[sa] != 0);
       profit[sa] = {start.out ? 0 : never, start.in ? -prices.slot[t] : never};
       live.push_back(sa);
     }

@@ -26,16 +26,33 @@ struct Rules {
 
 struct Prices {
   std::vector<double> slot, move;  // by interval, both >= 0
-  double unit = 0;                 // what a slot carries on average, if the heaviest have them: the scale of the steps
+  double carried = 0;              // octets of the `slots` heaviest of each interval: the bound without a budget
+  double unit = 0;                 // of them, per slot and interval: the scale of the steps
 };
 
 // Prices to begin with: a slot is worth what the lightest of the `slots` heaviest of that interval carries, a move
-// nothing. With these the bound is the sum over intervals of the `slots` heaviest: no budget at all.
+// nothing.
 Prices without_budget(Trace& trace, std::uint32_t slots);
 
-// Better ones, by `steps` over at most `sample` SAs. Without either they stay as they are.
-constexpr unsigned automatic_steps = ~0U;  // by how large the trace is
-Prices improved(Trace& trace, const Rules& rules, Prices prices, unsigned steps, std::uint32_t sample);
+// An SA's life: what it sent from `begin` on, an interval each.
+struct Life {
+  std::uint32_t begin = 0;
+  bool in_hardware = false;  // at first
+  std::vector<float> octets;
+};
+
+// At most `sample` of the SAs that matter, kept in memory to look for better prices.
+class Market {
+ public:
+  static constexpr unsigned automatic = ~0U;  // as many steps as the size allows
+
+  Market(Trace& trace, const std::vector<std::uint8_t>& first, const Prices& prices, std::uint32_t sample);
+  [[nodiscard]] Prices improved(const Rules& rules, Prices prices, unsigned steps = automatic) const;
+
+ private:
+  std::vector<Life> lives_;
+  double weight_ = 1;  // how many SAs one of the sample stands for
+};
 
 // The bound that follows from these prices, in octets.
 double bound(Trace& trace, const Rules& rules, const Prices& prices);

@@ -36,14 +36,6 @@ struct Runner {
   }
 };
 
-std::uint64_t count_rounds(Trace& trace) {
-  Interval now;
-  std::uint64_t rounds = 0;
-  trace.rewind();
-  while (trace.next(now)) ++rounds;
-  return rounds;
-}
-
 double heaviest(std::vector<double> totals, std::uint32_t slots) {
   const auto end = totals.begin() + std::min<std::ptrdiff_t>(slots, std::ssize(totals));
   if (end != totals.end()) std::nth_element(totals.begin(), end, totals.end(), std::greater<>());
@@ -92,10 +84,11 @@ void time(Result& out, std::vector<double> ms) {
 void best(Trace& trace, Result& out, const Options& options, std::vector<std::uint8_t> first) {
   const Rules same{out.usable, out.budget, std::move(first)}, free{out.slots, out.budget, {}};
   const auto plain = without_budget(trace, out.slots);
-  out.top_each = bound(trace, free, plain);
-  const auto prices = improved(trace, same, plain, options.steps, options.sample);
+  out.top_each = plain.carried;
+  Market market(trace, same.first, plain, options.sample);
+  const auto prices = market.improved(same, plain, options.steps);
   out.optimum = std::min(bound(trace, same, prices), out.top_each);
-  const auto free_prices = improved(trace, free, prices, options.steps, options.sample);
+  const auto free_prices = market.improved(free, prices, options.steps);
   out.free_optimum = std::min(bound(trace, free, free_prices), out.top_each);
 }
 
@@ -112,7 +105,7 @@ Result simulate(Trace& trace, const Options& options) {
   out.reserve = capacity.reserve();
   out.usable = capacity.usable();
   out.budget = steered.steer().budget();
-  out.rounds = count_rounds(trace);
+  out.rounds = trace.rounds();
   std::vector<std::uint8_t> first;
   walk(trace, out, steered, first);
   time(out, steered.round_ms());

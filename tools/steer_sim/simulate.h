@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "tools/steer_sim/optimum.h"
 #include "tools/steer_sim/policies.h"
 #include "tools/steer_sim/trace.h"
 

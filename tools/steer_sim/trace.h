@@ -28,7 +28,8 @@ class Trace {
   virtual void rewind() = 0;
   // False at the end. `out` is overwritten.
   virtual bool next(Interval& out) = 0;
-  [[nodiscard]] virtual double seconds() const = 0;  // of an interval
+  [[nodiscard]] virtual std::uint64_t rounds() const = 0;  // intervals
+  [[nodiscard]] virtual double seconds() const = 0;        // of an interval
 };
 
 }  // namespace espgate::steer_sim

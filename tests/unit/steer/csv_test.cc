@@ -28,7 +28,7 @@ TEST(Csv, AnSaIsThereFromItsFirstLineToItsLast) {
 }
 
 TEST(Csv, LinesOfOneIntervalAreAddedUp) {
-  const auto trace = trace_of("0.1,a,10\n0.2,b,1\n0.9,a,5\n1.05,a,1\n");
+  const auto trace = trace_of("0.1,a,10\n0.2,b,1\n0.9,a,5\n1.15,a,1\n");
   EXPECT_EQ(trace->seconds(), 1);
   Interval now;
   ASSERT_TRUE(trace->next(now));

@@ -110,7 +110,8 @@ TEST(SteerRound, AMovedChildIsLeftAloneForAWhile) {
   for (unsigned i = 1; i < Config{}.cooldown; ++i) {
     for (const auto& move : rig.round()) EXPECT_TRUE(move != "+h7" && move != "-new") << i;
   }
-  EXPECT_EQ(rig.round(), (Moves{"-new", "+h7"}));
+  rig.round();
+  EXPECT_TRUE(rig.in_hardware("h7")) << "and no longer";
 }
 
 TEST(SteerRound, WhoMayNoLongerBeOffloadedGoesFirst) {
@@ -147,10 +148,9 @@ TEST(SteerRound, AMoveThatFailedIsTakenBack) {
   const auto holders = rig.steer.holders();
   rig.steer.observed(rig.children["new"], false);
   EXPECT_EQ(rig.steer.holders(), holders - 1);
-  // Its slot goes to another; it is not asked for again at once.
-  rig.place("next");
-  rig.sends["next"] = 50'000;
-  EXPECT_EQ(rig.round(), Moves{"+next"});
+  // It is not asked for again at once; its slot goes to the next who comes.
+  EXPECT_TRUE(rig.round().empty());
+  EXPECT_TRUE(rig.place("next"));
 }
 
 TEST(SteerRound, FreeSlotsAreFilledWithTheHeaviest) {

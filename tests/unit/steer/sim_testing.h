@@ -38,8 +38,8 @@ inline Result run(Trace& trace, std::uint32_t slots, bool optimum = true) {
   Options options;
   options.slots = slots;
   options.optimum = optimum;
-  options.steps = 100;
-  options.sample = 3000;
+  options.steps = 300;
+  options.sample = 1500;
   return simulate(trace, options);
 }
 

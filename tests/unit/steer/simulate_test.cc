@@ -43,7 +43,7 @@ TEST(Simulate, ASlotThatIsLeftGoesToTheHeaviestWhoWaits) {
   const auto result = run(*trace, 100);
   EXPECT_EQ(result.steered.demotions, 0U);
   EXPECT_EQ(result.steered.promotions, 50U);
-  EXPECT_GE(result.steered.octets_in_hardware, 0.99 * result.optimum);
+  EXPECT_GE(result.steered.octets_in_hardware, 0.98 * result.optimum);
 }
 
 TEST(Simulate, TheBaselinesAreWhatTheyAreCalled) {
