@@ -30,11 +30,13 @@ Daemon::Daemon(Options options, Parts parts)
       stop_timer_(io_),
       watch_timer_(io_),
       events_(std::move(parts.events)),
+      device_timer_(io_),
       kernel_(std::move(parts.kernel), std::move(*parts.loader), std::move(*parts.routes),
               [this](ike::ChildAnswer answer) {
                 // If the queue is full the engine's own patience with the kernel ends the exchange.
                 if (engine_ && !engine_->post(std::move(answer))) log_error("engine queue full: an answer is lost");
               }),
+      devices_(device_means()),
       sockets_(std::move(parts.sockets)) {}
 
 Daemon::~Daemon() {
@@ -53,6 +55,8 @@ base::Result<void> Daemon::start() {
   engine_options.wake_main = [this] { asio::post(io_, [this] { take_engine_output(); }); };
   engine_ = std::make_unique<EngineThread>(std::move(engine_options), std::move(sockets_));
   started_at_ = epoch_now();
+  kernel_.on_verdict([this](const sad::DeviceVerdict& verdict) { devices_.learn(verdict, epoch_now()); });
+  devices_.begin(gateway::now(), config_, kernel_.routes());
   apply();
   if (events_) {
     events_ready_.emplace(io_, events_->fd());
@@ -76,10 +80,12 @@ void Daemon::apply() {
   const auto now = gateway::now();
   kernel_.attach(devices_for(config_, kernel_.routes()));
   kernel_.plan(now, config_.plan);  // the floor stands before the engine may send anything
+  order_suites();
   if (!engine_->post(ike::Command(ike::Load{config_.ike}))) log_error("engine queue full: configuration not taken");
   connections_.load(now, *config_.ike);
   settle_traps();
   arm_timer();
+  arm_devices();
 }
 
 void Daemon::take_engine_output() {
@@ -89,12 +95,20 @@ void Daemon::take_engine_output() {
   arm_timer();
 }
 
-void Daemon::take(ike::InstallChild&& install) { kernel_.install(gateway::now(), std::move(install)); }
+// Probes keep out of the way of each of these.
+void Daemon::take(ike::InstallChild&& install) {
+  devices_.disturbed(gateway::now());
+  kernel_.install(gateway::now(), std::move(install));
+}
 void Daemon::take(ike::AddInbound&& add) {
+  devices_.disturbed(gateway::now());
   kernel_.add_inbound(gateway::now(), std::move(add));
   watch_waiting();
 }
-void Daemon::take(ike::SwitchOutbound&& order) { kernel_.switch_outbound(gateway::now(), order); }
+void Daemon::take(ike::SwitchOutbound&& order) {
+  devices_.disturbed(gateway::now());
+  kernel_.switch_outbound(gateway::now(), order);
+}
 void Daemon::take(ike::RetireSa&& order) { kernel_.retire(gateway::now(), order); }
 void Daemon::take(ike::RemoveChild&& remove) { kernel_.remove(gateway::now(), remove); }
 
@@ -137,6 +151,7 @@ void Daemon::take(ike::CommandDone&& done) { pending_.on_done(done); }
 void Daemon::take(ike::ListResult&& result) { pending_.on_list(result); }
 
 std::optional<ike::Failure> Daemon::begin(const Key& key, ike::RequestId id) {
+  devices_.disturbed(gateway::now());
   for (const auto& conn : config_.ike->conns) {
     if (conn->name != key.first) continue;
     auto ends = choose_endpoints(*conn, kernel_.routes());
@@ -209,6 +224,7 @@ void Daemon::acquired(const xfrm::Notification& event) {
   const Key key{wanted->conn, wanted->child};
   if (wanted->live) {
     if (!connections_.heal(key, wanted->live->first)) return;
+    devices_.disturbed(gateway::now());
     log_warn(key.first + "/" + key.second + ": its outbound SA is gone from the kernel, and not by us: rekeying");
     return post(ike::Rekey{pending_.next_id(), key.first, {}, {}, wanted->live->first});
   }
@@ -265,6 +281,7 @@ void Daemon::on_signal(int signal) {
 void Daemon::shut_down() {
   stopping_ = true;
   timer_.cancel();
+  device_timer_.cancel();
   if (config_.gateway.on_stop == control::OnStop::keep) {
     log_info("stopping; SAs and policies stay in the kernel (on_stop = keep)");
     io_.stop();

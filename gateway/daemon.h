@@ -15,6 +15,7 @@
 #include "control/vici/daemon.h"
 #include "control/vici/server.h"
 #include "gateway/connections.h"
+#include "gateway/device_side.h"
 #include "gateway/engine_thread.h"
 #include "gateway/kernel_side.h"
 #include "gateway/log.h"
@@ -58,6 +59,8 @@ class Daemon final : public control::Daemon {
   std::optional<std::string> trap(const std::string& conn, const std::string& child, bool on) override;
   control::Report reload(bool dry_run) override;
   [[nodiscard]] std::optional<control::ChildCounters> counters(base::ChildId child) const override;
+  [[nodiscard]] std::vector<control::DeviceReport> devices() const override;
+  std::expected<std::size_t, std::string> forgive(const std::string& device, const std::string& suite) override;
 
  private:
   using Key = Connections::Key;
@@ -82,6 +85,11 @@ class Daemon final : public control::Daemon {
   void post(ike::Command command);
   void arm_timer();
   void on_timer();
+  // daemon_devices.cc
+  DeviceSide::Means device_means();
+  bool order_suites();  // true: config_ has another order now
+  void arm_devices();
+  void on_devices();
   void wait_for_signal();
   void on_signal(int signal);
   void shut_down();
@@ -96,7 +104,9 @@ class Daemon final : public control::Daemon {
   asio::steady_timer watch_timer_;  // while an outbound SA waits for its peer
   std::optional<xfrm::EventSocket> events_;
   std::optional<asio::posix::stream_descriptor> events_ready_;
+  asio::steady_timer device_timer_;
   KernelSide kernel_;
+  DeviceSide devices_;
   Connections connections_;
   PendingCommands pending_;
   LogLimiter limiter_;

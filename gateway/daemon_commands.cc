@@ -169,6 +169,7 @@ control::Report Daemon::reload(bool dry_run) {
   auto loaded = control::load_file(options_.config);
   if (loaded.config && !dry_run) {
     config_ = std::move(*loaded.config);
+    devices_.survey(gateway::now(), config_, kernel_.routes());
     apply();
   }
   return std::move(loaded.report);

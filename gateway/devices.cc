@@ -4,10 +4,16 @@
 #include <ifaddrs.h>
 #include <net/if.h>
 #include <netinet/in.h>
+#include <sys/utsname.h>
 
+#include <algorithm>
 #include <cstring>
 #include <map>
 #include <memory>
+#include <utility>
+
+#include "xfrm/device_features.h"
+#include "xfrm/links.h"
 
 namespace espgate::gateway {
 
@@ -28,6 +34,85 @@ std::multimap<base::Address, std::string> addresses_of_this_host() {
   }
   return out;
 }
+
+// Those that hold a local address of the connection, or by which its peer is reached.
+std::set<std::string> devices_of(const ike::ConnConfig& conn, const std::multimap<base::Address, std::string>& held,
+                                 xfrm::RouteTable& routes) {
+  std::set<std::string> out;
+  for (const auto& local : conn.local_addrs) {
+    for (const auto& [address, device] : held) {
+      if (local.contains(address)) out.insert(device);
+    }
+  }
+  for (const auto& remote : conn.remote_addrs) {
+    if (remote != base::Prefix::host(remote.address())) continue;
+    if (auto route = routes.lookup(remote.address())) out.insert(route->device);
+  }
+  out.erase("lo");
+  return out;
+}
+
+std::string kernel_release() {
+  utsname name{};
+  return ::uname(&name) == 0 ? name.release : "";
+}
+
+class Surveyor {
+ public:
+  Surveyor(std::vector<xfrm::Link> links, std::vector<xfrm::DeviceFeatures> features)
+      : links_(std::move(links)), release_(kernel_release()) {
+    for (auto& each : features) features_.emplace(each.device, std::move(each));
+  }
+
+  // The devices in place of `names`, each looked at.
+  std::vector<std::string> real(const std::set<std::string>& names) {
+    std::set<std::string> out;
+    for (const auto& name : names) {
+      const auto link = std::ranges::find(links_, name, &xfrm::Link::name);
+      if (link == links_.end()) continue;
+      for (const auto& below : xfrm::beneath(links_, link->ifindex)) {
+        out.insert(below.name);
+        look_at(below);
+        if (below.ifindex != link->ifindex) stands_on_[name].insert(below.name);
+      }
+    }
+    return {out.begin(), out.end()};
+  }
+  // All that say that they know ESP offload, and stand upon no other.
+  std::vector<std::string> all() {
+    std::set<std::string> out;
+    for (const auto& link : links_) {
+      const auto found = features_.find(link.name);
+      if (found == features_.end() || !found->second.esp_hw_offload) continue;
+      const auto below = xfrm::beneath(links_, link.ifindex);
+      if (below.size() == 1 && below.front().ifindex == link.ifindex) out.insert(link.name);
+    }
+    return real(out);
+  }
+  DeviceSurvey take() {
+    for (const auto& [name, members] : stands_on_) survey_.beneath[name] = {members.begin(), members.end()};
+    return std::move(survey_);
+  }
+
+ private:
+  void look_at(const xfrm::Link& link) {
+    const auto found = features_.find(link.name);
+    if (found == features_.end() || !seen_.insert(link.name).second) return;
+    const auto& from = found->second;
+    survey_.facts.push_back({link.name,
+                             link.ifindex,
+                             from.up,
+                             {from.driver, from.driver_version, from.firmware, release_},
+                             from.esp_hw_offload});
+  }
+
+  std::vector<xfrm::Link> links_;
+  std::map<std::string, xfrm::DeviceFeatures> features_;
+  std::string release_;
+  std::set<std::string> seen_;
+  std::map<std::string, std::set<std::string>> stands_on_;
+  DeviceSurvey survey_;
+};
 }  // namespace
 
 std::set<std::string> devices_for(const control::Configuration& config, xfrm::RouteTable& routes) {
@@ -35,18 +120,26 @@ std::set<std::string> devices_for(const control::Configuration& config, xfrm::Ro
   if (!named.empty()) return {named.begin(), named.end()};
   std::set<std::string> out;
   const auto held = addresses_of_this_host();
+  for (const auto& conn : config.ike->conns) out.merge(devices_of(*conn, held, routes));
+  return out;
+}
+
+base::Result<DeviceSurvey> survey_devices(const control::Configuration& config, xfrm::RouteTable& routes) {
+  auto links = xfrm::links();
+  if (!links) return std::unexpected(links.error());
+  auto features = xfrm::device_features();
+  if (!features) return std::unexpected(features.error());
+  Surveyor surveyor(std::move(*links), std::move(*features));
+  const auto held = addresses_of_this_host();
+  std::map<std::string, std::vector<std::string>> of_conn;
   for (const auto& conn : config.ike->conns) {
-    for (const auto& local : conn->local_addrs) {
-      for (const auto& [address, device] : held) {
-        if (local.contains(address)) out.insert(device);
-      }
-    }
-    for (const auto& remote : conn->remote_addrs) {
-      if (remote != base::Prefix::host(remote.address())) continue;
-      if (auto route = routes.lookup(remote.address())) out.insert(route->device);
-    }
+    const auto names = devices_of(*conn, held, routes);
+    of_conn[conn->name] = names.empty() ? surveyor.all() : surveyor.real(names);
   }
-  out.erase("lo");
+  const auto& named = config.gateway.interfaces;
+  (void)surveyor.real({named.begin(), named.end()});
+  auto out = surveyor.take();
+  out.of_conn = std::move(of_conn);
   return out;
 }
 

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/kernel_side.h"
 
+#include <sys/random.h>
+
 #include <cerrno>
+#include <span>
 #include <utility>
 #include <variant>
 
@@ -53,6 +56,14 @@ sad::Options room_in(const loader::Loader& loader) {
   return out;
 }
 
+// The kernel's generator; it fails only before it is seeded, and then waits.
+void fill_random(std::span<std::uint8_t> to) {
+  while (!to.empty()) {
+    const ssize_t got = getrandom(to.data(), to.size(), 0);
+    if (got > 0) to = to.subspan(static_cast<std::size_t>(got));
+  }
+}
+
 void say(const sad::Notice& notice) {
   switch (notice.level) {
     case sad::Notice::Level::info:
@@ -98,6 +109,8 @@ void KernelSide::take(sad::Output&& output) {
           answer_(std::forward<decltype(value)>(value));
         } else if constexpr (std::is_same_v<T, sad::Notice>) {
           say(value);
+        } else if constexpr (std::is_same_v<T, sad::DeviceVerdict>) {
+          if (verdict_) verdict_(value);
         } else if constexpr (!std::is_same_v<T, sad::Op>) {
           if (auto written = write(loader_, value); !written) log_error("ledger: " + written.error().text());
         }
@@ -193,6 +206,14 @@ void KernelSide::remove(base::Instant now, const ike::RemoveChild& remove) {
 void KernelSide::stop(base::Instant now) {
   carry_out(now, sad_.stop(now));
   if (auto removed = loader_.remove_all(); !removed) log_error(removed.error().text());
+}
+
+sad::ProbeAnswer KernelSide::try_row(std::uint32_t ifindex, const sad::ProbeRow& row) {
+  sad::ProbeMeans means;
+  means.random = fill_random;
+  auto outcome = sad::probe(*kernel_, ifindex, {&row, 1}, means);
+  if (outcome.left_behind != 0) log_warn("an SA of a probe could not be deleted; the kernel does it within seconds");
+  return std::move(outcome.answers.front());
 }
 
 void KernelSide::attach(const std::set<std::string>& devices) {

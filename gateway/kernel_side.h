@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -50,6 +51,13 @@ class KernelSide {
   // Puts the BPF programs on these devices, and off those that are no longer among them.
   void attach(const std::set<std::string>& devices);
 
+  // What a device made of a child's SA; called while the outputs of sad/ are carried out.
+  void on_verdict(std::function<void(const sad::DeviceVerdict&)> told) { verdict_ = std::move(told); }
+  // SAs of ours in hardware, by device.
+  [[nodiscard]] std::map<std::string, sad::Held> held() const { return sad_.held(); }
+  // Adds a throw-away SA to the device, and deletes it at once.
+  sad::ProbeAnswer try_row(std::uint32_t ifindex, const sad::ProbeRow& row);
+
   [[nodiscard]] std::optional<control::ChildCounters> counters(base::ChildId child) const;
   [[nodiscard]] xfrm::RouteTable& routes() { return routes_; }
 
@@ -62,6 +70,7 @@ class KernelSide {
   loader::Loader loader_;
   xfrm::RouteTable routes_;
   std::function<void(ike::ChildAnswer)> answer_;
+  std::function<void(const sad::DeviceVerdict&)> verdict_;
   sad::Sad sad_;
 };
 

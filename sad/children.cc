@@ -184,7 +184,13 @@ Verdict Children::verdict(const Child& child, Role add, Role read, bool offloade
   if (offloaded) attempt.asked = xfrm::OffloadKind::crypto;
   attempt.device = child.context.device;
   attempt.suite = child.spec.suite.name();
-  return judge(attempt, child.results.at(add), child.results.at(read));
+  const auto& added = child.results.at(add);
+  if (offloaded) {
+    const auto row = row_of(child, add == Role::add_in ? Direction::in : Direction::out, *attempt.asked);
+    work_.emit(
+        DeviceVerdict{child.context.device, child.context.ifindex, row, judge(row, added, child.results.at(read))});
+  }
+  return judge(attempt, added, child.results.at(read));
 }
 
 void Children::after_trial(Child& child) {
@@ -277,6 +283,19 @@ void Children::after_undo(Child& child) {
   answer_refused(child);
   reqids_.give_back(child.reqid);
   children_.erase(child.spec.id);
+}
+
+std::map<std::string, Held> Children::held() const {
+  std::map<std::string, Held> out;
+  for (const auto& [id, child] : children_) {
+    if (child.in.verdict.actual == base::OffloadActual::none && child.out.verdict.actual == base::OffloadActual::none) {
+      continue;
+    }
+    Held& device = out[child.context.device];
+    device.in += child.in.in_kernel && child.in.verdict.actual != base::OffloadActual::none;
+    device.out += child.out.in_kernel && child.out.verdict.actual != base::OffloadActual::none;
+  }
+  return out;
 }
 
 std::map<std::uint32_t, maps::SaRecord> Children::records() const {

@@ -44,6 +44,7 @@ class Children {
   Reqids& reqids() { return reqids_; }
   [[nodiscard]] std::size_t size() const { return children_.size(); }
   [[nodiscard]] std::map<std::uint32_t, maps::SaRecord> records() const;
+  [[nodiscard]] std::map<std::string, Held> held() const;
 
  private:
   using Verdicts = std::pair<Verdict, Verdict>;  // in, out

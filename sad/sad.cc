@@ -248,6 +248,8 @@ bool Sad::idle() const { return impl_->work_.idle(); }
 std::optional<base::ChildId> Sad::owner_of(const xfrm::SaId& id) const { return impl_->children_.owner_of(id); }
 std::vector<std::pair<base::ChildId, xfrm::SaId>> Sad::waiting() const { return impl_->children_.waiting(); }
 std::size_t Sad::child_count() const { return impl_->children_.size(); }
+std::map<std::string, Held> Sad::held() const { return impl_->children_.held(); }
+
 std::map<std::uint32_t, maps::SaRecord> Sad::sas() const { return impl_->children_.records(); }
 std::map<std::uint32_t, maps::PolicyRecord> Sad::policies() const { return impl_->spd_.records(); }
 

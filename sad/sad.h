@@ -28,6 +28,7 @@
 
 #include "base/ids.h"
 #include "ike/api.h"
+#include "sad/device_table.h"
 #include "sad/ledger.h"
 #include "sad/plan.h"
 #include "sad/reason.h"
@@ -70,8 +71,16 @@ struct Notice {
   std::string text;
 };
 
-using Output =
-    std::variant<Op, AssignSlot, UpdateSlot, ReleaseSlot, WritePolicy, ClearPolicy, ike::ChildAnswer, Notice>;
+// What a device made of a child's SA that was to be offloaded to it.
+struct DeviceVerdict {
+  std::string device;
+  std::uint32_t ifindex = 0;
+  ProbeRow row;
+  ProbeAnswer answer;
+};
+
+using Output = std::variant<Op, AssignSlot, UpdateSlot, ReleaseSlot, WritePolicy, ClearPolicy, ike::ChildAnswer, Notice,
+                            DeviceVerdict>;
 // To be carried out in order, whole, before the results are fed back (in order, too); Ops next to one another may go to
 // the kernel in one batch. sad/pump.h does just that.
 using Outputs = std::vector<Output>;
@@ -127,6 +136,8 @@ class Sad {
   [[nodiscard]] std::optional<base::ChildId> owner_of(const xfrm::SaId& id) const;
   // Children whose outbound half waits, with their inbound SAs: a packet on one of these says that the peer is ready.
   [[nodiscard]] std::vector<std::pair<base::ChildId, xfrm::SaId>> waiting() const;
+  // SAs of ours in hardware, by device.
+  [[nodiscard]] std::map<std::string, Held> held() const;
   // What the ledger holds: SAs by slot, policies by index.
   [[nodiscard]] std::map<std::uint32_t, maps::SaRecord> sas() const;
   [[nodiscard]] std::map<std::uint32_t, maps::PolicyRecord> policies() const;

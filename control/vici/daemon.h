@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <expected>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -13,6 +14,7 @@
 
 #include "base/ids.h"
 #include "control/config/model.h"
+#include "control/offload/device_report.h"
 #include "ike/api.h"
 
 namespace espgate::control {
@@ -100,6 +102,14 @@ class Daemon {
   }
   // Reads the configuration anew; it is taken whole or not at all. `dry_run`: only reports.
   virtual Report reload(bool dry_run) = 0;
+
+  // What is known of the devices that connections leave by.
+  [[nodiscard]] virtual std::vector<DeviceReport> devices() const { return {}; }
+  // Drops what is known of a device, or of one suite on it; how many answers went, or a sentence why not.
+  virtual std::expected<std::size_t, std::string> forgive(const std::string& device, const std::string& suite) {
+    (void)suite;
+    return std::unexpected("nothing is known of " + device);
+  }
 
   // Packets and bytes of a child, if accounting runs.
   [[nodiscard]] virtual std::optional<ChildCounters> counters(base::ChildId) const { return std::nullopt; }

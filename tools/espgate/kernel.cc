@@ -10,7 +10,7 @@
 
 #include "control/report/views.h"
 #include "maps/reader.h"
-#include "tools/espgate/device_features.h"
+#include "xfrm/device_features.h"
 #include "tools/espgate/handlers.h"
 #include "xfrm/netlink.h"
 
@@ -172,7 +172,7 @@ Outcome offload_show(const Context& context) {
   } else {
     note(maps_failure(reader.error(), context.options.bpffs).text + "; devices are shown without their SAs");
   }
-  const auto devices = device_features();
+  const auto devices = xfrm::device_features();
   if (!devices) return std::unexpected(kernel_failure(devices.error()));
   for (const auto& device : *devices) {
     if (!device.esp_hw_offload && !rows.contains(device.device)) continue;  // of no interest here
