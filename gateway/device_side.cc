@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "control/offload/device_cache.h"
-#include "gateway/device_store.h"
+#include "control/offload/device_file.h"
 #include "gateway/log.h"
 
 namespace espgate::gateway {
@@ -28,7 +28,7 @@ std::vector<std::string> names(const std::vector<base::EspSuite>& suites) {
 DeviceSide::DeviceSide(Means means) : means_(std::move(means)) {}
 
 void DeviceSide::begin(base::Instant now, const control::Configuration& config, xfrm::RouteTable& routes) {
-  if (auto cached = read_device_cache(means_.cache)) {
+  if (auto cached = control::read_device_cache(means_.cache)) {
     table_.adopt(std::move(*cached));
   } else {
     log_warn(printable("what devices take is found out anew: " + cached.error(), kLine));
@@ -103,7 +103,7 @@ void DeviceSide::say_notices() {
 void DeviceSide::save() {
   if (!std::exchange(unsaved_, false) || !means_.real_kernel) return;
   compare_members();
-  const auto written = write_device_cache(means_.cache, table_.records());
+  const auto written = control::write_device_cache(means_.cache, table_.records());
   if (!written && !write_failed_) {
     log_warn("what devices take is not kept over a restart: " + written.error().text());
   }

@@ -131,7 +131,7 @@ std::optional<DeviceProbe::Step> DeviceProbe::step_for(base::Instant now, const 
       short_of_room = true;
       continue;
     }
-    if (progress.tried == 0) {
+    if (!std::exchange(progress.begun, true)) {
       say(Notice::Level::info,
           fmt::format("{}: finding out what it takes, with SAs that are added and deleted at once", device.name));
     }
@@ -164,6 +164,7 @@ void DeviceProbe::settle(const DeviceFacts& device, Progress& progress, ProbeSta
                     progress.tried, summary(*known)));
   }
   progress.tried = 0;
+  progress.begun = false;
 }
 
 void DeviceProbe::hold(base::Instant now, const std::string& device, Progress& progress, ProbeState state,

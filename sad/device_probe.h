@@ -69,8 +69,8 @@ class DeviceProbe {
     ProbeState state = ProbeState::waiting;
     std::size_t tried = 0;  // in this run
     std::optional<base::Instant> not_before;
-    std::string why;    // of full and failed
-    bool told = false;  // that it is full, or fails
+    std::string why;                   // of full and failed
+    bool begun = false, told = false;  // said: that it begins; that it is full, or fails
   };
   std::optional<Step> step_for(base::Instant now, const DeviceFacts& device, Progress& progress, const Held& held);
   [[nodiscard]] bool short_of(const DeviceRecord* known, base::Direction direction, const Held& held) const;

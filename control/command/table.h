@@ -20,6 +20,7 @@ enum class Handler : std::uint8_t {
   policy_show,
   offload_show,
   offload_probe,
+  offload_forgive,
   offload_report,
   stats_show,
   prog_show,

@@ -24,6 +24,8 @@ Outcome run(const Context& context) {
       return offload_show(context);
     case Handler::offload_probe:
       return offload_probe(context);
+    case Handler::offload_forgive:
+      return offload_forgive(context);
     case Handler::offload_report:
       return offload_report(context);
     case Handler::stats_show:

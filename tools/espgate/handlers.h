@@ -17,6 +17,7 @@ Outcome conn_rekey(const Context& context);
 Outcome policy_show(const Context& context);
 Outcome offload_show(const Context& context);
 Outcome offload_probe(const Context& context);
+Outcome offload_forgive(const Context& context);
 Outcome offload_report(const Context& context);
 Outcome stats_show(const Context& context);
 Outcome prog_show(const Context& context);

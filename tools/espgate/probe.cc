@@ -9,9 +9,9 @@
 #include <fstream>
 
 #include "control/report/probe.h"
-#include "xfrm/device_features.h"
 #include "tools/espgate/handlers.h"
 #include "tools/espgate/kmsg.h"
+#include "xfrm/device_features.h"
 #include "xfrm/links.h"
 #include "xfrm/netlink.h"
 #include "xfrm/route.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "gateway/device_store.h"
+#include "control/offload/device_file.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -13,7 +13,7 @@
 #include "control/offload/device_cache.h"
 #include "control/report/prometheus.h"
 
-namespace espgate::gateway {
+namespace espgate::control {
 
 namespace {
 constexpr unsigned kMode = 0600;
@@ -26,7 +26,7 @@ base::Result<std::string> read_file(const std::string& path) {
   if (!file) return std::unexpected(base::Error::last("open " + path));
   std::string out;
   std::array<char, 65536> part{};
-  while (out.size() <= control::kDeviceCacheOctets) {
+  while (out.size() <= kDeviceCacheOctets) {
     const ssize_t got = ::read(file.get(), part.data(), part.size());
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return std::unexpected(base::Error::last("read " + path));
@@ -41,7 +41,7 @@ std::expected<std::vector<sad::DeviceRecord>, std::string> read_device_cache(con
   const auto text = read_file(path);
   if (!text && text.error().code == ENOENT) return {};
   if (!text) return std::unexpected(text.error().text());
-  auto records = control::parse_device_cache(*text);
+  auto records = parse_device_cache(*text);
   if (!records) return std::unexpected(path + " is not usable: " + records.error());
   return records;
 }
@@ -51,7 +51,7 @@ base::Result<void> write_device_cache(const std::string& path, const std::vector
   if (!folder.empty() && ::mkdir(folder.c_str(), kFolderMode) != 0 && errno != EEXIST) {
     return std::unexpected(base::Error::last("make " + folder.string()));
   }
-  return control::report::write_atomically(path, control::device_cache_text(records), kMode);
+  return report::write_atomically(path, device_cache_text(records), kMode);
 }
 
-}  // namespace espgate::gateway
+}  // namespace espgate::control

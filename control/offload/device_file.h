@@ -9,7 +9,7 @@
 #include "base/error.h"
 #include "sad/device_table.h"
 
-namespace espgate::gateway {
+namespace espgate::control {
 
 // Empty if there is no such file. The error is a sentence: the file is broken, foreign or not to be read.
 std::expected<std::vector<sad::DeviceRecord>, std::string> read_device_cache(const std::string& path);
@@ -17,4 +17,4 @@ std::expected<std::vector<sad::DeviceRecord>, std::string> read_device_cache(con
 // Whole or not at all, mode 0600; makes the folder if it is missing.
 base::Result<void> write_device_cache(const std::string& path, const std::vector<sad::DeviceRecord>& records);
 
-}  // namespace espgate::gateway
+}  // namespace espgate::control
