@@ -21,6 +21,9 @@ constexpr std::array kConnShow{kName};
 constexpr std::array kConnUp{kWhich, kTimeout};
 constexpr std::array kConnDown{
     kWhich, kTimeout, Argument{"--force", "", ValueKind::none, false, "do not wait for the peer's answer to DELETE"}};
+constexpr std::array kReload{
+    Argument{"--dry-run", "", ValueKind::none, false, "only say what is wrong with the file"},
+};
 constexpr std::array kProbe{
     Argument{"dev", "D", ValueKind::device, true, "the network device to try"},
     Argument{"--plan", "", ValueKind::none, false, "print what would be tried, and try nothing"},
@@ -58,6 +61,7 @@ constexpr std::array kCommands{
     Command{"conn", "down", kConnDown, "close NAME's SAs; its block policies stay", Handler::conn_down},
     Command{"conn", "rekey", kConnUp, "new keys without a gap: CONN for the IKE SA, CONN/CHILD for the child",
             Handler::conn_rekey},
+    Command{"conn", "reload", kReload, "read the configuration anew: taken whole or not at all", Handler::conn_reload},
     Command{"policy", "show", {}, "a row per policy", Handler::policy_show},
     Command{"offload", "show", {}, "a row per device", Handler::offload_show},
     Command{"offload", "probe", kProbe, "what D takes, found out with SAs that are thrown away; leaves nothing behind",
