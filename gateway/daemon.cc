@@ -148,7 +148,11 @@ void Daemon::write_log(const ike::Event& event) {
 }
 
 void Daemon::take(ike::CommandDone&& done) { pending_.on_done(done); }
-void Daemon::take(ike::ListResult&& result) { pending_.on_list(result); }
+void Daemon::take(ike::ListResult&& result) {
+  half_open_ = result.half_open;
+  rejected_ = std::move(result.rejected);
+  pending_.on_list(result);
+}
 
 std::optional<ike::Failure> Daemon::begin(const Key& key, ike::RequestId id) {
   devices_.disturbed(gateway::now());

@@ -116,6 +116,8 @@ class Daemon final : public control::Daemon {
   std::unique_ptr<EngineThread> engine_;
   std::int64_t started_at_ = 0;
   std::uint64_t ike_up_ = 0;
+  std::uint64_t half_open_ = 0;                    // as of the last ListResult
+  std::map<ike::Reason, std::uint64_t> rejected_;  // likewise
   bool stopping_ = false;
   bool watching_ = false;
   int status_ = 0;

@@ -87,6 +87,8 @@ control::DaemonStats Daemon::stats() const {
   out.started_at = started_at_;
   out.workers = 1;
   out.ike_sas = ike_up_;
+  out.half_open = half_open_;
+  out.rejected = rejected_;
   return out;
 }
 

@@ -26,6 +26,9 @@ constexpr std::array kForgive{
     Argument{"dev", "D", ValueKind::device, true, "the network device to forget about"},
     Argument{"suite", "S", ValueKind::text, false, "only this suite, such as aes256gcm16"},
 };
+constexpr std::array kReload{
+    Argument{"--dry-run", "", ValueKind::none, false, "only say what is wrong with the file"},
+};
 constexpr std::array kProbe{
     Argument{"dev", "D", ValueKind::device, true, "the network device to try"},
     Argument{"--plan", "", ValueKind::none, false, "print what would be tried, and try nothing"},
@@ -63,6 +66,7 @@ constexpr std::array kCommands{
     Command{"conn", "down", kConnDown, "close NAME's SAs; its block policies stay", Handler::conn_down},
     Command{"conn", "rekey", kConnUp, "new keys without a gap: CONN for the IKE SA, CONN/CHILD for the child",
             Handler::conn_rekey},
+    Command{"conn", "reload", kReload, "read the configuration anew: taken whole or not at all", Handler::conn_reload},
     Command{"policy", "show", {}, "a row per policy", Handler::policy_show},
     Command{"offload", "show", kOffloadShow, "devices: what each takes, why not the rest, what is offered on it",
             Handler::offload_show},

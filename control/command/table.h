@@ -17,6 +17,7 @@ enum class Handler : std::uint8_t {
   conn_up,
   conn_down,
   conn_rekey,
+  conn_reload,
   policy_show,
   offload_show,
   offload_probe,

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <expected>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -78,6 +79,7 @@ struct DaemonStats {
   std::uint32_t workers = 0;    // IKE engines
   std::uint64_t queued = 0;     // datagrams waiting for an engine
   std::uint64_t ike_sas = 0, half_open = 0;
+  std::map<ike::Reason, std::uint64_t> rejected;  // since the start: datagrams and requests that got nowhere
 };
 
 class Daemon {
@@ -89,6 +91,7 @@ class Daemon {
   [[nodiscard]] virtual std::int64_t epoch_now() const = 0;  // the same moment, in epoch seconds
   [[nodiscard]] virtual const Configuration& config() const = 0;
   [[nodiscard]] virtual std::vector<ConnStatus> conn_status() const = 0;
+  // What the engine counts is as fresh as the last list().
   [[nodiscard]] virtual DaemonStats stats() const = 0;
 
   virtual void list(std::function<void(const std::vector<ike::IkeView>&)> done) = 0;

@@ -56,6 +56,8 @@ Message stats_message(const Daemon& daemon) {
   by_priority(out.open("queues"), stats.queued);
   out.number("scheduled", 0);
   out.open("ikesas").number("total", stats.ike_sas).number("half-open", stats.half_open);
+  auto& rejected = out.open("rejected");  // not strongSwan's
+  for (const auto& [reason, count] : stats.rejected) rejected.number(ike::code(reason), count);
   return out.list("plugins", {});
 }
 
@@ -183,7 +185,9 @@ void add_queries(Server& server, Daemon& daemon) {
     server.on(std::move(name), [answer](const Message&, const Answer& reply) { reply->finish(answer()); });
   };
   ask("version", [&daemon] { return version_message(daemon); });
-  ask("stats", [&daemon] { return stats_message(daemon); });
+  server.on("stats", [&daemon](const Message&, const Answer& reply) {
+    daemon.list([&daemon, reply](const std::vector<ike::IkeView>&) { reply->finish(stats_message(daemon)); });
+  });
   ask("get-conns", [&daemon] { return conn_names(daemon); });
   ask("get-shared", [&daemon] { return secret_names(daemon); });
   ask("get-keys", [] { return Message().list("keys", {}); });

@@ -18,6 +18,8 @@ Outcome run(const Context& context) {
       return conn_down(context);
     case Handler::conn_rekey:
       return conn_rekey(context);
+    case Handler::conn_reload:
+      return conn_reload(context);
     case Handler::policy_show:
       return policy_show(context);
     case Handler::offload_show:

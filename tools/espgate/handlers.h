@@ -14,6 +14,7 @@ Outcome conn_show(const Context& context);
 Outcome conn_up(const Context& context);
 Outcome conn_down(const Context& context);
 Outcome conn_rekey(const Context& context);
+Outcome conn_reload(const Context& context);
 Outcome policy_show(const Context& context);
 Outcome offload_show(const Context& context);
 Outcome offload_probe(const Context& context);
