@@ -47,6 +47,7 @@ void DeviceSide::begin(base::Instant now, const control::Configuration& config, 
 
 void DeviceSide::survey(base::Instant now, const control::Configuration& config, xfrm::RouteTable& routes) {
   look_again_ = now + kLookAgain;
+  probe_.allow(config.gateway.probe);
   auto found = survey_devices(config, routes);
   if (!found) {
     log_warn("devices cannot be listed: " + found.error().text());

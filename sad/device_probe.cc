@@ -92,6 +92,10 @@ void DeviceProbe::disturbed(base::Instant now) {
 
 std::optional<DeviceProbe::Step> DeviceProbe::next(base::Instant now, const HeldByDevice& held) {
   if (!due_ || now < *due_) return std::nullopt;
+  if (!allowed_) {
+    due_.reset();
+    return std::nullopt;
+  }
   std::optional<base::Instant> later;
   for (const auto& [name, facts] : table_.devices()) {
     Progress& progress = progress_[name];
@@ -216,6 +220,7 @@ std::string DeviceProbe::text(const std::string& device) const {
     case ProbeState::unsuited:
       return "not tried: it does not have the feature esp-hw-offload";
     case ProbeState::waiting:
+      if (!allowed_) return fmt::format("not tried: probe = no; {} answers are known", answers);
       if (const auto& all = table_.devices(); all.contains(device) && !all.at(device).up) {
         return fmt::format("not tried while its link is down, {} answers are known", answers);
       }

@@ -48,6 +48,8 @@ class DeviceProbe {
   void begin(base::Instant now);
   // The table's devices changed, or answers were dropped.
   void follow(base::Instant now);
+  // Whether anything may be tried at all; it may unless said otherwise.
+  void allow(bool on) { allowed_ = on; }
   // A child is being established, rekeyed or healed.
   void disturbed(base::Instant now);
 
@@ -85,6 +87,7 @@ class DeviceProbe {
   std::map<std::string, Progress> progress_;
   std::optional<base::Instant> due_;
   std::optional<base::Instant> not_before_;  // none: begin() was not called
+  bool allowed_ = true;
   std::vector<Notice> notices_;
 };
 

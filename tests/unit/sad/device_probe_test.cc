@@ -124,6 +124,21 @@ TEST(DeviceProbe, ADeviceWithoutTheFeatureIsLeftAlone) {
   EXPECT_THAT(bench.probe.text("veth0"), HasSubstr("does not have the feature"));
 }
 
+TEST(DeviceProbe, TriesNothingThatIsNotAllowed) {
+  Bench bench;
+  bench.kernel.devices[kNic0] = {};
+  bench.probe.allow(false);
+  bench.probe.begin(bench.now);
+  bench.there({facts("nic0", kNic0)});
+  bench.run(1min);
+  EXPECT_THAT(bench.tried, IsEmpty());
+  EXPECT_THAT(bench.probe.text("nic0"), HasSubstr("probe = no"));
+  bench.probe.allow(true);  // a reload
+  bench.probe.follow(bench.now);
+  bench.run(1min);
+  EXPECT_EQ(bench.tried.size(), probe_plan().size());
+}
+
 TEST(DeviceProbe, ASilentDeviceIsPrunedAfterTwo) {
   Bench bench;
   bench.kernel.devices[kNic0].answer = [](const xfrm::SaSpec& spec) -> DeviceAnswer {
