@@ -33,7 +33,7 @@ bool Daemon::order_suites() {
 // SAs that are up stay as they are: what comes next is negotiated in the new order.
 void Daemon::on_devices() {
   const auto now = gateway::now();
-  if (devices_.stale(now)) devices_.survey(now, config_, kernel_.routes());
+  if (devices_.stale(now)) devices_.look_again(now, config_, kernel_.routes());
   if (connections_.healing()) devices_.disturbed(now);
   devices_.on_timer(now, epoch_now());
   if (order_suites()) post(ike::Load{config_.ike});

@@ -46,17 +46,25 @@ void DeviceSide::begin(base::Instant now, const control::Configuration& config, 
 }
 
 void DeviceSide::survey(base::Instant now, const control::Configuration& config, xfrm::RouteTable& routes) {
+  unsteered_ = true;
+  take(now, config, survey_devices(config, routes));
+}
+
+void DeviceSide::look_again(base::Instant now, const control::Configuration& config, xfrm::RouteTable& routes) {
+  take(now, config, survey_devices(config, routes, &survey_));
+}
+
+void DeviceSide::take(base::Instant now, const control::Configuration& config, base::Result<DeviceSurvey> found) {
   look_again_ = now + kLookAgain;
   probe_.allow(config.gateway.probe);
-  auto found = survey_devices(config, routes);
   if (!found) {
     log_warn("devices cannot be listed: " + found.error().text());
     return;
   }
-  auto facts = std::exchange(found->facts, {});
   if (found->of_conn != survey_.of_conn) unsteered_ = true;
   survey_ = std::move(*found);
-  for (const auto& sentence : table_.follow(std::move(facts))) log_info(printable(sentence, kLine));
+  for (const auto& sentence : table_.follow(survey_.facts)) log_info(printable(sentence, kLine));
+  for (const auto& [device, held] : means_.held()) table_.holds(device, held);
   if (table_.take_changed()) unsaved_ = unsteered_ = true;
   probe_.follow(now);
   compare_members();

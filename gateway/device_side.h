@@ -32,14 +32,16 @@ class DeviceSide {
 
   // Once, at start: the cache, then the devices there are. Probing begins some seconds later.
   void begin(base::Instant now, const control::Configuration& config, xfrm::RouteTable& routes);
-  // Another configuration, or it is time to look again.
+  // Another configuration.
   void survey(base::Instant now, const control::Configuration& config, xfrm::RouteTable& routes);
+  // The same one, when stale().
+  void look_again(base::Instant now, const control::Configuration& config, xfrm::RouteTable& routes);
   // A child is being established, rekeyed or healed: probes wait.
   void disturbed(base::Instant now) { probe_.disturbed(now); }
   void learn(const sad::DeviceVerdict& verdict, std::int64_t wall_clock);
 
   [[nodiscard]] base::Instant due() const;
-  // Time to survey() again.
+  // Time to look again.
   [[nodiscard]] bool stale(base::Instant now) const { return now >= look_again_; }
   // Tries an SA if it is time for one.
   void on_timer(base::Instant now, std::int64_t wall_clock);
@@ -53,6 +55,7 @@ class DeviceSide {
                                                   const std::string& suite);
 
  private:
+  void take(base::Instant now, const control::Configuration& config, base::Result<DeviceSurvey> found);
   void save();
   void say_notices();
   void compare_members();

@@ -13,11 +13,12 @@
 #include <utility>
 
 #include "xfrm/device_features.h"
-#include "xfrm/links.h"
 
 namespace espgate::gateway {
 
 namespace {
+constexpr std::size_t kMany = 256;  // connections
+
 // Which device holds which address; loopback left out.
 std::multimap<base::Address, std::string> addresses_of_this_host() {
   std::multimap<base::Address, std::string> out;
@@ -59,18 +60,15 @@ std::string kernel_release() {
 
 class Surveyor {
  public:
-  Surveyor(std::vector<xfrm::Link> links, std::vector<xfrm::DeviceFeatures> features)
-      : links_(std::move(links)), release_(kernel_release()) {
-    for (auto& each : features) features_.emplace(each.device, std::move(each));
-  }
+  explicit Surveyor(std::vector<xfrm::Link> links) : release_(kernel_release()) { survey_.links = std::move(links); }
 
   // The devices in place of `names`, each looked at.
   std::vector<std::string> real(const std::set<std::string>& names) {
     std::set<std::string> out;
     for (const auto& name : names) {
-      const auto link = std::ranges::find(links_, name, &xfrm::Link::name);
-      if (link == links_.end()) continue;
-      for (const auto& below : xfrm::beneath(links_, link->ifindex)) {
+      const auto link = std::ranges::find(survey_.links, name, &xfrm::Link::name);
+      if (link == survey_.links.end()) continue;
+      for (const auto& below : xfrm::beneath(survey_.links, link->ifindex)) {
         out.insert(below.name);
         look_at(below);
         if (below.ifindex != link->ifindex) stands_on_[name].insert(below.name);
@@ -81,13 +79,24 @@ class Surveyor {
   // All that say that they know ESP offload, and stand upon no other.
   std::vector<std::string> all() {
     std::set<std::string> out;
-    for (const auto& link : links_) {
-      const auto found = features_.find(link.name);
-      if (found == features_.end() || !found->second.esp_hw_offload) continue;
-      const auto below = xfrm::beneath(links_, link.ifindex);
-      if (below.size() == 1 && below.front().ifindex == link.ifindex) out.insert(link.name);
+    for (const auto& link : survey_.links) {
+      const auto below = xfrm::beneath(survey_.links, link.ifindex);
+      if (below.size() != 1 || below.front().ifindex != link.ifindex) continue;
+      if (const auto features = xfrm::device_features(link.name); features && features->esp_hw_offload) {
+        out.insert(link.name);
+      }
     }
     return real(out);
+  }
+  void look_at(const xfrm::Link& link) {
+    if (!seen_.insert(link.name).second) return;
+    const auto features = xfrm::device_features(link.name);
+    if (!features) return;
+    survey_.facts.push_back({link.name,
+                             link.ifindex,
+                             features->up,
+                             {features->driver, features->driver_version, features->firmware, release_},
+                             features->esp_hw_offload});
   }
   DeviceSurvey take() {
     for (const auto& [name, members] : stands_on_) survey_.beneath[name] = {members.begin(), members.end()};
@@ -95,24 +104,24 @@ class Surveyor {
   }
 
  private:
-  void look_at(const xfrm::Link& link) {
-    const auto found = features_.find(link.name);
-    if (found == features_.end() || !seen_.insert(link.name).second) return;
-    const auto& from = found->second;
-    survey_.facts.push_back({link.name,
-                             link.ifindex,
-                             from.up,
-                             {from.driver, from.driver_version, from.firmware, release_},
-                             from.esp_hw_offload});
-  }
-
-  std::vector<xfrm::Link> links_;
-  std::map<std::string, xfrm::DeviceFeatures> features_;
   std::string release_;
   std::set<std::string> seen_;
   std::map<std::string, std::set<std::string>> stands_on_;
   DeviceSurvey survey_;
 };
+
+// The same devices once more: links, drivers, features.
+DeviceSurvey looked_at_again(const DeviceSurvey& before) {
+  Surveyor surveyor(before.links);
+  for (const auto& facts : before.facts) {
+    const auto link = std::ranges::find(before.links, facts.name, &xfrm::Link::name);
+    if (link != before.links.end()) surveyor.look_at(*link);
+  }
+  auto out = surveyor.take();
+  out.of_conn = before.of_conn;
+  out.beneath = before.beneath;
+  return out;
+}
 }  // namespace
 
 std::set<std::string> devices_for(const control::Configuration& config, xfrm::RouteTable& routes) {
@@ -124,12 +133,14 @@ std::set<std::string> devices_for(const control::Configuration& config, xfrm::Ro
   return out;
 }
 
-base::Result<DeviceSurvey> survey_devices(const control::Configuration& config, xfrm::RouteTable& routes) {
+base::Result<DeviceSurvey> survey_devices(const control::Configuration& config, xfrm::RouteTable& routes,
+                                          const DeviceSurvey* before) {
   auto links = xfrm::links();
   if (!links) return std::unexpected(links.error());
-  auto features = xfrm::device_features();
-  if (!features) return std::unexpected(features.error());
-  Surveyor surveyor(std::move(*links), std::move(*features));
+  if (before != nullptr && config.ike->conns.size() > kMany && before->links == *links) {
+    return looked_at_again(*before);
+  }
+  Surveyor surveyor(std::move(*links));
   const auto held = addresses_of_this_host();
   std::map<std::string, std::vector<std::string>> of_conn;
   for (const auto& conn : config.ike->conns) {

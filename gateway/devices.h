@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "control/config/model.h"
 #include "sad/device_table.h"
+#include "xfrm/links.h"
 #include "xfrm/route.h"
 
 namespace espgate::gateway {
@@ -20,10 +21,14 @@ std::set<std::string> devices_for(const control::Configuration& config, xfrm::Ro
 
 // The devices that SAs could be offloaded to. What stands upon others (bonds, VLANs, bridges) has them in its place.
 struct DeviceSurvey {
+  std::vector<xfrm::Link> links;
   std::vector<sad::DeviceFacts> facts;
   std::map<std::string, std::vector<std::string>> of_conn;  // by which a connection leaves; all, if that is open
   std::map<std::string, std::vector<std::string>> beneath;  // bond0: nic0, nic1
 };
-base::Result<DeviceSurvey> survey_devices(const control::Configuration& config, xfrm::RouteTable& routes);
+// `before`: of the same configuration, if any. Thousands of connections are not asked for their routes again as long as
+// the links are what they were.
+base::Result<DeviceSurvey> survey_devices(const control::Configuration& config, xfrm::RouteTable& routes,
+                                          const DeviceSurvey* before = nullptr);
 
 }  // namespace espgate::gateway

@@ -151,6 +151,18 @@ void DeviceTable::met_limit(const std::string& device, base::Direction direction
   changed_ = true;
 }
 
+void DeviceTable::holds(const std::string& device, const Held& held) {
+  DeviceRecord* known = record(device);
+  if (known == nullptr) return;
+  const auto outgrown = [&](std::optional<std::uint32_t>& limit, std::uint32_t now) {
+    if (!limit || now <= *limit) return;
+    limit.reset();
+    changed_ = true;
+  };
+  outgrown(known->slots_in, held.in);
+  outgrown(known->slots_out, held.out);
+}
+
 std::optional<std::size_t> DeviceTable::forgive(const std::string& device, std::string_view suite) {
   DeviceRecord* known = record(device);
   if (known == nullptr) return std::nullopt;

@@ -76,6 +76,8 @@ class DeviceTable {
   bool learn(const std::string& device, const ProbeRow& row, ProbeAnswer answer, Learned learned, std::int64_t at);
   // The device refused one more SA of this direction for want of room.
   void met_limit(const std::string& device, base::Direction direction, const Held& held);
+  // A device that holds more than it was thought to have room for has more room.
+  void holds(const std::string& device, const Held& held);
   // Drops what is known of a suite (its name without "-esn"; empty: of all, and of its room). nullopt: no such device;
   // else how many answers went.
   std::optional<std::size_t> forgive(const std::string& device, std::string_view suite);

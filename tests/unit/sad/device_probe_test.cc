@@ -261,6 +261,16 @@ TEST(DeviceTable, RemembersADeviceThatIsAwayAndBelievesNothingOfIt) {
   EXPECT_EQ(table.find("nic0")->entries.size(), 1U) << "another index is the same device";
 }
 
+TEST(DeviceTable, ADeviceThatHoldsMoreHasMoreRoom) {
+  DeviceTable table;
+  table.follow({facts("nic0", kNic0)});
+  table.met_limit("nic0", Direction::in, {5, 5});
+  table.met_limit("nic0", Direction::out, {5, 5});
+  table.holds("nic0", {5, 6});
+  EXPECT_EQ(table.find("nic0")->slots_in, 5U);
+  EXPECT_FALSE(table.find("nic0")->slots_out);
+}
+
 TEST(DeviceTable, ForgettingAllForgetsItsRoomToo) {
   DeviceTable table;
   table.follow({facts("nic0", kNic0)});
