@@ -16,6 +16,7 @@
 #include "control/vici/server.h"
 #include "gateway/connections.h"
 #include "gateway/engine_thread.h"
+#include "gateway/healing.h"
 #include "gateway/kernel_side.h"
 #include "gateway/log.h"
 #include "gateway/options.h"
@@ -34,6 +35,7 @@ class Daemon final : public control::Daemon {
     std::optional<xfrm::RouteTable> routes;
     std::vector<UdpSocket> sockets;
     std::optional<xfrm::EventSocket> events;  // of the kernel; none with --kernel null
+    std::optional<xfrm::LinkSocket> links;
   };
 
   Daemon(Options options, Parts parts);
@@ -70,7 +72,10 @@ class Daemon final : public control::Daemon {
   void take(ike::RemoveChild&& remove);
   void wait_for_kernel();
   void watch_waiting();
+  void take(const xfrm::Notification& event);
   void acquired(const xfrm::Notification& event);
+  void heal(const LostChild& lost, const std::string& why);
+  [[nodiscard]] bool uses(const std::string& device);
   void settle_traps();
   void raise(const ike::Event& event);
   void take(ike::Event&& event);
@@ -95,8 +100,10 @@ class Daemon final : public control::Daemon {
   asio::steady_timer stop_timer_;
   asio::steady_timer watch_timer_;  // while an outbound SA waits for its peer
   std::optional<xfrm::EventSocket> events_;
+  std::optional<xfrm::LinkSocket> links_;  // until healing_ takes it
   std::optional<asio::posix::stream_descriptor> events_ready_;
   KernelSide kernel_;
+  Healing healing_;
   Connections connections_;
   PendingCommands pending_;
   LogLimiter limiter_;
