@@ -75,9 +75,10 @@ class Stream:
                 except OSError:
                     pass
 
-    def gap(self, name, since):
-        """Seconds from `since` until the first packet sent after it was answered; infinity if none was."""
-        return next((answered - since for sent, answered in list(self.answers[name]) if sent >= since), float("inf"))
+    def silence(self, name, since):
+        """The longest time without an answer from `since` on, in seconds."""
+        times = [since, *(answered for _, answered in list(self.answers[name]) if answered >= since), time.monotonic()]
+        return max(later - earlier for earlier, later in zip(times, times[1:]))
 
     def answered_lately(self, name, seconds):
         return bool(self.answers[name]) and time.monotonic() - self.answers[name][-1][1] <= seconds
