@@ -38,9 +38,9 @@ Daemon::Daemon(Options options, Parts parts)
               }),
       healing_(io_, {[this] { return kernel_.lost(); },
                      [this](const LostChild& lost, const std::string& why) { heal(lost, why); },
-                     [this](const std::string& device) { return uses(device); },
+                     [this](const std::string& device) { return uses(device); }, [this] { attach(); },
                      [this] {
-                       kernel_.attach(devices_for(config_, kernel_.routes()));
+                       attach();
                        post(ike::PathUp{});
                      }}),
       sockets_(std::move(parts.sockets)) {}
@@ -83,7 +83,7 @@ int Daemon::run() {
 
 void Daemon::apply() {
   const auto now = gateway::now();
-  kernel_.attach(devices_for(config_, kernel_.routes()));
+  attach();
   kernel_.plan(now, config_.plan);  // the floor stands before the engine may send anything
   if (!engine_->post(ike::Command(ike::Load{config_.ike}))) log_error("engine queue full: configuration not taken");
   connections_.load(now, *config_.ike);
@@ -243,9 +243,17 @@ void Daemon::heal(const LostChild& lost, const std::string& why) {
   post(ike::Rekey{pending_.next_id(), key.first, {}, {}, lost.id});
 }
 
-// Devices come and go with the routes: what the configuration means now, or what any child was installed with.
 bool Daemon::uses(const std::string& device) {
-  return devices_for(config_, kernel_.routes()).contains(device) || kernel_.devices().contains(device);
+  return attached_to_.contains(device) || kernel_.devices().contains(device);
+}
+
+void Daemon::attach() {
+  const auto names = devices_for(config_, kernel_.routes());
+  std::map<std::string, std::optional<std::uint32_t>> devices;
+  for (const auto& name : names) devices.emplace(name, xfrm::ifindex_of(name));
+  if (devices == attached_to_) return;
+  attached_to_ = std::move(devices);
+  kernel_.attach(names);
 }
 
 // A packet found no SA. At its trap: the child is asked for. At a child that is up: somebody took its SAs out of the

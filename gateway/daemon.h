@@ -7,6 +7,7 @@
 #include <asio/signal_set.hpp>
 #include <asio/steady_timer.hpp>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -75,7 +76,9 @@ class Daemon final : public control::Daemon {
   void take(const xfrm::Notification& event);
   void acquired(const xfrm::Notification& event);
   void heal(const LostChild& lost, const std::string& why);
+  // Whether anything of ours goes, or should go, by this device.
   [[nodiscard]] bool uses(const std::string& device);
+  void attach();  // the BPF programs to the devices they belong on now
   void settle_traps();
   void raise(const ike::Event& event);
   void take(ike::Event&& event);
@@ -111,6 +114,7 @@ class Daemon final : public control::Daemon {
   std::unique_ptr<ViciListener> listener_;
   std::vector<UdpSocket> sockets_;  // until the engine takes them
   std::unique_ptr<EngineThread> engine_;
+  std::map<std::string, std::optional<std::uint32_t>> attached_to_;  // that they belong on, and the index of each
   std::int64_t started_at_ = 0;
   std::uint64_t ike_up_ = 0;
   std::uint64_t half_open_ = 0;                    // as of the last ListResult

@@ -18,6 +18,8 @@ using std::chrono::milliseconds;
 constexpr std::array kLooks{milliseconds(0),   milliseconds(100),  milliseconds(200),  milliseconds(400),
                             milliseconds(800), milliseconds(1500), milliseconds(3000), milliseconds(5000)};
 
+constexpr auto kSettle = std::chrono::seconds(2);
+
 }  // namespace
 
 Healing::~Healing() {
@@ -32,6 +34,7 @@ void Healing::watch(xfrm::LinkSocket links) {
 
 void Healing::stop() {
   timer_.cancel();
+  settle_timer_.cancel();
   if (ready_) ready_->cancel();
 }
 
@@ -59,6 +62,7 @@ void Healing::take(const xfrm::LinkSocket::News& news) {
     } else {
       up_.insert_or_assign(change.ifindex, change.up);
     }
+    if (change.up) settle();
     if (!hands_.concerns(change.name)) continue;
     if (change.up) {
       log_info(change.name + " is up");
@@ -69,6 +73,17 @@ void Healing::take(const xfrm::LinkSocket::News& news) {
     check(change.name + (change.gone ? " was removed" : " went down"));
   }
   if (came_up) look_again(0);
+}
+
+// Which devices matter is asked once for many changes: a host full of containers has some every second.
+void Healing::settle() {
+  if (settling_) return;
+  settling_ = true;
+  settle_timer_.expires_after(kSettle);
+  settle_timer_.async_wait([this](std::error_code error) {
+    settling_ = false;
+    if (!error) hands_.links_changed();
+  });
 }
 
 void Healing::check(const std::string& why) {

@@ -25,9 +25,10 @@ class Healing {
     std::function<std::vector<LostChild>()> lost;  // compares all with the kernel
     std::function<void(const LostChild&, const std::string& why)> heal;
     std::function<bool(const std::string& device)> concerns;  // whether anything of ours goes by this device
+    std::function<void()> links_changed;                      // some device came, or came up
     std::function<void()> path_up;                            // a link came up: what waits may go
   };
-  Healing(asio::io_context& io, Hands hands) : io_(io), timer_(io), hands_(std::move(hands)) {}
+  Healing(asio::io_context& io, Hands hands) : io_(io), timer_(io), settle_timer_(io), hands_(std::move(hands)) {}
   ~Healing();
 
   void watch(xfrm::LinkSocket links);
@@ -40,14 +41,17 @@ class Healing {
   void wait();
   void take(const xfrm::LinkSocket::News& news);
   void look_again(std::size_t step);
+  void settle();
 
   asio::io_context& io_;
   asio::steady_timer timer_;
+  asio::steady_timer settle_timer_;
   Hands hands_;
   std::optional<xfrm::LinkSocket> links_;
   std::optional<asio::posix::stream_descriptor> ready_;
   std::map<std::uint32_t, bool> up_;  // by ifindex, as last heard
-  std::string why_;                   // of the children that wait for a way to their peers
+  bool settling_ = false;
+  std::string why_;  // of the children that wait for a way to their peers
 };
 
 }  // namespace espgate::gateway

@@ -195,9 +195,17 @@ std::optional<LostChild> KernelSide::lost_child(base::ChildId id) {
 }
 
 std::vector<LostChild> KernelSide::lost() {
+  auto there = kernel_->dump_sas();
+  if (!there) {
+    log_error(there.error().text());
+    return {};
+  }
+  std::set<xfrm::SaId> known;
+  for (const auto& state : *there) known.insert(state.id);
   std::set<base::ChildId> children;
-  for (const auto& [child, sa] : sad_.held()) {
-    if (!children.contains(child) && gone(sa)) children.insert(child);
+  for (const auto& [child, sa] : sad_.expected()) {
+    // A dump may miss what stands while others change things.
+    if (!known.contains(sa) && !children.contains(child) && gone(sa)) children.insert(child);
   }
   std::vector<LostChild> out;
   for (const auto child : children) {
@@ -210,8 +218,8 @@ std::vector<LostChild> KernelSide::lost() {
 std::optional<LostChild> KernelSide::lost(const xfrm::SaId& id) {
   const auto child = sad_.owner_of(id);
   if (!child || !gone(id)) return std::nullopt;
-  const auto held = sad_.held();
-  if (std::ranges::find(held, std::pair(*child, id)) == held.end()) return std::nullopt;
+  const auto expected = sad_.expected();
+  if (std::ranges::find(expected, std::pair(*child, id)) == expected.end()) return std::nullopt;
   return lost_child(*child);
 }
 
@@ -227,7 +235,7 @@ void KernelSide::check_policies(base::Instant now) {
 
 std::set<std::string> KernelSide::devices() const {
   std::set<std::string> out;
-  for (const auto& [child, sa] : sad_.held()) {
+  for (const auto& [child, sa] : sad_.expected()) {
     if (auto where = sad_.standing(child)) out.insert(where->device);
   }
   return out;

@@ -36,7 +36,7 @@ class Children {
   void give_back_slot(std::uint32_t slot) { slots_.give_back(slot); }
 
   // Of children that are up: SAs that the kernel holds, as far as we know.
-  [[nodiscard]] std::vector<std::pair<base::ChildId, xfrm::SaId>> held() const;
+  [[nodiscard]] std::vector<std::pair<base::ChildId, xfrm::SaId>> expected() const;
   // Whose SA that is, whether it is still used or not.
   [[nodiscard]] std::optional<base::ChildId> owner_of(const xfrm::SaId& id) const;
   // Inbound SAs of children whose outbound half waits.

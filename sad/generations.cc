@@ -142,7 +142,7 @@ std::optional<base::ChildId> Children::owner_of(const xfrm::SaId& id) const {
   return found == owners_.end() ? std::nullopt : std::optional(found->second);
 }
 
-std::vector<std::pair<base::ChildId, xfrm::SaId>> Children::held() const {
+std::vector<std::pair<base::ChildId, xfrm::SaId>> Children::expected() const {
   std::vector<std::pair<base::ChildId, xfrm::SaId>> out;
   for (const auto& [each, child] : children_) {
     if (child.state != ChildState::up || child.removing) continue;

@@ -264,7 +264,7 @@ Outputs Sad::stop(base::Instant) {
 bool Sad::idle() const { return impl_->work_.idle(); }
 std::optional<base::ChildId> Sad::owner_of(const xfrm::SaId& id) const { return impl_->children_.owner_of(id); }
 std::vector<xfrm::PolicyId> Sad::policy_ids() const { return impl_->spd_.wanted(); }
-std::vector<std::pair<base::ChildId, xfrm::SaId>> Sad::held() const { return impl_->children_.held(); }
+std::vector<std::pair<base::ChildId, xfrm::SaId>> Sad::expected() const { return impl_->children_.expected(); }
 std::optional<Standing> Sad::standing(base::ChildId id) const {
   const auto* child = impl_->children_.find(id);
   if (child == nullptr) return std::nullopt;

@@ -137,7 +137,7 @@ class Sad {
   // Whose SA that is; nullopt: none of ours.
   [[nodiscard]] std::optional<base::ChildId> owner_of(const xfrm::SaId& id) const;
   // SAs of children that are up, as far as we know: what the kernel does not hold of them was taken away.
-  [[nodiscard]] std::vector<std::pair<base::ChildId, xfrm::SaId>> held() const;
+  [[nodiscard]] std::vector<std::pair<base::ChildId, xfrm::SaId>> expected() const;
   // nullopt: there is no such child.
   [[nodiscard]] std::optional<Standing> standing(base::ChildId id) const;
   [[nodiscard]] std::vector<xfrm::PolicyId> policy_ids() const;  // that should stand in the kernel

@@ -11,12 +11,12 @@ namespace {
 
 using base::OffloadWanted;
 
-TEST(Held, ArePairsOfChildrenThatAreUp) {
+TEST(Expected, ArePairsOfChildrenThatAreUp) {
   World world;
   world.plan({plan_for("net")});
-  EXPECT_TRUE(world.sad.held().empty());
+  EXPECT_TRUE(world.sad.expected().empty());
   world.install(child(1, OffloadWanted::automatic));
-  const auto held = world.sad.held();
+  const auto held = world.sad.expected();
   ASSERT_EQ(held.size(), 2U);
   for (const auto& [id, sa] : held) {
     EXPECT_EQ(id, base::ChildId{1});
@@ -28,19 +28,19 @@ TEST(Held, ArePairsOfChildrenThatAreUp) {
   EXPECT_EQ(where->child, "net");
   EXPECT_EQ(where->device, "nic0");
   world.retire({1}, ike::RetireSa::Part::outbound);
-  EXPECT_TRUE(world.sad.held().empty()) << "a generation that is going is not missed";
+  EXPECT_TRUE(world.sad.expected().empty()) << "a generation that is going is not missed";
   world.remove({1});
   EXPECT_FALSE(world.sad.standing({1}));
   for (const auto& [id, sa] : held) EXPECT_FALSE(world.sad.owner_of(sa));
 }
 
-TEST(Held, TheOwnerOfAnSaIsItsNewestChild) {
+TEST(Expected, TheOwnerOfAnSaIsItsNewestChild) {
   World world;
   world.plan({plan_for("net")});
   world.install(child(1, OffloadWanted::no));
   world.install(generation(2, 1, OffloadWanted::no));
   std::set<base::ChildId> owners;
-  for (const auto& [id, sa] : world.sad.held()) {
+  for (const auto& [id, sa] : world.sad.expected()) {
     EXPECT_EQ(world.sad.owner_of(sa), id);
     owners.insert(id);
   }
