@@ -30,6 +30,7 @@ Daemon::Daemon(Options options, Parts parts)
       stop_timer_(io_),
       watch_timer_(io_),
       events_(std::move(parts.events)),
+      links_(std::move(parts.links)),
       device_timer_(io_),
       kernel_(std::move(parts.kernel), std::move(*parts.loader), std::move(*parts.routes),
               [this](ike::ChildAnswer answer) {
@@ -37,6 +38,13 @@ Daemon::Daemon(Options options, Parts parts)
                 if (engine_ && !engine_->post(std::move(answer))) log_error("engine queue full: an answer is lost");
               }),
       devices_(device_means()),
+      healing_(io_, {[this] { return kernel_.lost(); },
+                     [this](const LostChild& lost, const std::string& why) { heal(lost, why); },
+                     [this](const std::string& device) { return uses(device); }, [this] { attach(); },
+                     [this] {
+                       attach();
+                       post(ike::PathUp{});
+                     }}),
       sockets_(std::move(parts.sockets)) {}
 
 Daemon::~Daemon() {
@@ -62,6 +70,7 @@ base::Result<void> Daemon::start() {
     events_ready_.emplace(io_, events_->fd());
     wait_for_kernel();
   }
+  if (links_) healing_.watch(std::move(*links_));
   return {};
 }
 
@@ -78,7 +87,7 @@ int Daemon::run() {
 
 void Daemon::apply() {
   const auto now = gateway::now();
-  kernel_.attach(devices_for(config_, kernel_.routes()));
+  attach();
   kernel_.plan(now, config_.plan);  // the floor stands before the engine may send anything
   order_suites();
   if (!engine_->post(ike::Command(ike::Load{config_.ike}))) log_error("engine queue full: configuration not taken");
@@ -204,20 +213,65 @@ void Daemon::wait_for_kernel() {
   events_ready_->async_wait(asio::posix::stream_descriptor::wait_read, [this](std::error_code error) {
     if (error) return;
     if (auto events = events_->receive()) {
-      for (const auto& event : *events) {
-        if (event.kind == xfrm::Notification::Kind::acquire) {
-          acquired(event);
-        } else if (event.kind == xfrm::Notification::Kind::mapping) {
-          if (auto moved = kernel_.moved(event)) post(ike::Command(*moved));
-        } else if (auto expired = kernel_.expired(event)) {
-          post(ike::Command(*expired));
-        }
-      }
+      for (const auto& event : *events) take(event);
     } else {
       log_error(events.error().text());
     }
     wait_for_kernel();
   });
+}
+
+void Daemon::take(const xfrm::Notification& event) {
+  using Kind = xfrm::Notification::Kind;
+  if (stopping_) return;
+  switch (event.kind) {
+    case Kind::acquire:
+      return acquired(event);
+    case Kind::mapping:
+      if (auto moved = kernel_.moved(event)) post(ike::Command(*moved));
+      return;
+    case Kind::soft_limit:
+    case Kind::hard_limit:
+    case Kind::sequence:
+      if (auto expired = kernel_.expired(event)) post(ike::Command(*expired));
+      return;
+    case Kind::sa_deleted:
+      if (auto lost = kernel_.lost(event.sa)) healing_.found(*lost, "somebody deleted one");
+      return;
+    case Kind::sas_flushed:
+      return healing_.check("somebody flushed all");
+    case Kind::policy_deleted:
+      return kernel_.policies_deleted(gateway::now(), event.policy);
+    case Kind::policies_flushed:
+      return kernel_.policies_deleted(gateway::now(), std::nullopt);
+    case Kind::overrun:
+      healing_.check("events of the kernel were lost");
+      return kernel_.check_policies(gateway::now());
+  }
+}
+
+void Daemon::heal(const LostChild& lost, const std::string& why) {
+  const Key key{lost.where.conn, lost.where.child};
+  if (!connections_.heal(key, lost.id)) return;
+  devices_.disturbed(gateway::now());
+  log_warn(key.first + "/" + key.second + ": the kernel does not hold its SAs any more, and not by our doing (" + why +
+           "): rekeying");
+  post(ike::Rekey{pending_.next_id(), key.first, {}, {}, lost.id});
+}
+
+bool Daemon::uses(const std::string& device) {
+  return attached_to_.contains(device) || kernel_.devices().contains(device);
+}
+
+void Daemon::attach() {
+  devices_.look_soon();
+  arm_devices();
+  const auto names = devices_for(config_, kernel_.routes());
+  std::map<std::string, std::optional<std::uint32_t>> devices;
+  for (const auto& name : names) devices.emplace(name, xfrm::ifindex_of(name));
+  if (devices == attached_to_) return;
+  attached_to_ = std::move(devices);
+  kernel_.attach(names);
 }
 
 // A packet found no SA. At its trap: the child is asked for. At a child that is up: somebody took its SAs out of the
@@ -227,10 +281,8 @@ void Daemon::acquired(const xfrm::Notification& event) {
   if (!wanted || stopping_) return;
   const Key key{wanted->conn, wanted->child};
   if (wanted->live) {
-    if (!connections_.heal(key, wanted->live->first)) return;
-    devices_.disturbed(gateway::now());
-    log_warn(key.first + "/" + key.second + ": its outbound SA is gone from the kernel, and not by us: rekeying");
-    return post(ike::Rekey{pending_.next_id(), key.first, {}, {}, wanted->live->first});
+    if (auto lost = kernel_.lost(wanted->live->second)) healing_.found(*lost, "a packet found none");
+    return;
   }
   if (!connections_.on_acquire(gateway::now(), key, {wanted->local, wanted->remote})) return;
   log_info(key.first + "/" + key.second + ": a packet asks for it: " + event.packet.text());
@@ -284,6 +336,7 @@ void Daemon::on_signal(int signal) {
 
 void Daemon::shut_down() {
   stopping_ = true;
+  healing_.stop();
   timer_.cancel();
   device_timer_.cancel();
   if (config_.gateway.on_stop == control::OnStop::keep) {

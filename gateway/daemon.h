@@ -7,6 +7,7 @@
 #include <asio/signal_set.hpp>
 #include <asio/steady_timer.hpp>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -17,6 +18,7 @@
 #include "gateway/connections.h"
 #include "gateway/device_side.h"
 #include "gateway/engine_thread.h"
+#include "gateway/healing.h"
 #include "gateway/kernel_side.h"
 #include "gateway/log.h"
 #include "gateway/options.h"
@@ -35,6 +37,7 @@ class Daemon final : public control::Daemon {
     std::optional<xfrm::RouteTable> routes;
     std::vector<UdpSocket> sockets;
     std::optional<xfrm::EventSocket> events;  // of the kernel; none with --kernel null
+    std::optional<xfrm::LinkSocket> links;
   };
 
   Daemon(Options options, Parts parts);
@@ -73,7 +76,12 @@ class Daemon final : public control::Daemon {
   void take(ike::RemoveChild&& remove);
   void wait_for_kernel();
   void watch_waiting();
+  void take(const xfrm::Notification& event);
   void acquired(const xfrm::Notification& event);
+  void heal(const LostChild& lost, const std::string& why);
+  // Whether anything of ours goes, or should go, by this device.
+  [[nodiscard]] bool uses(const std::string& device);
+  void attach();  // the BPF programs to the devices they belong on now
   void settle_traps();
   void raise(const ike::Event& event);
   void take(ike::Event&& event);
@@ -103,10 +111,12 @@ class Daemon final : public control::Daemon {
   asio::steady_timer stop_timer_;
   asio::steady_timer watch_timer_;  // while an outbound SA waits for its peer
   std::optional<xfrm::EventSocket> events_;
+  std::optional<xfrm::LinkSocket> links_;  // until healing_ takes it
   std::optional<asio::posix::stream_descriptor> events_ready_;
   asio::steady_timer device_timer_;
   KernelSide kernel_;
   DeviceSide devices_;
+  Healing healing_;
   Connections connections_;
   PendingCommands pending_;
   LogLimiter limiter_;
@@ -114,6 +124,7 @@ class Daemon final : public control::Daemon {
   std::unique_ptr<ViciListener> listener_;
   std::vector<UdpSocket> sockets_;  // until the engine takes them
   std::unique_ptr<EngineThread> engine_;
+  std::map<std::string, std::optional<std::uint32_t>> attached_to_;  // that they belong on, and the index of each
   std::int64_t started_at_ = 0;
   std::uint64_t ike_up_ = 0;
   std::uint64_t half_open_ = 0;                    // as of the last ListResult

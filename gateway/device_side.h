@@ -36,6 +36,8 @@ class DeviceSide {
   void survey(base::Instant now, const control::Configuration& config, xfrm::RouteTable& routes);
   // The same one, when stale().
   void look_again(base::Instant now, const control::Configuration& config, xfrm::RouteTable& routes);
+  // Some link came, went or changed.
+  void look_soon() { look_again_ = {}; }
   // A child is being established, rekeyed or healed: probes wait.
   void disturbed(base::Instant now) { probe_.disturbed(now); }
   void learn(const sad::DeviceVerdict& verdict, std::int64_t wall_clock);

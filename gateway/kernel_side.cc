@@ -3,6 +3,7 @@
 
 #include <sys/random.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <span>
 #include <utility>
@@ -188,11 +189,73 @@ std::optional<ike::PeerMoved> KernelSide::moved(const xfrm::Notification& event)
 std::optional<sad::Wanted> KernelSide::acquired(const xfrm::Notification& event) {
   auto wanted = sad_.on_acquire(event);
   if (!wanted || !wanted->live) return wanted;
-  std::vector<xfrm::Request> get;
-  get.emplace_back(xfrm::GetSa{wanted->live->second});
-  const auto answers = kernel_->execute(get);
-  if (answers.front() || answers.front().error().code != ESRCH) return std::nullopt;
+  if (!gone(wanted->live->second)) return std::nullopt;
   return wanted;
+}
+
+bool KernelSide::gone(const xfrm::SaId& id) {
+  std::vector<xfrm::Request> get;
+  get.emplace_back(xfrm::GetSa{id});
+  const auto answers = kernel_->execute(get);
+  return !answers.front() && answers.front().error().code == ESRCH;
+}
+
+std::optional<LostChild> KernelSide::lost_child(base::ChildId id) {
+  auto where = sad_.standing(id);
+  if (!where) return std::nullopt;
+  const bool reachable = routes_.lookup(where->remote, where->local).has_value();
+  return LostChild{id, std::move(*where), reachable};
+}
+
+std::vector<LostChild> KernelSide::lost() {
+  auto there = kernel_->dump_sas();
+  if (!there) {
+    log_error(there.error().text());
+    return {};
+  }
+  std::set<xfrm::SaId> known;
+  for (const auto& state : *there) known.insert(state.id);
+  std::set<base::ChildId> children;
+  for (const auto& [child, sa] : sad_.expected()) {
+    // A dump may miss what stands while others change things.
+    if (!known.contains(sa) && !children.contains(child) && gone(sa)) children.insert(child);
+  }
+  std::vector<LostChild> out;
+  for (const auto child : children) {
+    if (auto one = lost_child(child)) out.push_back(std::move(*one));
+  }
+  return out;
+}
+
+// Trials have the SPI of an SA that stands, and are deleted by us: the kernel decides what is gone.
+std::optional<LostChild> KernelSide::lost(const xfrm::SaId& id) {
+  const auto child = sad_.owner_of(id);
+  if (!child || !gone(id)) return std::nullopt;
+  const auto expected = sad_.expected();
+  if (std::ranges::find(expected, std::pair(*child, id)) == expected.end()) return std::nullopt;
+  return lost_child(*child);
+}
+
+void KernelSide::check_policies(base::Instant now) {
+  auto there = kernel_->dump_policies();
+  if (!there) return log_error(there.error().text());
+  std::set<xfrm::PolicyId> ids;
+  for (const auto& policy : *there) ids.insert(policy.id);
+  for (const auto& id : sad_.policy_ids()) {
+    if (!ids.contains(id)) carry_out(now, sad_.on_policies_deleted(now, id));
+  }
+}
+
+std::set<std::string> KernelSide::devices() const {
+  std::set<std::string> out;
+  for (const auto& [child, sa] : sad_.expected()) {
+    if (auto where = sad_.standing(child)) out.insert(where->device);
+  }
+  return out;
+}
+
+void KernelSide::policies_deleted(base::Instant now, const std::optional<xfrm::PolicyId>& id) {
+  carry_out(now, sad_.on_policies_deleted(now, id));
 }
 
 void KernelSide::trap(base::Instant now, const std::string& conn, const std::string& child, bool on) {

@@ -21,6 +21,13 @@
 
 namespace espgate::gateway {
 
+// A child whose SAs somebody took out of the kernel, or the device forgot.
+struct LostChild {
+  base::ChildId id;
+  sad::Standing where;
+  bool reachable = false;  // there is a route to its peer
+};
+
 class KernelSide {
  public:
   // `answer` carries ChildAnswers back to the engine.
@@ -44,6 +51,15 @@ class KernelSide {
   [[nodiscard]] std::optional<ike::PeerMoved> moved(const xfrm::Notification& event) const;
   // What a packet that found no SA wants; nullopt: nothing of ours, or the SA is there after all.
   std::optional<sad::Wanted> acquired(const xfrm::Notification& event);
+  // Children that are up and have SAs that the kernel does not hold any more: all such, or the owner of this one.
+  std::vector<LostChild> lost();
+  std::optional<LostChild> lost(const xfrm::SaId& id);
+  // Puts back what somebody else deleted; nullopt: whatever it is.
+  void policies_deleted(base::Instant now, const std::optional<xfrm::PolicyId>& id);
+  // The same where nobody told which: those that the kernel does not have.
+  void check_policies(base::Instant now);
+  // By which children that are up were installed.
+  [[nodiscard]] std::set<std::string> devices() const;
   void trap(base::Instant now, const std::string& conn, const std::string& child, bool on);
   // A clean stop: everything of ours leaves the kernel, and bpffs.
   void stop(base::Instant now);
@@ -63,6 +79,8 @@ class KernelSide {
 
  private:
   void carry_out(base::Instant now, sad::Outputs outputs);
+  [[nodiscard]] bool gone(const xfrm::SaId& id);
+  std::optional<LostChild> lost_child(base::ChildId id);
   sad::InstallContext context_for(base::Instant now, const ike::ChildSpec& child);
   void take(sad::Output&& output);
 

@@ -51,6 +51,7 @@ void Children::install(ike::InstallChild install, const InstallContext& context,
     Half& half = child.half(direction);
     half.slot = *slots_.take();
     half.record = first_record(child, direction);
+    owners_.insert_or_assign(sa_id(child, direction), child.spec.id);
     if (direction == Direction::in || !inbound_first) assign(half);
   }
   const bool offload = wanted != base::OffloadWanted::no && context.ifindex != 0 && !child.spec.suite.ah();
@@ -282,6 +283,10 @@ void Children::after_undo(Child& child) {
   }
   answer_refused(child);
   reqids_.give_back(child.reqid);
+  for (const auto direction : {Direction::in, Direction::out}) {
+    const auto owner = owners_.find(sa_id(child, direction));
+    if (owner != owners_.end() && owner->second == child.spec.id) owners_.erase(owner);
+  }
   children_.erase(child.spec.id);
 }
 

@@ -93,6 +93,13 @@ struct Wanted {
   std::optional<std::pair<base::ChildId, xfrm::SaId>> live;
 };
 
+// Which child that is, and where its packets go.
+struct Standing {
+  std::string conn, child;
+  base::Address local, remote;  // of the tunnel
+  std::string device;           // by which the route left when it was installed
+};
+
 struct Options {
   std::uint32_t slots = 4096;     // room in sa_dir (Loader::max_slots): SAs, two a child
   std::uint32_t policies = 8192;  // room in policy_dir (Loader::max_policies)
@@ -127,6 +134,10 @@ class Sad {
   // A trap beyond what the plan says (close_action, dpd_action = trap), or its end; plans without that child end it.
   Outputs on_trap(base::Instant now, std::string_view conn, std::string_view child, bool on);
 
+  // The kernel told that a policy, or all of them (nullopt), were deleted: those that are still wanted are put again,
+  // which a notice says.
+  Outputs on_policies_deleted(base::Instant now, const std::optional<xfrm::PolicyId>& id);
+
   // Removes all that is ours, and only that; done when idle() after the results.
   Outputs stop(base::Instant now);
 
@@ -134,6 +145,11 @@ class Sad {
   [[nodiscard]] std::size_t child_count() const;
   // Whose SA that is; nullopt: none of ours.
   [[nodiscard]] std::optional<base::ChildId> owner_of(const xfrm::SaId& id) const;
+  // SAs of children that are up, as far as we know: what the kernel does not hold of them was taken away.
+  [[nodiscard]] std::vector<std::pair<base::ChildId, xfrm::SaId>> expected() const;
+  // nullopt: there is no such child.
+  [[nodiscard]] std::optional<Standing> standing(base::ChildId id) const;
+  [[nodiscard]] std::vector<xfrm::PolicyId> policy_ids() const;  // that should stand in the kernel
   // Children whose outbound half waits, with their inbound SAs: a packet on one of these says that the peer is ready.
   [[nodiscard]] std::vector<std::pair<base::ChildId, xfrm::SaId>> waiting() const;
   // SAs of ours in hardware, by device.
