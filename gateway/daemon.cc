@@ -169,6 +169,7 @@ std::optional<ike::Failure> Daemon::begin(const Key& key, ike::RequestId id) {
     if (conn->name != key.first) continue;
     auto ends = choose_endpoints(*conn, kernel_.routes());
     if (!ends) return ends.error();
+    if (auto refused = refused_beforehand(*conn, key, *ends)) return refused;
     const auto& child = connections_.children().at(key);
     post(ike::Initiate{id, key.first, key.second, ends->local, ends->remote, child.packet});
     return std::nullopt;

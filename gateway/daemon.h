@@ -17,6 +17,7 @@
 #include "control/vici/server.h"
 #include "gateway/connections.h"
 #include "gateway/device_side.h"
+#include "gateway/endpoints.h"
 #include "gateway/engine_thread.h"
 #include "gateway/healing.h"
 #include "gateway/kernel_side.h"
@@ -90,6 +91,8 @@ class Daemon final : public control::Daemon {
   void write_log(const ike::Event& event);
   [[nodiscard]] std::optional<Key> find(const std::string& conn, const std::string& child) const;
   std::optional<ike::Failure> begin(const Key& key, ike::RequestId id);
+  // A child that must be offloaded, by a device that takes none of its suites: the peer need not be asked.
+  std::optional<ike::Failure> refused_beforehand(const ike::ConnConfig& conn, const Key& key, const Endpoints& ends);
   void post(ike::Command command);
   void arm_timer();
   void on_timer();

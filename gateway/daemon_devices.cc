@@ -2,8 +2,11 @@
 // What devices take: when it is found out, and the order of suites that follows.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "gateway/clock.h"
 #include "gateway/daemon.h"
+#include "sad/strict.h"
 
 namespace espgate::gateway {
 
@@ -46,6 +49,30 @@ void Daemon::arm_devices() {
   device_timer_.async_wait([this](std::error_code error) {
     if (!error) on_devices();
   });
+}
+
+std::optional<ike::Failure> Daemon::refused_beforehand(const ike::ConnConfig& conn, const Key& key,
+                                                       const Endpoints& ends) {
+  const auto child = std::ranges::find(conn.children, key.second, &ike::ChildConfig::name);
+  if (child == conn.children.end() || child->offload != base::OffloadWanted::crypto) return std::nullopt;
+  if (options_.kernel != KernelChoice::xfrm) return std::nullopt;
+  const auto route = kernel_.routes().lookup(ends.remote.address, ends.local.address);
+  if (!route) return std::nullopt;
+  auto shape = control::shape_of(conn, *child);
+  shape.family = ends.remote.address.family();
+  const auto planned = std::ranges::find_if(config_.plan.children, [&](const sad::ChildPlan& one) {
+    return one.conn == key.first && one.child == key.second;
+  });
+  const auto window =
+      planned == config_.plan.children.end() ? sad::Handling{}.replay_window : planned->handling.replay_window;
+  const auto try_row = [&](const sad::ProbeRow& row) {
+    auto answer = kernel_.try_row(route->ifindex, row);
+    devices_.learn({route->device, route->ifindex, row, answer}, epoch_now());
+    return answer;
+  };
+  auto offer = sad::strict_offer(child->esp_proposals, shape, window, route->device, try_row);
+  if (offer.refusal.empty()) return std::nullopt;
+  return ike::Failure{ike::Reason::install_refused, "offload", std::move(offer.refusal) + "; nothing was sent", ""};
 }
 
 std::vector<control::DeviceReport> Daemon::devices() const { return devices_.reports(config_.gateway.esp_floor); }

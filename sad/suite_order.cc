@@ -4,10 +4,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <iterator>
-#include <optional>
+#include <utility>
 
-#include "ike/select.h"
+#include "ike/suites.h"
 #include "sad/verdict.h"
 
 namespace espgate::sad {
@@ -22,33 +21,11 @@ const std::vector<ike::Proposal>& usual_proposals() {
   return proposals;
 }
 
-ike::Proposal only(const ike::Proposal& from, const ike::Transform& cipher, const std::optional<ike::Transform>& auth) {
-  ike::Proposal out = from;
-  std::erase_if(out.transforms, [&](const ike::Transform& one) {
-    return (one.type == TransformType::encr && one != cipher) ||
-           (one.type == TransformType::integ && (!auth || one != *auth));
-  });
-  return out;
-}
-
 // Every suite of the usual proposals, each with a proposal of its own.
 std::vector<SuiteOffer> usual_suites() {
   std::vector<SuiteOffer> out;
-  const auto add = [&](ike::Proposal proposal) {
-    if (const auto suite = ike::esp_suite(proposal)) out.push_back({*suite, std::move(proposal), Carrier::unknown, {}});
-  };
-  for (const auto& proposal : usual_proposals()) {
-    std::vector<ike::Transform> ciphers, auths;
-    const auto copy = [&](TransformType type, auto& to) {
-      std::ranges::copy_if(proposal.transforms, std::back_inserter(to),
-                           [type](const auto& one) { return one.type == type; });
-    };
-    copy(TransformType::encr, ciphers);
-    copy(TransformType::integ, auths);
-    for (const auto& cipher : ciphers) {
-      if (auths.empty()) add(only(proposal, cipher, {}));
-      for (const auto& auth : auths) add(only(proposal, cipher, auth));
-    }
+  for (auto& [suite, proposal] : ike::apart(usual_proposals())) {
+    out.push_back({suite, std::move(proposal), Carrier::unknown, {}});
   }
   return out;
 }

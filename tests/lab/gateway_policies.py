@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """What the policies of espgated do in a real kernel, against strongSwan: traps and the packet that meets one, SAs that somebody
-deletes, shunts, AH, transport mode, XFRM interfaces and marks.
+deletes, shunts, AH, transport and strict offload, XFRM interfaces, marks.
 
 tools/lab run --out DIR -- python3 tests/lab/gateway_policies.py [PART...]; rows in DIR/policies.json. All in one boot; what may
 not be in the clear is looked for on the gateway's own wire.
@@ -18,10 +18,10 @@ from scenario.results import Results
 from scenario.shell import Failed, ns, run, wait_for
 
 GCM = "aes128gcm16"
-TRAP, LATE, TAKEN, SHA256, PORTS, DEVICE, MARKED, PASSED, COVERED, DROPPED = range(1, 11)  # child numbers, by network
+TRAP, LATE, TAKEN, SHA256, PORTS, DEVICE, MARKED, PASSED, COVERED, DROPPED, _, STRICT = range(1, 13)  # child numbers, by network
 IF_ID, MARK = 42, 0x10
 IN_THE_CLEAR = {PASSED, MARKED}  # only these may be seen: the second without the mark that its child asks for
-PROTOCOL = {"icmp": 1, "esp": 50, "ah": 51}
+PROTOCOL = {"icmp": 1, "udp": 17, "esp": 50, "ah": 51}
 
 
 def nets(number, wide=False):
@@ -58,6 +58,7 @@ CHILDREN = {
     "marked": child(MARKED, near={"mark_out": MARK, "mark_in": MARK, "set_mark_in": MARK}),
     "wide": child(COVERED, wide=True),
     "host": transport(),
+    "strict": child(STRICT, near={"hw_offload": "crypto"}, esp_proposals="aes256-sha256"),
 }
 SHUNTS = {"passed": (PASSED, "pass"), "dropped": (DROPPED, "drop")}
 
@@ -193,6 +194,18 @@ class Policies:
         self.results.equal("host: counts", self.packets("host"), [20, 20, 20, 20])
         self.gateway.cli("conn", "down", "demo/host")
 
+    def strict(self):
+        """hw_offload = crypto, and the device refuses every suite: that is known before anything is sent."""
+        self.results.section("strict offload")
+        before = self.captured()
+        done = self.gateway.cli("conn", "up", "demo/strict", ok=False)
+        self.results.equal("strict: exit status", done.returncode, 2)
+        words = '"Cannot offload authenticated xfrm states" (EINVAL)'
+        self.results.holds("strict: in the driver's words", words in done.stderr and "nothing was sent" in done.stderr,
+                           done.stderr.strip().splitlines()[-1])
+        self.results.equal("strict: IKE datagrams on the wire", self.seen("udp", before), 0)
+        self.pings("strict: not up", STRICT, 0, count=2, wait=1)
+
     def device(self):
         """An XFRM interface: routes decide, only what goes by the interface is protected by this child."""
         self.results.section("XFRM interface")
@@ -244,7 +257,7 @@ class Policies:
         self.results.equal("capture: packets dropped", self.capture.dropped, 0)
 
 
-PARTS = ("trap", "taken", "ah", "transport", "device", "marked", "shunts")
+PARTS = ("trap", "taken", "ah", "transport", "strict", "device", "marked", "shunts")
 
 
 def scenario(directory, results, parts):
