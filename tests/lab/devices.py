@@ -84,7 +84,7 @@ class Devices:
         self.gateway.start(config)
 
     def forgive(self):
-        self.gateway.cli("offload", "forgive", "dev", NIC)
+        return json.loads(self.gateway.cli("-j", "offload", "forgive", "dev", NIC).stdout)["dropped"]
 
     def negotiated(self, what, role, suite, actual):
         """Brings the child up, and down again; with which suite, and where it runs."""
@@ -163,8 +163,7 @@ class Devices:
         self.negotiated("we offer, the peer takes our order or its own", "initiator", self.peers_choice(), "crypto")
         self.negotiated("the peer offers both, we choose", "responder", "aes256gcm16", "crypto")
         knob("suites", "aes128gcm16")
-        self.forgive()
-        self.results.equal("forgiven: nothing is known", self.shown()["takes"], [])
+        self.results.more("forgiven: answers dropped", self.forgive(), PLAN - 1)
         self.wait_state("done")
         self.results.equal("offered now", self.offers()[:2], [("aes128gcm16", "hardware"), ("aes256gcm16", "software")])
         reason = self.shown()["offers"][1]["reason"]
@@ -204,7 +203,8 @@ class Devices:
         self.forgive()
         self.wait_state("full")
         row = self.shown()
-        self.results.equal("slots", row["slots"], {"used": {"in": 1, "out": 1}, "known": {"in": 1, "out": 1}})
+        # The first refusal ends it for half a minute: the other direction was not asked yet.
+        self.results.equal("slots", row["slots"], {"used": {"in": 1, "out": 1}, "known": {"in": 1, "out": None}})
         self.results.equal("a refusal for want of room is no answer", row["takes"], [])
         log = self.news()
         self.results.equal("said once", log.count("not tried further for now"), 1)
