@@ -84,7 +84,7 @@ class Devices:
         self.gateway.start(config)
 
     def forgive(self):
-        self.gateway.cli("offload", "forgive", "dev", NIC)
+        return json.loads(self.gateway.cli("-j", "offload", "forgive", "dev", NIC).stdout)["dropped"]
 
     def negotiated(self, what, role, suite, actual):
         """Brings the child up, and down again; with which suite, and where it runs."""
@@ -106,7 +106,8 @@ class Devices:
         self.peer.start(self.theirs(BOTH))
         self.gateway.start(self.ours())
         self.results.equal("nothing is tried at once", self.shown()["takes"], [])
-        self.results.equal("nothing is offered as if it were known", {where for _, where in self.offers()}, {"unknown"})
+        self.results.equal("nothing is offered as if it were known", sorted({where for _, where in self.offers()}),
+                           ["unknown"])
         self.wait_state("done")
         self.results.equal("SAs left", sa_count(), 0)
         row = self.shown()
@@ -118,7 +119,7 @@ class Devices:
                            [])
         words = sorted({each["reason"] for each in row["takes"] if each["reason"]})
         self.results.equal("in the driver's words", words, sorted({each["reason"] for each in asked if each["reason"]}))
-        self.results.equal("all learned from probes", {each["learned"] for each in row["takes"]}, {"probe"})
+        self.results.equal("all learned from probes", sorted({each["learned"] for each in row["takes"]}), ["probe"])
         times = [each["at"] for each in row["takes"]]
         self.results.more("seconds it took, at ten a second at most", max(times) - min(times), PLAN / 10 - 2)
         self.results.equal("offered", self.offers(),
@@ -137,8 +138,8 @@ class Devices:
         self.results.equal("beside it", [each.name for each in self.cache.parent.iterdir()], [self.cache.name])
         self.restart(self.ours())
         row = self.shown()
-        self.results.equal("known at once", (len(row["takes"]), {each["learned"] for each in row["takes"]}),
-                           (PLAN, {"cache"}))
+        self.results.equal("known at once", [len(row["takes"]), *{each["learned"] for each in row["takes"]}],
+                           [PLAN, "cache"])
         self.results.equal("offered at once", self.offers()[0], ("aes256gcm16", "hardware"))
         before = int(run("stat", "-c", "%Y", self.cache).stdout)
         time.sleep(8)
@@ -163,8 +164,7 @@ class Devices:
         self.negotiated("we offer, the peer takes our order or its own", "initiator", self.peers_choice(), "crypto")
         self.negotiated("the peer offers both, we choose", "responder", "aes256gcm16", "crypto")
         knob("suites", "aes128gcm16")
-        self.forgive()
-        self.results.equal("forgiven: nothing is known", self.shown()["takes"], [])
+        self.results.more("forgiven: answers dropped", self.forgive(), PLAN - 1)
         self.wait_state("done")
         self.results.equal("offered now", self.offers()[:2], [("aes128gcm16", "hardware"), ("aes256gcm16", "software")])
         reason = self.shown()["offers"][1]["reason"]
@@ -204,7 +204,8 @@ class Devices:
         self.forgive()
         self.wait_state("full")
         row = self.shown()
-        self.results.equal("slots", row["slots"], {"used": {"in": 1, "out": 1}, "known": {"in": 1, "out": 1}})
+        # The first refusal ends it for half a minute: the other direction was not asked yet.
+        self.results.equal("slots", row["slots"], {"used": {"in": 1, "out": 1}, "known": {"in": 1, "out": None}})
         self.results.equal("a refusal for want of room is no answer", row["takes"], [])
         log = self.news()
         self.results.equal("said once", log.count("not tried further for now"), 1)
@@ -234,8 +235,8 @@ class Devices:
             self.wait_state("done", device=port)
             row = self.shown(port)
             self.results.equal(f"{port}: carries", row["carries"], ["vlan9"])
-            esn = {each["result"] for each in row["takes"] if each["esn"]}
-            self.results.equal(f"{port}: ESN", esn, {"refused"})
+            esn = sorted({each["result"] for each in row["takes"] if each["esn"]})
+            self.results.equal(f"{port}: ESN", esn, ["refused"])
             self.results.equal(f"{port}: offered first", self.offers(port)[:2],
                                [("aes256gcm16", "hardware"), ("aes128gcm16", "hardware")])
             self.results.equal(f"{port}: agrees with its fellow", row["disagreement"], None)
