@@ -57,6 +57,10 @@ std::vector<std::pair<Connections::Key, bool>> Connections::take_trap_changes() 
   return std::exchange(trap_changes_, {});
 }
 
+bool Connections::healing() const {
+  return std::ranges::any_of(children_, [](const auto& entry) { return !entry.second.healing.empty(); });
+}
+
 bool Connections::operator_trap(const Key& key, bool on) {
   const auto found = children_.find(key);
   if (found == children_.end() || found->second.trap) return false;

@@ -59,6 +59,7 @@ class Connections {
   bool on_acquire(base::Instant now, const Key& key, ike::Initiate::Packet packet);
   // The kernel has lost SAs of this generation. True: it is to be rekeyed; false: it is being already, or not ours.
   bool heal(const Key& key, base::ChildId child);
+  [[nodiscard]] bool healing() const;  // any child
   // The operator's trap, or its end. False: there is no such child, or its trap is configured.
   bool operator_trap(const Key& key, bool on);
   // Traps beyond the configuration that came or went since the last call.

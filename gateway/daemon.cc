@@ -30,11 +30,21 @@ Daemon::Daemon(Options options, Parts parts)
       stop_timer_(io_),
       watch_timer_(io_),
       events_(std::move(parts.events)),
+      links_(std::move(parts.links)),
+      device_timer_(io_),
       kernel_(std::move(parts.kernel), std::move(*parts.loader), std::move(*parts.routes),
               [this](ike::ChildAnswer answer) {
                 // If the queue is full the engine's own patience with the kernel ends the exchange.
                 if (engine_ && !engine_->post(std::move(answer))) log_error("engine queue full: an answer is lost");
               }),
+      devices_(device_means()),
+      healing_(io_, {[this] { return kernel_.lost(); },
+                     [this](const LostChild& lost, const std::string& why) { heal(lost, why); },
+                     [this](const std::string& device) { return uses(device); }, [this] { attach(); },
+                     [this] {
+                       attach();
+                       post(ike::PathUp{});
+                     }}),
       sockets_(std::move(parts.sockets)) {}
 
 Daemon::~Daemon() {
@@ -53,11 +63,14 @@ base::Result<void> Daemon::start() {
   engine_options.wake_main = [this] { asio::post(io_, [this] { take_engine_output(); }); };
   engine_ = std::make_unique<EngineThread>(std::move(engine_options), std::move(sockets_));
   started_at_ = epoch_now();
+  kernel_.on_verdict([this](const sad::DeviceVerdict& verdict) { devices_.learn(verdict, epoch_now()); });
+  devices_.begin(gateway::now(), config_, kernel_.routes());
   apply();
   if (events_) {
     events_ready_.emplace(io_, events_->fd());
     wait_for_kernel();
   }
+  if (links_) healing_.watch(std::move(*links_));
   return {};
 }
 
@@ -74,12 +87,14 @@ int Daemon::run() {
 
 void Daemon::apply() {
   const auto now = gateway::now();
-  kernel_.attach(devices_for(config_, kernel_.routes()));
+  attach();
   kernel_.plan(now, config_.plan);  // the floor stands before the engine may send anything
+  order_suites();
   if (!engine_->post(ike::Command(ike::Load{config_.ike}))) log_error("engine queue full: configuration not taken");
   connections_.load(now, *config_.ike);
   settle_traps();
   arm_timer();
+  arm_devices();
 }
 
 void Daemon::take_engine_output() {
@@ -89,12 +104,20 @@ void Daemon::take_engine_output() {
   arm_timer();
 }
 
-void Daemon::take(ike::InstallChild&& install) { kernel_.install(gateway::now(), std::move(install)); }
+// Probes keep out of the way of each of these.
+void Daemon::take(ike::InstallChild&& install) {
+  devices_.disturbed(gateway::now());
+  kernel_.install(gateway::now(), std::move(install));
+}
 void Daemon::take(ike::AddInbound&& add) {
+  devices_.disturbed(gateway::now());
   kernel_.add_inbound(gateway::now(), std::move(add));
   watch_waiting();
 }
-void Daemon::take(ike::SwitchOutbound&& order) { kernel_.switch_outbound(gateway::now(), order); }
+void Daemon::take(ike::SwitchOutbound&& order) {
+  devices_.disturbed(gateway::now());
+  kernel_.switch_outbound(gateway::now(), order);
+}
 void Daemon::take(ike::RetireSa&& order) { kernel_.retire(gateway::now(), order); }
 void Daemon::take(ike::RemoveChild&& remove) { kernel_.remove(gateway::now(), remove); }
 
@@ -134,13 +157,19 @@ void Daemon::write_log(const ike::Event& event) {
 }
 
 void Daemon::take(ike::CommandDone&& done) { pending_.on_done(done); }
-void Daemon::take(ike::ListResult&& result) { pending_.on_list(result); }
+void Daemon::take(ike::ListResult&& result) {
+  half_open_ = result.half_open;
+  rejected_ = std::move(result.rejected);
+  pending_.on_list(result);
+}
 
 std::optional<ike::Failure> Daemon::begin(const Key& key, ike::RequestId id) {
+  devices_.disturbed(gateway::now());
   for (const auto& conn : config_.ike->conns) {
     if (conn->name != key.first) continue;
     auto ends = choose_endpoints(*conn, kernel_.routes());
     if (!ends) return ends.error();
+    if (auto refused = refused_beforehand(*conn, key, *ends)) return refused;
     const auto& child = connections_.children().at(key);
     post(ike::Initiate{id, key.first, key.second, ends->local, ends->remote, child.packet});
     return std::nullopt;
@@ -185,20 +214,65 @@ void Daemon::wait_for_kernel() {
   events_ready_->async_wait(asio::posix::stream_descriptor::wait_read, [this](std::error_code error) {
     if (error) return;
     if (auto events = events_->receive()) {
-      for (const auto& event : *events) {
-        if (event.kind == xfrm::Notification::Kind::acquire) {
-          acquired(event);
-        } else if (event.kind == xfrm::Notification::Kind::mapping) {
-          if (auto moved = kernel_.moved(event)) post(ike::Command(*moved));
-        } else if (auto expired = kernel_.expired(event)) {
-          post(ike::Command(*expired));
-        }
-      }
+      for (const auto& event : *events) take(event);
     } else {
       log_error(events.error().text());
     }
     wait_for_kernel();
   });
+}
+
+void Daemon::take(const xfrm::Notification& event) {
+  using Kind = xfrm::Notification::Kind;
+  if (stopping_) return;
+  switch (event.kind) {
+    case Kind::acquire:
+      return acquired(event);
+    case Kind::mapping:
+      if (auto moved = kernel_.moved(event)) post(ike::Command(*moved));
+      return;
+    case Kind::soft_limit:
+    case Kind::hard_limit:
+    case Kind::sequence:
+      if (auto expired = kernel_.expired(event)) post(ike::Command(*expired));
+      return;
+    case Kind::sa_deleted:
+      if (auto lost = kernel_.lost(event.sa)) healing_.found(*lost, "somebody deleted one");
+      return;
+    case Kind::sas_flushed:
+      return healing_.check("somebody flushed all");
+    case Kind::policy_deleted:
+      return kernel_.policies_deleted(gateway::now(), event.policy);
+    case Kind::policies_flushed:
+      return kernel_.policies_deleted(gateway::now(), std::nullopt);
+    case Kind::overrun:
+      healing_.check("events of the kernel were lost");
+      return kernel_.check_policies(gateway::now());
+  }
+}
+
+void Daemon::heal(const LostChild& lost, const std::string& why) {
+  const Key key{lost.where.conn, lost.where.child};
+  if (!connections_.heal(key, lost.id)) return;
+  devices_.disturbed(gateway::now());
+  log_warn(key.first + "/" + key.second + ": the kernel does not hold its SAs any more, and not by our doing (" + why +
+           "): rekeying");
+  post(ike::Rekey{pending_.next_id(), key.first, {}, {}, lost.id});
+}
+
+bool Daemon::uses(const std::string& device) {
+  return attached_to_.contains(device) || kernel_.devices().contains(device);
+}
+
+void Daemon::attach() {
+  devices_.look_soon();
+  arm_devices();
+  const auto names = devices_for(config_, kernel_.routes());
+  std::map<std::string, std::optional<std::uint32_t>> devices;
+  for (const auto& name : names) devices.emplace(name, xfrm::ifindex_of(name));
+  if (devices == attached_to_) return;
+  attached_to_ = std::move(devices);
+  kernel_.attach(names);
 }
 
 // A packet found no SA. At its trap: the child is asked for. At a child that is up: somebody took its SAs out of the
@@ -208,9 +282,8 @@ void Daemon::acquired(const xfrm::Notification& event) {
   if (!wanted || stopping_) return;
   const Key key{wanted->conn, wanted->child};
   if (wanted->live) {
-    if (!connections_.heal(key, wanted->live->first)) return;
-    log_warn(key.first + "/" + key.second + ": its outbound SA is gone from the kernel, and not by us: rekeying");
-    return post(ike::Rekey{pending_.next_id(), key.first, {}, {}, wanted->live->first});
+    if (auto lost = kernel_.lost(wanted->live->second)) healing_.found(*lost, "a packet found none");
+    return;
   }
   if (!connections_.on_acquire(gateway::now(), key, {wanted->local, wanted->remote})) return;
   log_info(key.first + "/" + key.second + ": a packet asks for it: " + event.packet.text());
@@ -264,7 +337,9 @@ void Daemon::on_signal(int signal) {
 
 void Daemon::shut_down() {
   stopping_ = true;
+  healing_.stop();
   timer_.cancel();
+  device_timer_.cancel();
   if (config_.gateway.on_stop == control::OnStop::keep) {
     log_info("stopping; SAs and policies stay in the kernel (on_stop = keep)");
     io_.stop();

@@ -7,6 +7,7 @@
 #include <asio/signal_set.hpp>
 #include <asio/steady_timer.hpp>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -15,7 +16,10 @@
 #include "control/vici/daemon.h"
 #include "control/vici/server.h"
 #include "gateway/connections.h"
+#include "gateway/device_side.h"
+#include "gateway/endpoints.h"
 #include "gateway/engine_thread.h"
+#include "gateway/healing.h"
 #include "gateway/kernel_side.h"
 #include "gateway/log.h"
 #include "gateway/options.h"
@@ -34,6 +38,7 @@ class Daemon final : public control::Daemon {
     std::optional<xfrm::RouteTable> routes;
     std::vector<UdpSocket> sockets;
     std::optional<xfrm::EventSocket> events;  // of the kernel; none with --kernel null
+    std::optional<xfrm::LinkSocket> links;
   };
 
   Daemon(Options options, Parts parts);
@@ -58,6 +63,8 @@ class Daemon final : public control::Daemon {
   std::optional<std::string> trap(const std::string& conn, const std::string& child, bool on) override;
   control::Report reload(bool dry_run) override;
   [[nodiscard]] std::optional<control::ChildCounters> counters(base::ChildId child) const override;
+  [[nodiscard]] std::vector<control::DeviceReport> devices() const override;
+  std::expected<std::size_t, std::string> forgive(const std::string& device, const std::string& suite) override;
 
  private:
   using Key = Connections::Key;
@@ -70,7 +77,12 @@ class Daemon final : public control::Daemon {
   void take(ike::RemoveChild&& remove);
   void wait_for_kernel();
   void watch_waiting();
+  void take(const xfrm::Notification& event);
   void acquired(const xfrm::Notification& event);
+  void heal(const LostChild& lost, const std::string& why);
+  // Whether anything of ours goes, or should go, by this device.
+  [[nodiscard]] bool uses(const std::string& device);
+  void attach();  // the BPF programs to the devices they belong on now
   void settle_traps();
   void raise(const ike::Event& event);
   void take(ike::Event&& event);
@@ -79,9 +91,16 @@ class Daemon final : public control::Daemon {
   void write_log(const ike::Event& event);
   [[nodiscard]] std::optional<Key> find(const std::string& conn, const std::string& child) const;
   std::optional<ike::Failure> begin(const Key& key, ike::RequestId id);
+  // A child that must be offloaded, by a device that takes none of its suites: the peer need not be asked.
+  std::optional<ike::Failure> refused_beforehand(const ike::ConnConfig& conn, const Key& key, const Endpoints& ends);
   void post(ike::Command command);
   void arm_timer();
   void on_timer();
+  // daemon_devices.cc
+  DeviceSide::Means device_means();
+  bool order_suites();  // true: config_ has another order now
+  void arm_devices();
+  void on_devices();
   void wait_for_signal();
   void on_signal(int signal);
   void shut_down();
@@ -95,8 +114,12 @@ class Daemon final : public control::Daemon {
   asio::steady_timer stop_timer_;
   asio::steady_timer watch_timer_;  // while an outbound SA waits for its peer
   std::optional<xfrm::EventSocket> events_;
+  std::optional<xfrm::LinkSocket> links_;  // until healing_ takes it
   std::optional<asio::posix::stream_descriptor> events_ready_;
+  asio::steady_timer device_timer_;
   KernelSide kernel_;
+  DeviceSide devices_;
+  Healing healing_;
   Connections connections_;
   PendingCommands pending_;
   LogLimiter limiter_;
@@ -104,8 +127,11 @@ class Daemon final : public control::Daemon {
   std::unique_ptr<ViciListener> listener_;
   std::vector<UdpSocket> sockets_;  // until the engine takes them
   std::unique_ptr<EngineThread> engine_;
+  std::map<std::string, std::optional<std::uint32_t>> attached_to_;  // that they belong on, and the index of each
   std::int64_t started_at_ = 0;
   std::uint64_t ike_up_ = 0;
+  std::uint64_t half_open_ = 0;                    // as of the last ListResult
+  std::map<ike::Reason, std::uint64_t> rejected_;  // likewise
   bool stopping_ = false;
   bool watching_ = false;
   int status_ = 0;

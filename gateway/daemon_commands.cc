@@ -87,6 +87,8 @@ control::DaemonStats Daemon::stats() const {
   out.started_at = started_at_;
   out.workers = 1;
   out.ike_sas = ike_up_;
+  out.half_open = half_open_;
+  out.rejected = rejected_;
   return out;
 }
 
@@ -169,6 +171,7 @@ control::Report Daemon::reload(bool dry_run) {
   auto loaded = control::load_file(options_.config);
   if (loaded.config && !dry_run) {
     config_ = std::move(*loaded.config);
+    devices_.survey(gateway::now(), config_, kernel_.routes());
     apply();
   }
   return std::move(loaded.report);

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/kernel_side.h"
 
+#include <sys/random.h>
+
+#include <algorithm>
 #include <cerrno>
+#include <span>
 #include <utility>
 #include <variant>
 
@@ -53,6 +57,14 @@ sad::Options room_in(const loader::Loader& loader) {
   return out;
 }
 
+// The kernel's generator; it fails only before it is seeded, and then waits.
+void fill_random(std::span<std::uint8_t> to) {
+  while (!to.empty()) {
+    const ssize_t got = getrandom(to.data(), to.size(), 0);
+    if (got > 0) to = to.subspan(static_cast<std::size_t>(got));
+  }
+}
+
 void say(const sad::Notice& notice) {
   switch (notice.level) {
     case sad::Notice::Level::info:
@@ -98,6 +110,8 @@ void KernelSide::take(sad::Output&& output) {
           answer_(std::forward<decltype(value)>(value));
         } else if constexpr (std::is_same_v<T, sad::Notice>) {
           say(value);
+        } else if constexpr (std::is_same_v<T, sad::DeviceVerdict>) {
+          if (verdict_) verdict_(value);
         } else if constexpr (!std::is_same_v<T, sad::Op>) {
           if (auto written = write(loader_, value); !written) log_error("ledger: " + written.error().text());
         }
@@ -175,11 +189,73 @@ std::optional<ike::PeerMoved> KernelSide::moved(const xfrm::Notification& event)
 std::optional<sad::Wanted> KernelSide::acquired(const xfrm::Notification& event) {
   auto wanted = sad_.on_acquire(event);
   if (!wanted || !wanted->live) return wanted;
-  std::vector<xfrm::Request> get;
-  get.emplace_back(xfrm::GetSa{wanted->live->second});
-  const auto answers = kernel_->execute(get);
-  if (answers.front() || answers.front().error().code != ESRCH) return std::nullopt;
+  if (!gone(wanted->live->second)) return std::nullopt;
   return wanted;
+}
+
+bool KernelSide::gone(const xfrm::SaId& id) {
+  std::vector<xfrm::Request> get;
+  get.emplace_back(xfrm::GetSa{id});
+  const auto answers = kernel_->execute(get);
+  return !answers.front() && answers.front().error().code == ESRCH;
+}
+
+std::optional<LostChild> KernelSide::lost_child(base::ChildId id) {
+  auto where = sad_.standing(id);
+  if (!where) return std::nullopt;
+  const bool reachable = routes_.lookup(where->remote, where->local).has_value();
+  return LostChild{id, std::move(*where), reachable};
+}
+
+std::vector<LostChild> KernelSide::lost() {
+  auto there = kernel_->dump_sas();
+  if (!there) {
+    log_error(there.error().text());
+    return {};
+  }
+  std::set<xfrm::SaId> known;
+  for (const auto& state : *there) known.insert(state.id);
+  std::set<base::ChildId> children;
+  for (const auto& [child, sa] : sad_.expected()) {
+    // A dump may miss what stands while others change things.
+    if (!known.contains(sa) && !children.contains(child) && gone(sa)) children.insert(child);
+  }
+  std::vector<LostChild> out;
+  for (const auto child : children) {
+    if (auto one = lost_child(child)) out.push_back(std::move(*one));
+  }
+  return out;
+}
+
+// Trials have the SPI of an SA that stands, and are deleted by us: the kernel decides what is gone.
+std::optional<LostChild> KernelSide::lost(const xfrm::SaId& id) {
+  const auto child = sad_.owner_of(id);
+  if (!child || !gone(id)) return std::nullopt;
+  const auto expected = sad_.expected();
+  if (std::ranges::find(expected, std::pair(*child, id)) == expected.end()) return std::nullopt;
+  return lost_child(*child);
+}
+
+void KernelSide::check_policies(base::Instant now) {
+  auto there = kernel_->dump_policies();
+  if (!there) return log_error(there.error().text());
+  std::set<xfrm::PolicyId> ids;
+  for (const auto& policy : *there) ids.insert(policy.id);
+  for (const auto& id : sad_.policy_ids()) {
+    if (!ids.contains(id)) carry_out(now, sad_.on_policies_deleted(now, id));
+  }
+}
+
+std::set<std::string> KernelSide::devices() const {
+  std::set<std::string> out;
+  for (const auto& [child, sa] : sad_.expected()) {
+    if (auto where = sad_.standing(child)) out.insert(where->device);
+  }
+  return out;
+}
+
+void KernelSide::policies_deleted(base::Instant now, const std::optional<xfrm::PolicyId>& id) {
+  carry_out(now, sad_.on_policies_deleted(now, id));
 }
 
 void KernelSide::trap(base::Instant now, const std::string& conn, const std::string& child, bool on) {
@@ -193,6 +269,14 @@ void KernelSide::remove(base::Instant now, const ike::RemoveChild& remove) {
 void KernelSide::stop(base::Instant now) {
   carry_out(now, sad_.stop(now));
   if (auto removed = loader_.remove_all(); !removed) log_error(removed.error().text());
+}
+
+sad::ProbeAnswer KernelSide::try_row(std::uint32_t ifindex, const sad::ProbeRow& row) {
+  sad::ProbeMeans means;
+  means.random = fill_random;
+  auto outcome = sad::probe(*kernel_, ifindex, {&row, 1}, means);
+  if (outcome.left_behind != 0) log_warn("an SA of a probe could not be deleted; the kernel does it within seconds");
+  return std::move(outcome.answers.front());
 }
 
 void KernelSide::attach(const std::set<std::string>& devices) {

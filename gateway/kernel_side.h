@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -19,6 +20,13 @@
 #include "xfrm/route.h"
 
 namespace espgate::gateway {
+
+// A child whose SAs somebody took out of the kernel, or the device forgot.
+struct LostChild {
+  base::ChildId id;
+  sad::Standing where;
+  bool reachable = false;  // there is a route to its peer
+};
 
 class KernelSide {
  public:
@@ -43,6 +51,15 @@ class KernelSide {
   [[nodiscard]] std::optional<ike::PeerMoved> moved(const xfrm::Notification& event) const;
   // What a packet that found no SA wants; nullopt: nothing of ours, or the SA is there after all.
   std::optional<sad::Wanted> acquired(const xfrm::Notification& event);
+  // Children that are up and have SAs that the kernel does not hold any more: all such, or the owner of this one.
+  std::vector<LostChild> lost();
+  std::optional<LostChild> lost(const xfrm::SaId& id);
+  // Puts back what somebody else deleted; nullopt: whatever it is.
+  void policies_deleted(base::Instant now, const std::optional<xfrm::PolicyId>& id);
+  // The same where nobody told which: those that the kernel does not have.
+  void check_policies(base::Instant now);
+  // By which children that are up were installed.
+  [[nodiscard]] std::set<std::string> devices() const;
   void trap(base::Instant now, const std::string& conn, const std::string& child, bool on);
   // A clean stop: everything of ours leaves the kernel, and bpffs.
   void stop(base::Instant now);
@@ -50,11 +67,20 @@ class KernelSide {
   // Puts the BPF programs on these devices, and off those that are no longer among them.
   void attach(const std::set<std::string>& devices);
 
+  // What a device made of a child's SA; called while the outputs of sad/ are carried out.
+  void on_verdict(std::function<void(const sad::DeviceVerdict&)> told) { verdict_ = std::move(told); }
+  // SAs of ours in hardware, by device.
+  [[nodiscard]] std::map<std::string, sad::Held> held() const { return sad_.held(); }
+  // Adds a throw-away SA to the device, and deletes it at once.
+  sad::ProbeAnswer try_row(std::uint32_t ifindex, const sad::ProbeRow& row);
+
   [[nodiscard]] std::optional<control::ChildCounters> counters(base::ChildId child) const;
   [[nodiscard]] xfrm::RouteTable& routes() { return routes_; }
 
  private:
   void carry_out(base::Instant now, sad::Outputs outputs);
+  [[nodiscard]] bool gone(const xfrm::SaId& id);
+  std::optional<LostChild> lost_child(base::ChildId id);
   sad::InstallContext context_for(base::Instant now, const ike::ChildSpec& child);
   void take(sad::Output&& output);
 
@@ -62,6 +88,7 @@ class KernelSide {
   loader::Loader loader_;
   xfrm::RouteTable routes_;
   std::function<void(ike::ChildAnswer)> answer_;
+  std::function<void(const sad::DeviceVerdict&)> verdict_;
   sad::Sad sad_;
 };
 

@@ -7,6 +7,7 @@
 #include <string>
 #include <variant>
 
+#include "control/offload/device_cache.h"
 #include "gateway/log.h"
 
 namespace espgate::gateway {
@@ -18,7 +19,8 @@ struct Options {
   bool check_config = false;
   std::string vici = "unix:///run/espgate/espgated.vici";
   KernelChoice kernel = KernelChoice::xfrm;
-  std::optional<std::uint32_t> workers;  // none: as the config says
+  std::optional<std::uint32_t> workers;         // none: as the config says
+  std::string devices = control::kDeviceCache;  // what devices take, kept over restarts
   std::string bpffs = "/sys/fs/bpf";
   std::string log_level = "info";
   LogFormat log_format = LogFormat::text;

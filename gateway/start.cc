@@ -104,6 +104,9 @@ std::expected<Daemon::Parts, StartFailure> gather(const Options& options) {
     auto events = xfrm::EventSocket::make();
     if (!events) return fail(events.error().text());
     parts.events.emplace(std::move(*events));
+    auto links = xfrm::LinkSocket::make();
+    if (!links) return fail(links.error().text());
+    parts.links.emplace(std::move(*links));
   }
   auto loader = open_loader(options);
   if (!loader) return std::unexpected(loader.error());

@@ -86,7 +86,9 @@ struct PeerMoved {
   base::ChildId child;
   base::Endpoint remote;
 };
-using Command = std::variant<Initiate, Terminate, Load, List, Shutdown, Rekey, Expired, InboundUsed, PeerMoved>;
+// The way to peers is open again (a link came up): what waits for an answer goes out at once, not when it is due.
+struct PathUp {};
+using Command = std::variant<Initiate, Terminate, Load, List, Shutdown, Rekey, Expired, InboundUsed, PeerMoved, PathUp>;
 
 // How a direction of a child is carried, as read back from the kernel.
 struct OffloadState {

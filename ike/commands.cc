@@ -238,6 +238,12 @@ void inbound_used(Context& ctx, const InboundUsed& command) {
   if (auto* sa = ctx.owner_of(command.child)) start_switch(ctx, *sa, sa->children.at(command.child));
 }
 
+void send_all_again(Context& ctx) {
+  for (auto& [spi, sa] : ctx.sas()) {
+    if (sa->outgoing) send_again(ctx, *sa);
+  }
+}
+
 void moved(Context& ctx, const PeerMoved& command) {
   if (auto* sa = ctx.owner_of(command.child)) peer_moved(ctx, *sa, command.remote);
 }
@@ -300,6 +306,7 @@ void execute(Context& ctx, Command command) {
   if (auto* what = std::get_if<Expired>(&command)) return expired(ctx, *what);
   if (auto* what = std::get_if<InboundUsed>(&command)) return inbound_used(ctx, *what);
   if (auto* what = std::get_if<PeerMoved>(&command)) return moved(ctx, *what);
+  if (std::holds_alternative<PathUp>(command)) return send_all_again(ctx);
   shutdown(ctx, std::get<Shutdown>(command));
 }
 

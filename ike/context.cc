@@ -45,6 +45,7 @@ bool worth_a_view(Event::Kind kind) {
 }  // namespace
 
 void Context::event(Event::Kind kind, const IkeSa& sa, std::optional<Failure> failure, std::string detail) {
+  if (kind == Event::Kind::peer_refused && failure) count(failure->code);
   Event out{kind, sa.id, {}, sa.conn_name(), {}, sa.local, sa.remote, std::move(failure), std::move(detail)};
   if (worth_a_view(kind)) out.view = std::make_shared<const IkeView>(view(sa));
   emit(std::move(out));

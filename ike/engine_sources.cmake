@@ -9,6 +9,7 @@ set(IKE_ENGINE_SOURCES
   peer_select.cc
   reassembly.cc
   receive.cc
+  suites.cc
   ts_select.cc
   task/auth.cc
   task/auth_initiator.cc

@@ -54,7 +54,11 @@ void on_bad_request(Context& ctx, IkeSa& sa, wire::ExchangeType exchange, const 
   auto notify = wire::notify(fault.notify().value_or(wire::NotifyType::invalid_syntax));
   if (critical) notify.data = {fault.detail};
   Failure why{code, wire::name_of(exchange), fault.text(), {}};
-  if (!fatal) ctx.event(Event::Kind::peer_refused, sa, why);
+  if (fatal) {
+    ctx.count(code);
+  } else {
+    ctx.event(Event::Kind::peer_refused, sa, why);
+  }
   send_response(ctx, sa, exchange, {std::move(notify)});
   if (fatal && sa.state != State::closed) close(ctx, sa, std::move(why), Linger::yes);
 }

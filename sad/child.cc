@@ -60,6 +60,18 @@ xfrm::SaId sa_id(const Child& child, Direction direction) {
           sa_mark(child, direction), child.spec.suite.ah()};
 }
 
+ProbeRow row_of(const Child& child, Direction direction, xfrm::OffloadKind mode) {
+  ProbeRow out;
+  out.suite = child.spec.suite;
+  out.mode = mode;
+  out.direction = direction;
+  out.sa_mode = child.spec.mode;
+  out.family = child.spec.local.address.family();
+  out.encap = child.spec.encap;
+  out.replay_window = direction == Direction::in ? child.handling.replay_window : 0;
+  return out;
+}
+
 xfrm::SaSpec sa_spec(const Child& child, Direction direction, std::optional<xfrm::Offload> offload) {
   const bool in = direction == Direction::in;
   const auto& spec = child.spec;

@@ -51,6 +51,7 @@ void Children::install(ike::InstallChild install, const InstallContext& context,
     Half& half = child.half(direction);
     half.slot = *slots_.take();
     half.record = first_record(child, direction);
+    owners_.insert_or_assign(sa_id(child, direction), child.spec.id);
     if (direction == Direction::in || !inbound_first) assign(half);
   }
   const bool offload = wanted != base::OffloadWanted::no && context.ifindex != 0 && !child.spec.suite.ah();
@@ -184,7 +185,13 @@ Verdict Children::verdict(const Child& child, Role add, Role read, bool offloade
   if (offloaded) attempt.asked = xfrm::OffloadKind::crypto;
   attempt.device = child.context.device;
   attempt.suite = child.spec.suite.name();
-  return judge(attempt, child.results.at(add), child.results.at(read));
+  const auto& added = child.results.at(add);
+  if (offloaded) {
+    const auto row = row_of(child, add == Role::add_in ? Direction::in : Direction::out, *attempt.asked);
+    work_.emit(
+        DeviceVerdict{child.context.device, child.context.ifindex, row, judge(row, added, child.results.at(read))});
+  }
+  return judge(attempt, added, child.results.at(read));
 }
 
 void Children::after_trial(Child& child) {
@@ -276,7 +283,24 @@ void Children::after_undo(Child& child) {
   }
   answer_refused(child);
   reqids_.give_back(child.reqid);
+  for (const auto direction : {Direction::in, Direction::out}) {
+    const auto owner = owners_.find(sa_id(child, direction));
+    if (owner != owners_.end() && owner->second == child.spec.id) owners_.erase(owner);
+  }
   children_.erase(child.spec.id);
+}
+
+std::map<std::string, Held> Children::held() const {
+  std::map<std::string, Held> out;
+  for (const auto& [id, child] : children_) {
+    if (child.in.verdict.actual == base::OffloadActual::none && child.out.verdict.actual == base::OffloadActual::none) {
+      continue;
+    }
+    Held& device = out[child.context.device];
+    device.in += child.in.in_kernel && child.in.verdict.actual != base::OffloadActual::none;
+    device.out += child.out.in_kernel && child.out.verdict.actual != base::OffloadActual::none;
+  }
+  return out;
 }
 
 std::map<std::uint32_t, maps::SaRecord> Children::records() const {

@@ -35,15 +35,22 @@ class Children {
   void claim_slot(std::uint32_t slot) { slots_.claim(slot); }
   void give_back_slot(std::uint32_t slot) { slots_.give_back(slot); }
 
+  // Of children that are up: SAs that the kernel holds, as far as we know.
+  [[nodiscard]] std::vector<std::pair<base::ChildId, xfrm::SaId>> expected() const;
   // Whose SA that is, whether it is still used or not.
   [[nodiscard]] std::optional<base::ChildId> owner_of(const xfrm::SaId& id) const;
   // Inbound SAs of children whose outbound half waits.
   [[nodiscard]] std::vector<std::pair<base::ChildId, xfrm::SaId>> waiting() const;
   // The outbound SA of a child that is up.
   [[nodiscard]] std::optional<xfrm::SaId> outbound_of(base::ChildId id) const;
+  [[nodiscard]] const Child* find(base::ChildId id) const {
+    const auto found = children_.find(id);
+    return found == children_.end() ? nullptr : &found->second;
+  }
   Reqids& reqids() { return reqids_; }
   [[nodiscard]] std::size_t size() const { return children_.size(); }
   [[nodiscard]] std::map<std::uint32_t, maps::SaRecord> records() const;
+  [[nodiscard]] std::map<std::string, Held> held() const;
 
  private:
   using Verdicts = std::pair<Verdict, Verdict>;  // in, out
@@ -88,6 +95,7 @@ class Children {
   Indices slots_;
   Reqids reqids_;
   std::map<base::ChildId, Child> children_;
+  std::map<xfrm::SaId, base::ChildId> owners_;
   std::map<std::string, std::set<std::string>> taken_;  // by device: suites it was seen to take
   bool stopping_ = false;
 };

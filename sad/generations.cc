@@ -138,10 +138,17 @@ void Children::after_retire(Child& child) {
 }
 
 std::optional<base::ChildId> Children::owner_of(const xfrm::SaId& id) const {
+  const auto found = owners_.find(id);
+  return found == owners_.end() ? std::nullopt : std::optional(found->second);
+}
+
+std::vector<std::pair<base::ChildId, xfrm::SaId>> Children::expected() const {
+  std::vector<std::pair<base::ChildId, xfrm::SaId>> out;
   for (const auto& [each, child] : children_) {
-    if (sa_id(child, Direction::in) == id || sa_id(child, Direction::out) == id) return each;
+    if (child.state != ChildState::up || child.removing) continue;
+    for (const auto direction : {Direction::in, Direction::out}) out.emplace_back(each, sa_id(child, direction));
   }
-  return std::nullopt;
+  return out;
 }
 
 std::optional<xfrm::SaId> Children::outbound_of(base::ChildId id) const {

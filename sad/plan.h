@@ -38,6 +38,7 @@ struct ChildPlan {
   WhenDown when_down = WhenDown::block;
   bool when_down_said = false;  // 0.0.0.0/0 and ::/0 are blocked only when the operator said so
   base::OffloadWanted offload = base::OffloadWanted::no;
+  bool default_proposals = false;  // esp_proposals = default: the devices decide on their order
   Handling handling;
   Treatment treatment = Treatment::protect;
   // Packets that its selectors cover bring it up (protect), or its policies stand (pass, drop), from the load on.

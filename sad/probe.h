@@ -32,6 +32,8 @@ struct ProbeRow {
 
 // The rows of a default probe, in the order in which they are tried. Why these and no others: docs/probe.md.
 std::vector<ProbeRow> probe_plan();
+// The one of them around which the others vary: the SA that every device with ESP offload takes first.
+ProbeRow usual_row(xfrm::OffloadKind mode, base::Direction direction);
 
 enum class ProbeResult : std::uint8_t {
   taken,            // the device holds it; whether it then does its work, only packets tell

@@ -84,6 +84,10 @@ class Plan {
 
 }  // namespace
 
+ProbeRow usual_row(OffloadKind mode, Direction direction) {
+  return {kUsual, mode, direction, SaMode::tunnel, Family::ipv4, false, direction == Direction::in ? kUsualWindow : 0};
+}
+
 std::vector<ProbeRow> probe_plan() {
   std::vector<ProbeRow> out;
   for (const auto mode : {OffloadKind::crypto, OffloadKind::packet}) {

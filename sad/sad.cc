@@ -26,6 +26,7 @@ class Sad::Impl {
   void install(ike::InstallChild install, const InstallContext& context, bool inbound_first);
   void result(OpId id, xfrm::Result result);
   std::optional<Wanted> acquire(const xfrm::Notification& event);
+  void policies_deleted(const std::optional<xfrm::PolicyId>& id);
   void stop();
 
   Work work_;
@@ -180,6 +181,17 @@ void Sad::Impl::arrived(const ForLeftover& what, const xfrm::Result& result) {
   children_.give_back_slot(*what.slot);
 }
 
+void Sad::Impl::policies_deleted(const std::optional<xfrm::PolicyId>& id) {
+  const auto count = spd_.put_again(id);
+  if (count == 0) return;
+  work_.emit(Notice{Notice::Level::warning,
+                    {},
+                    {},
+                    Reason::none,
+                    fmt::format("somebody else deleted policies of ours: {} put back{}", count,
+                                id ? " (" + id->selector.text() + ")" : "")});
+}
+
 void Sad::Impl::stop() {
   children_.stop();
   traps_.clear();
@@ -239,6 +251,11 @@ Outputs Sad::on_trap(base::Instant, std::string_view conn, std::string_view chil
   return impl_->work_.take();
 }
 
+Outputs Sad::on_policies_deleted(base::Instant, const std::optional<xfrm::PolicyId>& id) {
+  impl_->policies_deleted(id);
+  return impl_->work_.take();
+}
+
 Outputs Sad::stop(base::Instant) {
   impl_->stop();
   return impl_->work_.take();
@@ -246,8 +263,18 @@ Outputs Sad::stop(base::Instant) {
 
 bool Sad::idle() const { return impl_->work_.idle(); }
 std::optional<base::ChildId> Sad::owner_of(const xfrm::SaId& id) const { return impl_->children_.owner_of(id); }
+std::vector<xfrm::PolicyId> Sad::policy_ids() const { return impl_->spd_.wanted(); }
+std::vector<std::pair<base::ChildId, xfrm::SaId>> Sad::expected() const { return impl_->children_.expected(); }
+std::optional<Standing> Sad::standing(base::ChildId id) const {
+  const auto* child = impl_->children_.find(id);
+  if (child == nullptr) return std::nullopt;
+  return Standing{child->named.conn, child->named.child, child->spec.local.address, child->spec.remote.address,
+                  child->context.device};
+}
 std::vector<std::pair<base::ChildId, xfrm::SaId>> Sad::waiting() const { return impl_->children_.waiting(); }
 std::size_t Sad::child_count() const { return impl_->children_.size(); }
+std::map<std::string, Held> Sad::held() const { return impl_->children_.held(); }
+
 std::map<std::uint32_t, maps::SaRecord> Sad::sas() const { return impl_->children_.records(); }
 std::map<std::uint32_t, maps::PolicyRecord> Sad::policies() const { return impl_->spd_.records(); }
 

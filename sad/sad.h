@@ -28,6 +28,7 @@
 
 #include "base/ids.h"
 #include "ike/api.h"
+#include "sad/device_table.h"
 #include "sad/ledger.h"
 #include "sad/plan.h"
 #include "sad/reason.h"
@@ -70,8 +71,16 @@ struct Notice {
   std::string text;
 };
 
-using Output =
-    std::variant<Op, AssignSlot, UpdateSlot, ReleaseSlot, WritePolicy, ClearPolicy, ike::ChildAnswer, Notice>;
+// What a device made of a child's SA that was to be offloaded to it.
+struct DeviceVerdict {
+  std::string device;
+  std::uint32_t ifindex = 0;
+  ProbeRow row;
+  ProbeAnswer answer;
+};
+
+using Output = std::variant<Op, AssignSlot, UpdateSlot, ReleaseSlot, WritePolicy, ClearPolicy, ike::ChildAnswer, Notice,
+                            DeviceVerdict>;
 // To be carried out in order, whole, before the results are fed back (in order, too); Ops next to one another may go to
 // the kernel in one batch. sad/pump.h does just that.
 using Outputs = std::vector<Output>;
@@ -82,6 +91,13 @@ struct Wanted {
   base::TrafficSelector local, remote;  // the packet
   // Its policies are there and its outbound SA should be: if the kernel does not have it, somebody took it away.
   std::optional<std::pair<base::ChildId, xfrm::SaId>> live;
+};
+
+// Which child that is, and where its packets go.
+struct Standing {
+  std::string conn, child;
+  base::Address local, remote;  // of the tunnel
+  std::string device;           // by which the route left when it was installed
 };
 
 struct Options {
@@ -118,6 +134,10 @@ class Sad {
   // A trap beyond what the plan says (close_action, dpd_action = trap), or its end; plans without that child end it.
   Outputs on_trap(base::Instant now, std::string_view conn, std::string_view child, bool on);
 
+  // The kernel told that a policy, or all of them (nullopt), were deleted: those that are still wanted are put again,
+  // which a notice says.
+  Outputs on_policies_deleted(base::Instant now, const std::optional<xfrm::PolicyId>& id);
+
   // Removes all that is ours, and only that; done when idle() after the results.
   Outputs stop(base::Instant now);
 
@@ -125,8 +145,15 @@ class Sad {
   [[nodiscard]] std::size_t child_count() const;
   // Whose SA that is; nullopt: none of ours.
   [[nodiscard]] std::optional<base::ChildId> owner_of(const xfrm::SaId& id) const;
+  // SAs of children that are up, as far as we know: what the kernel does not hold of them was taken away.
+  [[nodiscard]] std::vector<std::pair<base::ChildId, xfrm::SaId>> expected() const;
+  // nullopt: there is no such child.
+  [[nodiscard]] std::optional<Standing> standing(base::ChildId id) const;
+  [[nodiscard]] std::vector<xfrm::PolicyId> policy_ids() const;  // that should stand in the kernel
   // Children whose outbound half waits, with their inbound SAs: a packet on one of these says that the peer is ready.
   [[nodiscard]] std::vector<std::pair<base::ChildId, xfrm::SaId>> waiting() const;
+  // SAs of ours in hardware, by device.
+  [[nodiscard]] std::map<std::string, Held> held() const;
   // What the ledger holds: SAs by slot, policies by index.
   [[nodiscard]] std::map<std::uint32_t, maps::SaRecord> sas() const;
   [[nodiscard]] std::map<std::uint32_t, maps::PolicyRecord> policies() const;

@@ -66,6 +66,21 @@ void Spd::release_all(const Owner& owner) {
   for (const auto& id : held) release(owner, id);
 }
 
+std::size_t Spd::put_again(const std::optional<xfrm::PolicyId>& id) {
+  std::size_t count = 0;
+  const auto again = [&](Entry& entry) {
+    if (entry.claims.empty() || !entry.installed) return;
+    put(entry, {});
+    ++count;
+  };
+  if (!id) {
+    for (auto& [each, entry] : entries_) again(entry);
+  } else if (const auto found = entries_.find(*id); found != entries_.end()) {
+    again(found->second);
+  }
+  return count;
+}
+
 void Spd::put_arrived(const xfrm::PolicyId& id, bool done) {
   const auto found = entries_.find(id);
   // What is in the kernel now is not known: the next claim puts it again.
@@ -113,6 +128,14 @@ std::optional<std::pair<Owner, Named>> Spd::holder(const xfrm::PolicyId& id) con
   if (found == entries_.end() || found->second.claims.empty()) return std::nullopt;
   const Claim& claim = found->second.claims.back();
   return std::pair(claim.owner, claim.named);
+}
+
+std::vector<xfrm::PolicyId> Spd::wanted() const {
+  std::vector<xfrm::PolicyId> out;
+  for (const auto& [id, entry] : entries_) {
+    if (!entry.claims.empty() && entry.installed) out.push_back(id);
+  }
+  return out;
 }
 
 std::map<std::uint32_t, maps::PolicyRecord> Spd::records() const {

@@ -33,6 +33,9 @@ class Spd {
   // Every claim of that owner, in the order in which traffic is best let go: out first.
   void release_all(const Owner& owner);
 
+  // Somebody else deleted it, or all (nullopt): what is claimed is put again. How many those were.
+  std::size_t put_again(const std::optional<xfrm::PolicyId>& id);
+
   void put_arrived(const xfrm::PolicyId& id, bool done);
   void del_arrived(const xfrm::PolicyId& id, const xfrm::Result& result);
 
@@ -40,6 +43,8 @@ class Spd {
   void adopt(std::optional<std::uint32_t> index, const xfrm::PolicyId& id, const Named& named,
              const std::optional<xfrm::PolicySpec>& in_kernel);
 
+  // What is claimed.
+  [[nodiscard]] std::vector<xfrm::PolicyId> wanted() const;
   // Whose claim is in effect; nullopt: there is no such policy of ours.
   [[nodiscard]] std::optional<std::pair<Owner, Named>> holder(const xfrm::PolicyId& id) const;
   [[nodiscard]] std::map<std::uint32_t, maps::PolicyRecord> records() const;

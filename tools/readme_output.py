@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Puts the real output of a run of tools/demo --compare into README.md, between its markers.
+"""Puts the real output of a run into a page, between its markers.
 
-Usage: tools/demo --compare | tee LOG; tools/readme_output.py LOG
+tools/demo --compare | tee LOG; tools/readme_output.py LOG
+tools/lab run -- python3 tests/lab/troubleshooting.py > LOG; tools/readme_output.py LOG docs/troubleshooting.md
 """
 import pathlib
 import re
@@ -15,21 +16,37 @@ def block(text):
     return "```\n" + "\n".join(line.rstrip() for line in text.strip("\n").splitlines()) + "\n```"
 
 
-def put(readme, name, text):
+def put(page, name, text):
     pattern = rf"<!-- {name}: begin -->\n.*?<!-- {name}: end -->"
     new = f"<!-- {name}: begin -->\n{block(text)}\n<!-- {name}: end -->"
-    return re.sub(pattern, lambda _: new, readme, flags=re.S)
+    page, found = re.subn(pattern, lambda _: new, page, flags=re.S)
+    if not found:
+        sys.exit(f"the page has no place for {name}")
+    return page
+
+
+def demo(page, log):
+    ours, _, theirs = log.partition("=== For comparison")
+    page = put(page, "demo-output", ours[ours.index("$ espgate conn up demo/hw"):])
+    if theirs:
+        page = put(page, "compare-output", theirs[theirs.index("\n") + 1:].partition("\nEvery count agrees")[0])
+    return page
+
+
+def sections(page, log):
+    """Each "### NAME" of the log to the place of that name."""
+    parts = re.split(r"(?m)^### (\S+)\n", log)[1:]
+    for name, text in zip(parts[::2], parts[1::2]):
+        page = put(page, name, re.sub(r"/tmp/\w+/gw/espgate.conf", "/etc/espgate/espgate.conf", text)
+                   .replace("/tmp/", "/run/"))
+    return page
 
 
 def main():
     log = pathlib.Path(sys.argv[1]).read_text(encoding="utf-8")
-    ours, _, theirs = log.partition("=== For comparison")
-    readme = README.read_text(encoding="utf-8")
-    shown = ours[ours.index("$ espgate conn up demo/hw"):]
-    readme = put(readme, "demo-output", shown)
-    if theirs:
-        readme = put(readme, "compare-output", theirs[theirs.index("\n") + 1:].partition("\nEvery count agrees")[0])
-    README.write_text(readme, encoding="utf-8")
+    path = pathlib.Path(sys.argv[2]) if len(sys.argv) > 2 else README
+    page = path.read_text(encoding="utf-8")
+    path.write_text(demo(page, log) if path == README else sections(page, log), encoding="utf-8")
 
 
 if __name__ == "__main__":

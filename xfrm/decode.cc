@@ -160,11 +160,58 @@ std::optional<Notification> decode_mapping(const nlmsghdr& message) {
   return out;
 }
 
+// net/xfrm/xfrm_user.c, xfrm_notify_sa and xfrm_notify_policy: the id, then what was deleted as an attribute, then its
+// other attributes as in a dump.
+std::optional<Notification> decode_deleted_sa(const nlmsghdr& message) {
+  const auto id = header<xfrm_usersa_id>(message);
+  if (!id || !is_ipsec(id->proto)) return std::nullopt;
+  Notification out;
+  out.kind = Notification::Kind::sa_deleted;
+  out.sa = {address_of(id->daddr, id->family),
+            {ntohl(id->spi)},
+            mark_of(Attributes(message, sizeof *id)),
+            id->proto == IPPROTO_AH};
+  return out;
+}
+
+std::optional<Notification> decode_deleted_policy(const nlmsghdr& message) {
+  const auto id = header<xfrm_userpolicy_id>(message);
+  if (!id || id->dir >= XFRM_POLICY_MAX) return std::nullopt;
+  const Attributes attributes(message, sizeof *id);
+  const auto info = attributes.get<xfrm_userpolicy_info>(XFRMA_POLICY);
+  if (!info) return std::nullopt;
+  Notification out;
+  out.kind = Notification::Kind::policy_deleted;
+  out.policy = {direction_of(id->dir), selector_of(info->sel), layer_of(info->sel), mark_of(attributes),
+                attributes.get<std::uint32_t>(XFRMA_IF_ID).value_or(0)};
+  return out;
+}
+
+Notification flushed(Notification::Kind kind) {
+  Notification out;
+  out.kind = kind;
+  return out;
+}
+
 }  // namespace
 
 std::optional<Notification> decode_notification(const nlmsghdr& message) {
-  if (message.nlmsg_type == XFRM_MSG_ACQUIRE) return decode_acquire(message);
-  if (message.nlmsg_type == XFRM_MSG_MAPPING) return decode_mapping(message);
+  switch (message.nlmsg_type) {
+    case XFRM_MSG_ACQUIRE:
+      return decode_acquire(message);
+    case XFRM_MSG_MAPPING:
+      return decode_mapping(message);
+    case XFRM_MSG_DELSA:
+      return decode_deleted_sa(message);
+    case XFRM_MSG_DELPOLICY:
+      return decode_deleted_policy(message);
+    case XFRM_MSG_FLUSHSA:
+      return flushed(Notification::Kind::sas_flushed);
+    case XFRM_MSG_FLUSHPOLICY:
+      return flushed(Notification::Kind::policies_flushed);
+    default:
+      break;
+  }
   Notification out;
   if (message.nlmsg_type == XFRM_MSG_EXPIRE) {
     const auto expire = header<xfrm_user_expire>(message);

@@ -162,6 +162,8 @@ void put_sa_info(nlmsghdr* message, const SaSpec& spec) {
   if (spec.copied.dscp_in) info->flags |= XFRM_STATE_DECAP_DSCP;
   // A tunnel carries either family; without the flag the kernel takes the outer one.
   if (spec.mode == base::SaMode::tunnel) info->flags |= XFRM_STATE_AF_UNSPEC;
+  // RFC 4302 3.3.3.2.1: over IPv4 the header is a multiple of 4 octets; the kernel pads to 8 unless told.
+  if (spec.suite.ah() && spec.destination.is_v4()) info->flags |= XFRM_STATE_ALIGN4;
   if (spec.selector) info->sel = kernel_selector(*spec.selector, Layer::foreign);
   put_limits(spec.limits, info->lft);
 }

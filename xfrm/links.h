@@ -17,6 +17,7 @@ struct Link {
   std::string kind;          // IFLA_INFO_KIND: "vlan", "bond", "veth", ...; empty for hardware
   std::uint32_t master = 0;  // the bond, team or bridge it is part of; 0 none
   std::uint32_t lower = 0;   // the device that a VLAN or the like stands upon; 0 none, or in another namespace
+  bool operator==(const Link&) const = default;
 };
 
 // Asks the kernel (RTM_GETLINK). Not sysfs: /sys shows the namespace it was mounted in, which need not be ours.

@@ -37,8 +37,7 @@ bool has_direction(const nlmsghdr& message);
 // Payload of XFRM_MSG_NEWPOLICY. nullopt: a socket's policy, or one of another type.
 std::optional<PolicySpec> decode_policy(const nlmsghdr& message);
 
-// XFRM_MSG_EXPIRE, XFRM_MSG_NEWAE and XFRM_MSG_ACQUIRE (xfrm/events.h). nullopt: another message, or not about an ESP
-// SA.
+// What xfrm/events.h tells of. nullopt: another message, or not about ESP or AH.
 std::optional<Notification> decode_notification(const nlmsghdr& message);
 
 // NLMSG_ERROR: errno (0 for an ack) and NLMSGERR_ATTR_MSG, verbatim.

@@ -21,6 +21,14 @@ constexpr std::array kConnShow{kName};
 constexpr std::array kConnUp{kWhich, kTimeout};
 constexpr std::array kConnDown{
     kWhich, kTimeout, Argument{"--force", "", ValueKind::none, false, "do not wait for the peer's answer to DELETE"}};
+constexpr std::array kOffloadShow{kDevice};
+constexpr std::array kForgive{
+    Argument{"dev", "D", ValueKind::device, true, "the network device to forget about"},
+    Argument{"suite", "S", ValueKind::text, false, "only this suite, such as aes256gcm16"},
+};
+constexpr std::array kReload{
+    Argument{"--dry-run", "", ValueKind::none, false, "only say what is wrong with the file"},
+};
 constexpr std::array kProbe{
     Argument{"dev", "D", ValueKind::device, true, "the network device to try"},
     Argument{"--plan", "", ValueKind::none, false, "print what would be tried, and try nothing"},
@@ -58,10 +66,14 @@ constexpr std::array kCommands{
     Command{"conn", "down", kConnDown, "close NAME's SAs; its block policies stay", Handler::conn_down},
     Command{"conn", "rekey", kConnUp, "new keys without a gap: CONN for the IKE SA, CONN/CHILD for the child",
             Handler::conn_rekey},
+    Command{"conn", "reload", kReload, "read the configuration anew: taken whole or not at all", Handler::conn_reload},
     Command{"policy", "show", {}, "a row per policy", Handler::policy_show},
-    Command{"offload", "show", {}, "a row per device", Handler::offload_show},
+    Command{"offload", "show", kOffloadShow, "devices: what each takes, why not the rest, what is offered on it",
+            Handler::offload_show},
     Command{"offload", "probe", kProbe, "what D takes, found out with SAs that are thrown away; leaves nothing behind",
             Handler::offload_probe},
+    Command{"offload", "forgive", kForgive, "drop what the daemon knows of D, so that it is found out anew",
+            Handler::offload_forgive},
     Command{"offload", "report", kReport, "probe, driver, firmware and kernel as JSON, for sending in",
             Handler::offload_report},
     Command{"stats", "show", kStatsShow, "counters of the XDP program by device", Handler::stats_show},
@@ -78,6 +90,7 @@ constexpr std::array kOptions{
     GlobalOption{"-c,--color", "WHEN", "auto", "auto, always or never"},
     GlobalOption{"--vici", "URI", "unix:///run/espgate/espgated.vici", "where espgated listens"},
     GlobalOption{"--bpffs", "DIR", "/sys/fs/bpf", "the bpffs under which espgate's maps are pinned"},
+    GlobalOption{"--devices", "FILE", "/var/lib/espgate/devices.json", "where espgated keeps what devices take"},
     GlobalOption{"-V,--version", "", "", "print the version"},
     GlobalOption{"-h,--help", "", "", "print this help"},
 };

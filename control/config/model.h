@@ -25,6 +25,8 @@ enum class OnStop : std::uint8_t { close, keep };
 struct GatewayOptions {
   std::vector<std::string> interfaces;  // empty: auto, the devices that hold local_addrs or route to remote_addrs
   base::OffloadWanted hw_offload = base::OffloadWanted::no;  // for children that do not say
+  std::uint32_t esp_floor = 128;                             // bits; esp_proposals = default has nothing weaker
+  bool probe = true;                                         // find out what devices take, with throw-away SAs
   std::uint32_t workers = 1;                                 // IKE engines
   OnStop on_stop = OnStop::close;                            // a clean stop closes SAs, or leaves them in the kernel
   std::uint32_t half_open_limit = 10'000;                    // half-open IKE SAs; 0: no limit

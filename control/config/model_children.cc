@@ -6,6 +6,7 @@
 
 #include "control/config/model_parts.h"
 #include "control/config/parse_values.h"
+#include "sad/suite_order.h"
 
 namespace espgate::control {
 
@@ -97,7 +98,11 @@ class ChildBuilder {
     const auto* ah = from_.get("ah_proposals");
     const bool has_ah = ah != nullptr && !ah->list().empty();
     if (!has_ah || from_.get("esp_proposals")) {
-      out.esp_proposals = read_proposals(from_, "esp_proposals", ike::Protocol::esp, report_);
+      const bool standard = says_default();
+      default_proposals_ = standard && !has_ah;  // with AH beside it the order is as written
+      // Nothing is known of devices here: the usual order.
+      out.esp_proposals = standard ? sad::proposals_of(sad::order_suites({}, {}, source_.gateway.esp_floor))
+                                   : read_proposals(from_, "esp_proposals", ike::Protocol::esp, report_);
     }
     if (has_ah)
       std::ranges::move(read_proposals(from_, "ah_proposals", ike::Protocol::ah, report_),
@@ -112,6 +117,14 @@ class ChildBuilder {
     out.dpd_action = action("dpd_action");
     read_lifetimes(from_, out, report_);
     return out;
+  }
+
+  // Not where default stands beside others: their order is what was written.
+  [[nodiscard]] bool says_default() const {
+    const auto* value = from_.get("esp_proposals");
+    if (value == nullptr || value->list().empty()) return true;
+    const auto items = value->list();
+    return items.size() == 1 && items.front().text == "default";
   }
 
   base::SaMode mode() {
@@ -160,6 +173,7 @@ class ChildBuilder {
     out.when_down_said = when_down != nullptr;
     out.when_down = when_down && when_down->text == "pass" ? sad::WhenDown::pass : sad::WhenDown::block;
     out.offload = child.offload;
+    out.default_proposals = default_proposals_ && treatment_ == sad::Treatment::protect;
     out.treatment = treatment_;
     out.trap = ike::traps(child.start_action);
     out.remote = first_address(source_.conn.remote_addrs);
@@ -177,6 +191,7 @@ class ChildBuilder {
   Report& report_;
   SectionReader from_;
   sad::Treatment treatment_ = sad::Treatment::protect;
+  bool default_proposals_ = false;
 };
 
 }  // namespace

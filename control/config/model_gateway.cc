@@ -8,6 +8,7 @@
 
 #include "control/config/model_parts.h"
 #include "control/config/parse_values.h"
+#include "sad/suite_order.h"
 
 namespace espgate::control {
 
@@ -122,6 +123,8 @@ void build_gateway(const Section* section, Configuration& config, ike::Config& i
   auto& out = config.gateway;
   if (const auto* interfaces = from.get("interfaces")) out.interfaces = read_interfaces(*interfaces, report);
   out.hw_offload = read_offload(from.text("hw_offload", "no"));
+  out.esp_floor = from.integer("esp_floor", out.esp_floor, sad::kLeastFloor, sad::kMostFloor);
+  out.probe = from.flag("probe", out.probe);
   out.workers = from.integer("workers", out.workers, 1, 64);
   out.on_stop = from.text("on_stop", "close") == "keep" ? OnStop::keep : OnStop::close;
   out.half_open_limit = from.integer("half_open_limit", out.half_open_limit, 0, 1'000'000);

@@ -148,6 +148,14 @@ std::vector<IkeRow> ike_rows(const Message& list_sa_event, std::int64_t now) {
   return rows;
 }
 
+std::map<std::string, std::uint64_t> rejected_of(const Message& stats) {
+  std::map<std::string, std::uint64_t> out;
+  if (const Message* rejected = stats.find("rejected")) {
+    for (const auto& entry : rejected->entries()) out[entry.name] = count(*rejected, entry.name);
+  }
+  return out;
+}
+
 std::vector<ConnRow> conn_rows(const Message& espgate_conns) {
   std::vector<ConnRow> rows;
   const Message* conns = espgate_conns.find("conns");
@@ -211,7 +219,10 @@ std::expected<DaemonView, vici::ClientError> ask_daemon(const std::string& uri) 
   if (!children) return std::unexpected(children.error());
   auto conns = ask_conns(*client);
   if (!conns) return std::unexpected(conns.error());
-  return DaemonView{version->text("version"), std::move(*children), std::move(*ikes), std::move(*conns)};
+  const auto stats = client->request("stats", {});
+  if (!stats) return std::unexpected(stats.error());
+  return DaemonView{version->text("version"), std::move(*children), std::move(*ikes), std::move(*conns),
+                    rejected_of(*stats)};
 }
 
 }  // namespace espgate::control::report

@@ -146,6 +146,12 @@ void add_ikes(const Report& report, std::vector<MetricFamily>& out) {
   }
   for (const auto& [state, count] : by_state) add(sas, {{"state", state}}, count);
   out.push_back(std::move(sas));
+  MetricFamily rejected =
+      family("espgate_ike_rejected_total", "IKE datagrams and requests that came to nothing", MetricType::Counter);
+  for (const auto& [reason, count] : report.daemon->rejected) {
+    add(rejected, {{"reason", reason}}, static_cast<double>(count));
+  }
+  out.push_back(std::move(rejected));
 }
 
 }  // namespace

@@ -14,6 +14,6 @@ namespace espgate::control::report {
 std::string prometheus_text(const Report& report);
 
 // Writes beside `path` and renames: a reader sees the old text or the new one. Mode 0644, as node_exporter needs.
-base::Result<void> write_atomically(const std::string& path, const std::string& text);
+base::Result<void> write_atomically(const std::string& path, const std::string& text, unsigned mode = 0644);
 
 }  // namespace espgate::control::report

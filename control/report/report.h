@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -77,6 +78,7 @@ struct DaemonView {
   std::vector<DaemonChild> children;
   std::vector<IkeRow> ikes;
   std::vector<ConnRow> conns;
+  std::map<std::string, std::uint64_t> rejected;  // by reason: datagrams and requests that came to nothing
 };
 
 struct Report {

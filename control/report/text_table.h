@@ -26,6 +26,9 @@ struct Cell {
   Cell(const char* words) : text(words) {}                                                   // NOLINT: and so is this
 };
 
+// "12 s", "3 min", "5 h", "2 d": enough for a table; JSON has the epoch seconds.
+std::string span_text(std::int64_t seconds);
+
 class TextTable {
  public:
   enum class Align : std::uint8_t { left, right };

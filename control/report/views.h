@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "control/report/device_known.h"
 #include "control/report/report.h"
 
 namespace espgate::control::report {
@@ -33,6 +34,8 @@ struct DeviceRow {
   std::uint64_t held_in = 0, held_out = 0;  // SAs of ours that it holds, by the ledger
   std::uint64_t wanted_in_software = 0;     // SAs that were wanted on it and run in software
   std::vector<std::string> reasons;         // closed codes of those, each once
+  std::string driver_version, firmware;     // as ethtool says; may be empty
+  std::optional<DeviceKnown> known;         // none: it is no device that a connection leaves by
 };
 
 // How counting is done on a device: where programs are attached.
@@ -67,7 +70,7 @@ struct FlowRow {
 std::string conn_text(const std::vector<ConnRow>& rows, bool color, std::int64_t now);  // now: epoch seconds
 std::string ike_text(const std::vector<IkeRow>& rows, bool color, std::int64_t now);
 std::string policy_text(const std::vector<PolicyRow>& rows, bool color);
-std::string device_text(const std::vector<DeviceRow>& rows, bool color);
+std::string device_text(const std::vector<DeviceRow>& rows, bool color, std::int64_t now);  // now: epoch seconds
 std::string stats_text(const std::vector<StatsRow>& rows, bool color);
 std::string program_text(const std::vector<ProgramRow>& rows, bool color);
 std::string map_text(const std::vector<MapRow>& rows, bool color);

@@ -76,19 +76,6 @@ std::string policy_json(const std::vector<PolicyRow>& rows, bool pretty) {
   });
 }
 
-std::string device_json(const std::vector<DeviceRow>& rows, bool pretty) {
-  return array_of(rows, pretty, [](const DeviceRow& row) {
-    return Json{{"dev", row.device},
-                {"driver", json_text_or_null(row.driver)},
-                {"up", row.up},
-                {"esp_hw_offload", json_or_null(row.esp_hw_offload)},
-                {"fixed", row.fixed},
-                {"held", {{"in", json_number(row.held_in)}, {"out", json_number(row.held_out)}}},
-                {"wanted_in_software", json_number(row.wanted_in_software)},
-                {"reason_codes", row.reasons}};
-  });
-}
-
 std::string stats_json(const std::vector<StatsRow>& rows, bool pretty) {
   return array_of(rows, pretty, [](const StatsRow& row) {
     Json classes = Json::array();

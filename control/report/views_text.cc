@@ -9,15 +9,6 @@ namespace {
 
 using Align = TextTable::Align;
 
-// "12 s", "3 min", "5 h", "2 d": enough for a table; JSON has the epoch seconds.
-std::string span_text(std::int64_t seconds) {
-  if (seconds < 0) seconds = 0;
-  if (seconds < 120) return fmt::format("{} s", seconds);
-  if (seconds < 7200) return fmt::format("{} min", seconds / 60);
-  if (seconds < 172800) return fmt::format("{} h", seconds / 3600);
-  return fmt::format("{} d", seconds / 86400);
-}
-
 std::string joined(const std::vector<std::string>& words) { return fmt::format("{}", fmt::join(words, ", ")); }
 
 std::string name_of(const std::string& conn, const std::string& child) {
@@ -86,25 +77,6 @@ std::string policy_text(const std::vector<PolicyRow>& rows, bool color) {
     if (row.in_kernel == false) table.line({"the kernel has no such policy any more", Paint::bad});
   }
   return whole(table, color, "no policies of espgate's");
-}
-
-std::string device_text(const std::vector<DeviceRow>& rows, bool color) {
-  TextTable table({{"DEVICE"},
-                   {"DRIVER"},
-                   {"LINK"},
-                   {"ESP-HW-OFFLOAD"},
-                   {"HELD IN", Align::right},
-                   {"HELD OUT", Align::right},
-                   {"IN SOFTWARE", Align::right},
-                   {"BECAUSE"}});
-  for (const auto& row : rows) {
-    std::string flag = !row.esp_hw_offload ? "not there" : *row.esp_hw_offload ? "on" : "off";
-    if (row.fixed) flag += " [fixed]";
-    table.row({Cell(row.device, Paint::bold), row.driver, row.up ? "up" : "down",
-               Cell(flag, row.esp_hw_offload == true ? Paint::good : Paint::plain), number(row.held_in),
-               number(row.held_out), number(row.wanted_in_software), joined(row.reasons)});
-  }
-  return whole(table, color, "no device has ESP offload, and no SA of espgate's is bound to one");
 }
 
 std::string stats_text(const std::vector<StatsRow>& rows, bool color) {

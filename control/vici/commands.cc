@@ -179,10 +179,11 @@ void add_refused(Server& server) {
 void add_commands(Server& server, Daemon& daemon) {
   for (const auto* event :
        {"list-sa", "list-conn", "list-policy", "list-cert", "list-authority", "control-log", "log", "ike-updown",
-        "ike-rekey", "child-updown", "child-rekey", "espgate-child", "espgate-conn"}) {
+        "ike-rekey", "child-updown", "child-rekey", "espgate-child", "espgate-conn", "espgate-device"}) {
     server.declare_event(event);
   }
   add_queries(server, daemon);
+  add_device_commands(server, daemon);
   server.on("initiate", [&daemon](const Message& request, const Answer& reply) { initiate(daemon, request, reply); });
   server.on("terminate", [&daemon](const Message& request, const Answer& reply) { terminate(daemon, request, reply); });
   server.on("rekey", [&daemon](const Message& request, const Answer& reply) { rekey(daemon, request, reply); });

@@ -5,7 +5,9 @@
 
 #include <chrono>
 #include <cstdint>
+#include <expected>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -13,6 +15,7 @@
 
 #include "base/ids.h"
 #include "control/config/model.h"
+#include "control/offload/device_report.h"
 #include "ike/api.h"
 
 namespace espgate::control {
@@ -76,6 +79,7 @@ struct DaemonStats {
   std::uint32_t workers = 0;    // IKE engines
   std::uint64_t queued = 0;     // datagrams waiting for an engine
   std::uint64_t ike_sas = 0, half_open = 0;
+  std::map<ike::Reason, std::uint64_t> rejected;  // since the start: datagrams and requests that got nowhere
 };
 
 class Daemon {
@@ -87,6 +91,7 @@ class Daemon {
   [[nodiscard]] virtual std::int64_t epoch_now() const = 0;  // the same moment, in epoch seconds
   [[nodiscard]] virtual const Configuration& config() const = 0;
   [[nodiscard]] virtual std::vector<ConnStatus> conn_status() const = 0;
+  // What the engine counts is as fresh as the last list().
   [[nodiscard]] virtual DaemonStats stats() const = 0;
 
   virtual void list(std::function<void(const std::vector<ike::IkeView>&)> done) = 0;
@@ -100,6 +105,14 @@ class Daemon {
   }
   // Reads the configuration anew; it is taken whole or not at all. `dry_run`: only reports.
   virtual Report reload(bool dry_run) = 0;
+
+  // What is known of the devices that connections leave by.
+  [[nodiscard]] virtual std::vector<DeviceReport> devices() const { return {}; }
+  // Drops what is known of a device, or of one suite on it; how many answers went, or a sentence why not.
+  virtual std::expected<std::size_t, std::string> forgive(const std::string& device, const std::string& suite) {
+    (void)suite;
+    return std::unexpected("nothing is known of " + device);
+  }
 
   // Packets and bytes of a child, if accounting runs.
   [[nodiscard]] virtual std::optional<ChildCounters> counters(base::ChildId) const { return std::nullopt; }

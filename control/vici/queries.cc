@@ -56,6 +56,8 @@ Message stats_message(const Daemon& daemon) {
   by_priority(out.open("queues"), stats.queued);
   out.number("scheduled", 0);
   out.open("ikesas").number("total", stats.ike_sas).number("half-open", stats.half_open);
+  auto& rejected = out.open("rejected");  // not strongSwan's
+  for (const auto& [reason, count] : stats.rejected) rejected.number(ike::code(reason), count);
   return out.list("plugins", {});
 }
 
@@ -141,36 +143,6 @@ Message secret_names(const Daemon& daemon) {
   return Message().list("keys", std::move(names));
 }
 
-// Many entries do not fit one packet: who registered for `event` gets one of them at a time, others all in the
-// response.
-class Entries {
- public:
-  Entries(Answer reply, std::string_view event, std::string_view section)
-      : reply_(std::move(reply)), event_(event), section_(section), streamed_(reply_->wants(event)) {}
-
-  void add(std::string_view name, Message entry) {
-    if (streamed_) {
-      Message one;
-      one.open(section_).section(name, std::move(entry));
-      reply_->event(event_, one);
-    } else {
-      all_.section(name, std::move(entry));
-    }
-  }
-  void finish() {
-    Message out;
-    out.set("version", "1");
-    if (!streamed_) out.section(section_, std::move(all_));
-    reply_->finish(out);
-  }
-
- private:
-  Answer reply_;
-  std::string event_, section_;
-  bool streamed_;
-  Message all_;
-};
-
 void espgate_children(Daemon& daemon, const Answer& reply) {
   daemon.list([&daemon, reply](const std::vector<ike::IkeView>& ikes) {
     Entries entries(reply, "espgate-child", "children");
@@ -213,7 +185,9 @@ void add_queries(Server& server, Daemon& daemon) {
     server.on(std::move(name), [answer](const Message&, const Answer& reply) { reply->finish(answer()); });
   };
   ask("version", [&daemon] { return version_message(daemon); });
-  ask("stats", [&daemon] { return stats_message(daemon); });
+  server.on("stats", [&daemon](const Message&, const Answer& reply) {
+    daemon.list([&daemon, reply](const std::vector<ike::IkeView>&) { reply->finish(stats_message(daemon)); });
+  });
   ask("get-conns", [&daemon] { return conn_names(daemon); });
   ask("get-shared", [&daemon] { return secret_names(daemon); });
   ask("get-keys", [] { return Message().list("keys", {}); });

@@ -26,7 +26,7 @@ void established(Context& ctx, IkeSa& sa, bool initial_contact) {
 
 bool has_contact(Context& ctx, const IkeSa& sa) {
   for (const auto& [spi, other] : ctx.sas()) {
-    if (other.get() == &sa || !other->up()) continue;
+    if (other.get() == &sa || !other->usable()) continue;  // one that we are closing is none
     if (other->local_id != sa.local_id) continue;
     // Who the peer is decides, wherever it is (2.4); while a pattern leaves that open, its address has to tell.
     const auto& expected = sa.conn->remote.id;

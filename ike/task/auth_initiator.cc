@@ -65,6 +65,7 @@ void refuse_peer(Context& ctx, IkeSa& sa, Failure why, ChildOffer& offer) {
   for (auto& operation : std::exchange(sa.queue, {})) {
     if (auto* create = std::get_if<DoCreateChild>(&operation)) child_failed(ctx, sa, create->offer, why);
   }
+  ctx.count(why.code);
   const wire::Payloads payloads{wire::notify(wire::NotifyType::authentication_failed)};
   send_request(ctx, sa, wire::ExchangeType::informational, payloads, DoTellAuthFailed{why});
 }

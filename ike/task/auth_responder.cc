@@ -22,6 +22,7 @@ namespace {
 constexpr char kStep[] = "IKE_AUTH";
 
 void refuse(Context& ctx, IkeSa& sa, wire::NotifyType notify, Reason code, std::string text) {
+  ctx.count(code);
   send_response(ctx, sa, wire::ExchangeType::ike_auth, {wire::notify(notify)});
   if (sa.state == State::closed) return;
   close(ctx, sa, Failure{code, kStep, std::move(text), {}}, Linger::yes);

@@ -122,6 +122,7 @@ void on_create_child_request(Context& ctx, IkeSa& sa, const wire::Payloads& payl
   const auto* offered = wire::find<wire::SaPayload>(payloads);
   const auto* nonce = wire::find<wire::NoncePayload>(payloads);
   if (offered == nullptr || nonce == nullptr) {
+    ctx.count(Reason::invalid_syntax);
     send_response(ctx, sa, wire::ExchangeType::create_child_sa, {wire::notify(invalid_syntax)});
     if (sa.state == State::closed) return;
     return close(ctx, sa, Failure{Reason::invalid_syntax, kStep, "the request lacks SA or nonce", {}}, Linger::yes);

@@ -71,6 +71,9 @@ bool denied_for_good(Context& ctx, const IkeSa& sa) {
   constexpr std::uint32_t kEnough = 3;  // retransmissions
   if (!sa.outgoing->denied || sa.outgoing->timer.sent() < kEnough || !sa.up()) return false;
   if (std::holds_alternative<DoDeleteIke>(sa.outgoing->what)) return true;
+  // Made by a rekey (message IDs begin anew), and the peer has not sent anything on it: it closed it before our side
+  // had the reply.
+  if (sa.outgoing->message_id == 0 && sa.expected_id == 0) return true;
   return std::ranges::any_of(ctx.sas(), [&](const auto& entry) {
     const auto& other = *entry.second;
     return other.usable() && other.last_heard > sa.last_heard && other.conn_name() == sa.conn_name() &&

@@ -2,9 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Two espgated negotiate with each other over a veth, with `--kernel null`; `espgate` brings up, shows and takes down."""
 import json
+import re
+import sys
 
 import schema
-from common import IDENTITY, LEFT, PATIENCE, RIGHT, expect, main, pair, wait_for
+from common import ADDRESS, IDENTITY, LEFT, PATIENCE, RIGHT, expect, main, ns, pair, wait_for
 
 SHOWN = {"ike show": "ike-show", "conn show": "conn-show", "sa show": "sa-show", "policy show": "policy-show",
          "stats show": "stats-show", "prog show": "prog-show"}
@@ -54,6 +56,43 @@ def up_and_down(directory):
     left.stop_cleanly()
     wait_for("the right one to hear of it", lambda: not right.json("ike", "show"))
     right.stop_cleanly()
+
+
+def reloads_by_command(directory):
+    """`conn reload`: a broken file changes nothing and every mistake in it is named; --dry-run only looks."""
+    left, right = pair(directory, bpffs=True)
+    up(left, "demo")
+    good = left.config.read_text()
+    left.write_config(good.replace("version = 2", "versoin = 2\n mobike = perhaps"))
+    for words in (("conn", "reload"), ("conn", "reload", "--dry-run")):
+        done = left.cli("-j", *words, ok=False)
+        expect("exit status 2", done.returncode == 2, done)
+        breaches = schema.breaches("error", json.loads(done.stdout))
+        expect("its answer fits the schema", not breaches, *breaches)
+        expect("both are named with their places", all(word in done.stdout for word in ("espgate.conf:3:", "versoin",
+                                                                                       "mobike")), done.stdout)
+    left.write_config(good.replace("demo {", "demo2 {", 1))
+    for words, result, name in ((("--dry-run",), "valid", "demo"), ((), "reloaded", "demo2")):
+        answer = left.json("conn", "reload", *words)
+        breaches = schema.breaches("reload", answer)
+        expect("its answer fits the schema", not breaches and answer["result"] == result, *breaches, answer)
+        expect(f"then there is {name}", [row["conn"] for row in left.json("conn", "show")] == [name])
+    for node in (left, right):
+        node.stop_cleanly()
+
+
+def the_garbage_is_counted(directory):
+    left, right = pair(directory, bpffs=True)
+    send = "import socket,sys; socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'\\xff' * 40, (sys.argv[1], 500))"
+    for _ in range(3):
+        ns(RIGHT, sys.executable, "-c", send, ADDRESS[LEFT])
+
+    def counted():
+        text = left.cli("export", "prometheus").stdout
+        return re.findall(r'espgate_ike_rejected_total\{reason="([a-z-]+)"\} 3$', text, re.M)
+    wait_for("three rejected datagrams in the metrics", counted)
+    for node in (left, right):
+        node.stop_cleanly()
 
 
 def children_at_once(directory):
@@ -178,4 +217,5 @@ def silent_peer(directory):
 
 
 if __name__ == "__main__":
-    main(silent_peer, up_and_down, children_at_once, rekeys, rekeys_by_time, from_both_ends, wrong_secret, nobody_there)
+    main(silent_peer, up_and_down, reloads_by_command, the_garbage_is_counted, children_at_once, rekeys, rekeys_by_time,
+         from_both_ends, wrong_secret, nobody_there)

@@ -7,6 +7,7 @@
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 
+#include <array>
 #include <map>
 #include <stdexcept>
 #include <tuple>
@@ -215,6 +216,40 @@ Key strange_rsa(const std::string& modulus_hex, const std::string& exponent_hex)
   BN_free(n);
   BN_free(e);
   return owned(key);
+}
+
+base::Bytes modulus(const Key& key) {
+  BIGNUM* n = nullptr;
+  check(EVP_PKEY_get_bn_param(key.get(), OSSL_PKEY_PARAM_RSA_N, &n) == 1, "modulus");
+  base::Bytes out(static_cast<std::size_t>(BN_num_bytes(n)));
+  BN_bn2bin(n, out.data());
+  BN_free(n);
+  return out;
+}
+
+base::Bytes raw_rsa(const Key& key, base::ByteView encoded) {
+  EVP_PKEY_CTX* context = EVP_PKEY_CTX_new_from_pkey(nullptr, key.get(), nullptr);
+  std::size_t length = encoded.size();
+  base::Bytes out(length);
+  check(EVP_PKEY_sign_init(context) == 1 && EVP_PKEY_CTX_set_rsa_padding(context, RSA_NO_PADDING) == 1 &&
+            EVP_PKEY_sign(context, out.data(), &length, encoded.data(), encoded.size()) == 1,
+        "raw RSA");
+  EVP_PKEY_CTX_free(context);
+  return out;
+}
+
+base::Bytes pkcs1_block(base::ByteView octets, std::size_t padding, const base::Bytes& tail, std::uint8_t type,
+                        std::uint8_t fill) {
+  auto info = *base::from_hex("3031300d060960864801650304020105000420");
+  std::array<std::uint8_t, 32> digest{};
+  check(EVP_Digest(octets.data(), octets.size(), digest.data(), nullptr, EVP_sha256(), nullptr) == 1, "digest");
+  info.insert(info.end(), digest.begin(), digest.end());
+  base::Bytes out{0, type};
+  out.insert(out.end(), padding, fill);
+  out.push_back(0);
+  out.insert(out.end(), info.begin(), info.end());
+  out.insert(out.end(), tail.begin(), tail.end());
+  return out;
 }
 
 }  // namespace espgate::pki

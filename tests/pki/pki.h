@@ -58,4 +58,12 @@ std::string crl_pem(const ike::crypto::RevocationList& list);
 // The public key of an RSA modulus (hex) and exponent that nobody would choose.
 Key strange_rsa(const std::string& modulus_hex, const std::string& exponent_hex);
 
+// Of an RSA key, as long as it is, big endian.
+base::Bytes modulus(const Key& key);
+// RSA with the private key on an encoded message of anybody's making, as long as the modulus.
+base::Bytes raw_rsa(const Key& key, base::ByteView encoded);
+// 00 type PS 00 DigestInfo(SHA-256 of octets) tail, PS being `padding` octets `fill` (RFC 8017 9.2).
+base::Bytes pkcs1_block(base::ByteView octets, std::size_t padding, const base::Bytes& tail = {}, std::uint8_t type = 1,
+                        std::uint8_t fill = 0xff);
+
 }  // namespace espgate::pki

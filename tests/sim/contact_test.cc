@@ -56,5 +56,22 @@ TEST_F(Contact, ASecondIkeSaOfALivingPeerDoesNotSayIt) {
   EXPECT_TRUE(std::ranges::any_of(a.list(), [&](const auto& ike) { return ike.id == before; }));
 }
 
+TEST_F(Contact, AnIkeSaThatIsBeingClosedIsNoContact) {
+  establish();
+  net.filter = [&](ike::Datagram& datagram) { return datagram.remote.address != b.address(); };
+  a.terminate({{}, "site", {}, {}, {}, false});  // b does not hear of it
+  net.run(seconds(1));
+  net.filter = {};
+  const auto id = a.initiate("site", "", b);
+  ASSERT_TRUE(net.run_until([&] { return a.result(id) != nullptr; }));
+  ASSERT_TRUE(a.succeeded(id)) << a.result(id)->failure->text;
+  const auto* down = b.last(ike::Event::Kind::ike_down);
+  ASSERT_NE(down, nullptr);
+  EXPECT_EQ(down->failure->peer_notify, "INITIAL_CONTACT");
+  net.run(seconds(60));
+  EXPECT_EQ(b.list().size(), 1U);
+  expect_agreement(a, b);
+}
+
 }  // namespace
 }  // namespace espgate::sim

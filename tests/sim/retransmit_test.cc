@@ -50,6 +50,23 @@ TEST_F(Pair, TheConfiguredScheduleIsKept) {
   EXPECT_EQ(net.now - Instant{}, base::Duration(seconds(12)));
 }
 
+TEST_F(Pair, WhatWaitsGoesOutAtOnceWhenThePathIsUpAgain) {
+  establish();
+  net.weather.loss = 100;
+  const auto id = a.rekey({{}, "site", "net", {}, {}});
+  net.run(seconds(30));
+  const auto before = a.sent.size();
+  ASSERT_EQ(a.result(id), nullptr);
+  net.weather.loss = 0;
+  a.command(ike::PathUp{});
+  EXPECT_EQ(a.sent.size(), before + 1);
+  EXPECT_EQ(a.sent.back().second.data, a.sent[before - 1].second.data) << "the same octets";
+  ASSERT_TRUE(net.run_until([&] { return a.result(id) != nullptr; }, seconds(1))) << "the next one was not due";
+  EXPECT_TRUE(a.succeeded(id));
+  b.command(ike::PathUp{});
+  EXPECT_EQ(b.count(Event::Kind::ike_down), 0U);
+}
+
 TEST_F(Pair, ARepeatedRequestGetsTheSameOctetsBack) {
   establish();
   const auto id = a.terminate({{}, {}, "net", {}, {}, false});

@@ -75,6 +75,11 @@ class ScriptedPeer {
     for (auto& payload : child_payloads(false)) out.push_back(std::move(payload));
     return out;
   }
+  // What the initiator's AUTH is made over.
+  [[nodiscard]] base::Bytes signed_octets(const ike::wire::IdPayload& id) const {
+    const auto octets = id.signed_octets();
+    return *ike::crypto::signed_octets(*prf_, {request_, peer_nonce_, keys_.pi.view(), octets});
+  }
   // An IKE SA and a child, or the test is wrong.
   void establish() {
     const auto answer = init(init_payloads());

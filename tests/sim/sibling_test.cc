@@ -101,5 +101,22 @@ TEST_F(Siblings, WhatThePeerDeniesAndReplacedIsGivenUpEarly) {
   EXPECT_NE(down->failure->text.find("does not know this IKE SA"), std::string::npos) << down->failure->text;
 }
 
+TEST_F(Siblings, WhatARekeyMadeAndThePeerClosedBeforeWeHeardOfItIsGivenUpEarly) {
+  for_a.dpd_delay = seconds(10);
+  establish();
+  const auto before = b.list().at(0).id;
+  // a does not get the reply; b closes what it made, without a word.
+  net.filter = [&](ike::Datagram& datagram) { return datagram.local.address != b.address(); };
+  a.rekey({{}, "site", {}, {}, {}});
+  ASSERT_TRUE(net.run_until([&] { return b.list().back().id != before; }, seconds(5)));
+  b.terminate({{}, "site", {}, b.list().back().id, {}, true});
+  net.filter = {};
+  ASSERT_TRUE(net.run_until([&] { return a.count(ike::Event::Kind::ike_rekeyed) == 1; }, seconds(20)));
+  const auto heard = net.now;
+  ASSERT_TRUE(net.run_until([&] { return a.list().empty(); }, seconds(120)));
+  EXPECT_LT(net.now - heard, seconds(60)) << "thirteen transmissions take longer";
+  expect_nothing_left();
+}
+
 }  // namespace
 }  // namespace espgate::sim

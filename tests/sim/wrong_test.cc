@@ -284,6 +284,7 @@ TEST_P(Cases, AreAnsweredAsTheRfcSays) {
   ASSERT_NO_FATAL_FAILURE(peer.establish());
   const auto children = b.sad.size();
   const auto events = b.events.size();
+  const auto before = counted();
   auto payloads = peer.child_payloads(true);
   GetParam().spoil(payloads, peer);
   const auto answer = peer.request(GetParam().exchange, payloads);
@@ -291,6 +292,7 @@ TEST_P(Cases, AreAnsweredAsTheRfcSays) {
     EXPECT_TRUE(has(answer, *GetParam().answer))
         << (answer && wire::find_error(*answer) != nullptr ? wire::name_of(wire::find_error(*answer)->type)
                                                            : "another answer");
+    EXPECT_EQ(counted(), before + 1) << "what is refused is counted once";
   }
   EXPECT_LE(b.events.size(), events + 2);
   const bool ends = GetParam().ike == Ike::ends;

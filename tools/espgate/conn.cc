@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // conn and ike: what the daemon knows, and asking it to bring something up or down.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <chrono>
 
@@ -74,6 +75,11 @@ Failure why_not(vici::Client& client, const Context& context, const Name& name, 
     }
   }
   return {Exit::refused, code.empty() ? "refused" : code, std::move(text)};
+}
+
+std::vector<std::string> lines_of(const vici::Message& answer, std::string_view list) {
+  const auto* lines = answer.items(list);
+  return lines == nullptr ? std::vector<std::string>{} : *lines;
 }
 
 vici::Message command_for(const Name& name, seconds patience) {
@@ -164,6 +170,27 @@ Outcome conn_down(const Context& context) {
     return std::unexpected(Failure{Exit::refused, code.empty() ? "refused" : code, std::move(text)});
   }
   return done_text(context, name, "down", text_of(name) + (nothing_there ? " was not up" : " is down"));
+}
+
+// Problems of the file are told as FILE:LINE:COLUMN, all of them at once.
+Outcome conn_reload(const Context& context) {
+  auto client = vici::Client::connect(context.options.vici);
+  if (!client) return std::unexpected(daemon_failure(client.error(), context.options.vici));
+  const bool dry = context.invocation.has("--dry-run");
+  vici::Message command;
+  if (dry) command.set("dry-run", "yes");
+  const auto answer = client->request("espgate-reload", command, seconds(kWait));
+  if (!answer) return std::unexpected(daemon_failure(answer.error(), context.options.vici));
+  if (answer->get("success") != "yes") {
+    const std::string all = fmt::format("{}", fmt::join(lines_of(*answer, "errors"), "\n"));
+    return std::unexpected(Failure{Exit::refused, "config", "the file is not taken, nothing is changed:\n" + all});
+  }
+  const auto warnings = lines_of(*answer, "warnings");
+  if (context.options.json) {
+    return report::json_text({{"result", dry ? "valid" : "reloaded"}, {"warnings", warnings}}, context.options.pretty);
+  }
+  for (const auto& line : warnings) note("warning: " + line);
+  return std::string(dry ? "the configuration is valid\n" : "the configuration is reloaded\n");
 }
 
 }  // namespace espgate::tools

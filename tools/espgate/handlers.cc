@@ -18,12 +18,16 @@ Outcome run(const Context& context) {
       return conn_down(context);
     case Handler::conn_rekey:
       return conn_rekey(context);
+    case Handler::conn_reload:
+      return conn_reload(context);
     case Handler::policy_show:
       return policy_show(context);
     case Handler::offload_show:
       return offload_show(context);
     case Handler::offload_probe:
       return offload_probe(context);
+    case Handler::offload_forgive:
+      return offload_forgive(context);
     case Handler::offload_report:
       return offload_report(context);
     case Handler::stats_show:

@@ -1,16 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// policy show, offload show: the pinned ledger beside what the kernel says.
+// policy show: the pinned ledger beside what the kernel says.
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <fstream>
-#include <map>
 #include <optional>
-#include <set>
 
 #include "control/report/views.h"
 #include "maps/reader.h"
-#include "tools/espgate/device_features.h"
 #include "tools/espgate/handlers.h"
 #include "xfrm/netlink.h"
 
@@ -98,23 +95,6 @@ report::PolicyRow policy_row(const maps::PolicyRecord& record, const std::vector
   return row;
 }
 
-void add_ledger(const maps::Reader& reader, std::map<std::string, report::DeviceRow>& rows) {
-  for (const auto& row : reader.sas()) {
-    if (row.sa.device.empty()) continue;
-    report::DeviceRow& device = rows[row.sa.device];
-    device.device = row.sa.device;
-    if (row.sa.actual != base::OffloadActual::none) {
-      (row.sa.direction == base::Direction::in ? device.held_in : device.held_out) += 1;
-    } else if (row.sa.wanted != base::OffloadWanted::no) {
-      device.wanted_in_software += 1;
-    }
-    const std::string& code = row.sa.reason_code;
-    if (!code.empty() && std::find(device.reasons.begin(), device.reasons.end(), code) == device.reasons.end()) {
-      device.reasons.push_back(code);
-    }
-  }
-}
-
 std::string sysctl(const char* name) {
   std::ifstream in(std::string("/proc/sys/net/core/") + name);
   std::string out;
@@ -162,31 +142,6 @@ Outcome policy_show(const Context& context) {
     return report::policy_json(rows, context.options.pretty);
   }
   return report::policy_text(rows, context.options.color) + (traps.empty() ? "" : traps + "\n");
-}
-
-Outcome offload_show(const Context& context) {
-  std::map<std::string, report::DeviceRow> rows;
-  const auto reader = maps::Reader::open(context.options.bpffs);
-  if (reader) {
-    add_ledger(*reader, rows);
-  } else {
-    note(maps_failure(reader.error(), context.options.bpffs).text + "; devices are shown without their SAs");
-  }
-  const auto devices = device_features();
-  if (!devices) return std::unexpected(kernel_failure(devices.error()));
-  for (const auto& device : *devices) {
-    if (!device.esp_hw_offload && !rows.contains(device.device)) continue;  // of no interest here
-    report::DeviceRow& row = rows[device.device];
-    row.device = device.device;
-    row.driver = device.driver;
-    row.up = device.up;
-    row.esp_hw_offload = device.esp_hw_offload;
-    row.fixed = device.fixed;
-  }
-  std::vector<report::DeviceRow> shown;
-  for (auto& [name, row] : rows) shown.push_back(std::move(row));
-  return context.options.json ? report::device_json(shown, context.options.pretty)
-                              : report::device_text(shown, context.options.color);
 }
 
 }  // namespace espgate::tools

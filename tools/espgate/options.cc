@@ -72,6 +72,7 @@ std::expected<Options, std::string> read_options(int argc, const char* const* ar
   options.color = want_color(values["--color"]);
   options.vici = values["--vici"];
   options.bpffs = values["--bpffs"];
+  options.devices = values["--devices"];
   options.words = app.remaining();
   return options;
 }

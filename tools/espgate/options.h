@@ -14,7 +14,7 @@ struct Options {
   bool color = false;   // decided: --color, NO_COLOR, whether stdout is a terminal
   bool help = false;
   bool version = false;
-  std::string vici, bpffs;
+  std::string vici, bpffs, devices;
   std::vector<std::string> words;  // everything that is no global option, in order
 };
 

@@ -9,9 +9,9 @@
 #include <fstream>
 
 #include "control/report/probe.h"
-#include "tools/espgate/device_features.h"
 #include "tools/espgate/handlers.h"
 #include "tools/espgate/kmsg.h"
+#include "xfrm/device_features.h"
 #include "xfrm/links.h"
 #include "xfrm/netlink.h"
 #include "xfrm/route.h"
@@ -42,7 +42,7 @@ std::string pci_id(const std::string& bus) {
 }
 
 base::Result<report::ProbedDevice> described(const std::string& device) {
-  const auto features = device_features(device);
+  const auto features = xfrm::device_features(device);
   if (!features) return std::unexpected(features.error());
   report::ProbedDevice out;
   out.device = device;

@@ -132,49 +132,24 @@ TEST(Verify, Pkcs1AndPssAreNotEachOther) {
   EXPECT_FALSE(verify(pki::public_key(key), {rsa_pss, sha2_512}, kMessage, pss));
 }
 
-// RSA with the private key on an encoded message of our making.
-Bytes raw_rsa(const pki::Key& key, const Bytes& encoded) {
-  EVP_PKEY_CTX* context = EVP_PKEY_CTX_new_from_pkey(nullptr, key.get(), nullptr);
-  EVP_PKEY_sign_init(context);
-  EVP_PKEY_CTX_set_rsa_padding(context, RSA_NO_PADDING);
-  std::size_t length = 256;
-  Bytes out(length);
-  EXPECT_EQ(EVP_PKEY_sign(context, out.data(), &length, encoded.data(), encoded.size()), 1);
-  EVP_PKEY_CTX_free(context);
-  return out;
-}
-
-// 00 01 PS 00 DigestInfo, as long as the modulus; `tail` behind it.
-Bytes encoded_message(std::size_t padding, const Bytes& tail, std::uint8_t type = 1, std::uint8_t fill = 0xff) {
-  auto info = *base::from_hex("3031300d060960864801650304020105000420");
-  std::array<std::uint8_t, 32> digest{};
-  EVP_Digest(kMessage.data(), kMessage.size(), digest.data(), nullptr, EVP_sha256(), nullptr);
-  info.insert(info.end(), digest.begin(), digest.end());
-  Bytes out{0, type};
-  out.insert(out.end(), padding, fill);
-  out.push_back(0);
-  out.insert(out.end(), info.begin(), info.end());
-  out.insert(out.end(), tail.begin(), tail.end());
-  return out;
-}
-
 TEST(Verify, LaxPkcs1PaddingIsRefused) {
   const auto key = pki::rsa();
   const auto theirs = pki::public_key(key);
   const Scheme scheme{rsa_pkcs1, sha2_256};
   const std::size_t full = 256 - 3 - 51;
-  const auto good = raw_rsa(key, encoded_message(full, {}));
+  const auto good = pki::raw_rsa(key, pki::pkcs1_block(kMessage, full, {}));
   ASSERT_TRUE(verify(theirs, scheme, kMessage, good)) << "the forger's tools work";
   const auto refused = [&](const Bytes& encoded) {
     EXPECT_EQ(encoded.size(), 256U);
-    return !verify(theirs, scheme, kMessage, raw_rsa(key, encoded)).has_value();
+    return !verify(theirs, scheme, kMessage, pki::raw_rsa(key, encoded)).has_value();
   };
-  EXPECT_TRUE(refused(encoded_message(8, Bytes(full - 8, 0)))) << "garbage behind the hash (Bleichenbacher 2006)";
-  EXPECT_TRUE(refused(encoded_message(full - 1, {7}))) << "one octet of garbage";
-  EXPECT_TRUE(refused(encoded_message(full, {}, 2))) << "block type 2";
-  EXPECT_TRUE(refused(encoded_message(full, {}, 1, 0xfe))) << "padding of another octet";
-  EXPECT_TRUE(refused(encoded_message(full, {}, 0, 0))) << "block type 0";
-  auto parameters = encoded_message(full, {});
+  EXPECT_TRUE(refused(pki::pkcs1_block(kMessage, 8, Bytes(full - 8, 0))))
+      << "garbage behind the hash (Bleichenbacher 2006)";
+  EXPECT_TRUE(refused(pki::pkcs1_block(kMessage, full - 1, {7}))) << "one octet of garbage";
+  EXPECT_TRUE(refused(pki::pkcs1_block(kMessage, full, {}, 2))) << "block type 2";
+  EXPECT_TRUE(refused(pki::pkcs1_block(kMessage, full, {}, 1, 0xfe))) << "padding of another octet";
+  EXPECT_TRUE(refused(pki::pkcs1_block(kMessage, full, {}, 0, 0))) << "block type 0";
+  auto parameters = pki::pkcs1_block(kMessage, full, {});
   parameters[256 - 51 + 16] = 0x06;  // NULL becomes an empty OID
   EXPECT_TRUE(refused(parameters)) << "other parameters of the hash";
 }
@@ -184,10 +159,8 @@ TEST(Verify, SignaturesOfAWrongSizeAreRefused) {
   const auto theirs = pki::public_key(key);
   const Scheme scheme{rsa_pkcs1, sha2_256};
   const auto good = *sign(*pki::private_key(key), scheme, kMessage);
-  BIGNUM* n = nullptr;
-  ASSERT_EQ(EVP_PKEY_get_bn_param(key.get(), OSSL_PKEY_PARAM_RSA_N, &n), 1);
-  Bytes modulus(256);
-  BN_bn2bin(n, modulus.data());
+  const Bytes modulus = pki::modulus(key);
+  BIGNUM* n = BN_bin2bn(modulus.data(), 256, nullptr);
   EXPECT_FALSE(verify(theirs, scheme, kMessage, modulus)) << "equal to the modulus";
   BIGNUM* s = BN_bin2bn(good.data(), 256, nullptr);
   BN_add(s, s, n);
@@ -219,19 +192,9 @@ TEST(Ecdsa, RawFormAndBack) {
   EXPECT_FALSE(raw_ecdsa(KeyKind::rsa, Bytes(64)));
 }
 
-std::string modulus(const pki::Key& key) {
-  BIGNUM* n = nullptr;
-  EVP_PKEY_get_bn_param(key.get(), OSSL_PKEY_PARAM_RSA_N, &n);
-  char* hex = BN_bn2hex(n);
-  std::string out = hex;
-  OPENSSL_free(hex);
-  BN_free(n);
-  return out;
-}
-
 TEST(PublicKeys, WhatIsNoKeyIsRefused) {
   const auto judged = [](const pki::Key& key) { return PublicKey::judge(key); };
-  auto n = modulus(pki::rsa());
+  auto n = base::to_hex(pki::modulus(pki::rsa()));
   EXPECT_TRUE(judged(pki::strange_rsa(n, "010001")));
   EXPECT_EQ(judged(pki::strange_rsa(n, "01")).error(), CryptoError::bad_key);
   EXPECT_EQ(judged(pki::strange_rsa(n, "010000")).error(), CryptoError::bad_key);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ike/select.h"
+#include "ike/suites.h"
 
 #include <gtest/gtest.h>
 
@@ -31,6 +32,24 @@ TEST(Select, OurOrderOrTheirs) {
   const auto theirs = offer(esp({"aes128-aes256-sha256", "aes256gcm16", "aes128gcm16"}), kSpi);
   EXPECT_EQ(chosen(ours, theirs), "3:aes128gcm16");
   EXPECT_EQ(chosen(ours, theirs, Prefer::theirs), "1:aes128-sha256");
+}
+
+TEST(Apart, OneProposalForEachSuiteInOrderWithItsGroups) {
+  const auto whole = *parse_proposals(Protocol::esp, "aes256-aes128-sha512-sha256-x25519-modp2048-esn-noesn");
+  const auto parts = apart(whole);
+  ASSERT_EQ(parts.size(), 8U);
+  std::vector<std::string> names;
+  for (const auto& part : parts) {
+    names.push_back(part.suite.name());
+    EXPECT_EQ(esp_suite(part.proposal), part.suite) << "each admits just that";
+    EXPECT_EQ(std::ranges::count(part.proposal.transforms, TransformType::group, &Transform::type), 2);
+  }
+  EXPECT_EQ(names,
+            (std::vector<std::string>{"aes256-sha512-esn", "aes256-sha512", "aes256-sha256-esn", "aes256-sha256",
+                                      "aes128-sha512-esn", "aes128-sha512", "aes128-sha256-esn", "aes128-sha256"}));
+  EXPECT_EQ(apart(*parse_proposals(Protocol::esp, "chacha20poly1305")).size(), 1U);
+  EXPECT_EQ(apart(*parse_proposals(Protocol::ah, "sha256-sha512")).size(), 2U);
+  EXPECT_TRUE(apart({}).empty());
 }
 
 TEST(Select, KeyLengthsMustBeEqual) {

@@ -30,6 +30,7 @@ DaemonView daemon() {
   DaemonView view;
   view.ikes = {sample::ike()};
   view.conns = sample::conns();
+  view.rejected = {{"bad-cookie", 5}};
   view.conns.push_back({"site-e", "never", "down", "vici", {}, {}, 0});
   return view;
 }
@@ -58,6 +59,7 @@ TEST(Prometheus, TheSeriesThatArePromised) {
            "espgate_class_packets_total{dev=\"nic0\",class=\"unknown-spi\",verdict=\"drop\"} 3\n",
            "espgate_ike_sas{state=\"established\"} 1\n",
            "espgate_ike_sas{state=\"connecting\"} 0\n",
+           "espgate_ike_rejected_total{reason=\"bad-cookie\"} 5\n",
        }) {
     EXPECT_THAT(text, HasSubstr(line));
   }

@@ -129,8 +129,23 @@ inline std::vector<PolicyRow> policies() {
 }
 
 inline std::vector<DeviceRow> devices() {
-  return {{"nic0", "simnic", true, true, false, 1, 1, 2, {"offload-refused"}},
-          {"vlan7", "", false, std::nullopt, false, 0, 0, 0, {}}};
+  DeviceKnown known;
+  known.record = {"nic0", {"simnic", "1", "2.0", "6.12"}, {}, 33, {}};
+  for (const auto direction : {base::Direction::in, base::Direction::out}) {
+    auto row = sad::usual_row(xfrm::OffloadKind::crypto, direction);
+    known.record.entries.push_back({row, {sad::ProbeResult::taken, 0, {}, {}}, sad::Learned::probe, false, 1790000000});
+    row.suite.key_bits = 256;
+    known.record.entries.push_back(
+        {row, {sad::ProbeResult::refused, EINVAL, "No 256", {}}, sad::Learned::install, true, 1790000100});
+  }
+  known.state = "done";
+  known.state_text = "all is known";
+  known.carries = {"bond0"};
+  known.disagreement = "under bond0: they differ";
+  known.floor = 128;
+  known.offers = {{"aes128gcm16", "hardware", "nic0 takes it"}, {"aes256gcm16", "software", "nic0 refuses it"}};
+  return {{"nic0", "simnic", true, true, false, 1, 1, 2, {"offload-refused"}, "1", "2.0", known},
+          {"vlan7", "", false, std::nullopt, false, 0, 0, 0, {}, "", "", std::nullopt}};
 }
 
 inline std::vector<StatsRow> stats() {

@@ -36,10 +36,23 @@ site-a/net  out  floor   block       9000  10.1.0.0/16 -> 10.2.0.0/16       -
 }
 
 TEST(ViewsText, Device) {
-  EXPECT_EQ("\n" + device_text(sample::devices(), false), R"(
+  EXPECT_EQ("\n" + device_text(sample::devices(), false, 1790000160), R"(
 DEVICE  DRIVER  LINK  ESP-HW-OFFLOAD  HELD IN  HELD OUT  IN SOFTWARE  BECAUSE
 nic0    simnic  up    on                    1         1            2  offload-refused
 vlan7   -       down  not there             0         0            0  -
+
+nic0: driver simnic 1, firmware 2.0; the feature esp-hw-offload is on (a hint, no more)
+all is known
+carries bond0
+under bond0: they differ
+slots: in 1 used, at most 33; out 1 used, no limit met yet
+SUITE        MODE    WHEN    ROWS  RESULT   REASON           LEARNED
+aes128gcm16  crypto  always     2  taken    -                probe; 2 min ago
+aes256gcm16  crypto  always     2  refused  No 256 (EINVAL)  cache; 60 s ago
+esp_proposals = default offers here, nothing below 128 bits:
+   SUITE        RUNS IN   BECAUSE
+1  aes128gcm16  hardware  nic0 takes it
+2  aes256gcm16  software  nic0 refuses it
 )");
 }
 

@@ -282,6 +282,8 @@ TEST_F(Commands, VersionAndStats) {
   const auto stats = ask("stats");
   EXPECT_EQ(stats.text("ikesas.total"), "1");
   EXPECT_EQ(stats.text("uptime.running"), "16 minutes");
+  EXPECT_EQ(stats.text("ikesas.half-open"), "2");
+  EXPECT_EQ(stats.text("rejected.bad-cookie"), "5");
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Policies and ACQUIRE on this very machine's kernel, in a network namespace of the test's own: neither needs ESP.
+// Policies, ACQUIRE and what is told of deletions, on this very machine's kernel, in a network namespace of the test's
+// own: neither needs ESP.
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
 #include <poll.h>
@@ -58,7 +59,7 @@ struct Seen {
   bool possible = false;
   bool put = false, gone = false;
   std::vector<PolicySpec> standing;
-  std::vector<Notification> events;
+  std::vector<Notification> events, deletions, flush;
 };
 
 Seen see() {
@@ -81,6 +82,10 @@ Seen see() {
   away.emplace_back(DelPolicy{trap({0x10, 0xff}).id});
   const auto deleted = kernel->execute(away);
   out.gone = deleted.at(0).has_value() && deleted.at(1).has_value() && kernel->dump_policies()->empty();
+  out.deletions = wait_for_events(*events);
+  (void)kernel->execute(requests);
+  if (std::system("ip xfrm policy flush") == 0)
+    out.flush = wait_for_events(*events);  // NOLINT(cert-env33-c,concurrency-mt-unsafe)
   return out;
 }
 
@@ -102,6 +107,12 @@ TEST(Acquire, APacketThatMeetsATrapIsHeardOf) {
   EXPECT_EQ(event.packet.destination_port, (PortMatch{53, 0xffff}));
   EXPECT_NE(event.larval, 0U);
   EXPECT_TRUE(seen.gone);
+  ASSERT_EQ(seen.deletions.size(), 2U) << "and of what is new or changed nothing is heard";
+  for (const auto& deletion : seen.deletions) EXPECT_EQ(deletion.kind, Notification::Kind::policy_deleted);
+  EXPECT_EQ(seen.deletions[0].policy, trap().id);
+  EXPECT_EQ(seen.deletions[1].policy, trap({0x10, 0xff}).id);
+  ASSERT_EQ(seen.flush.size(), 1U);
+  EXPECT_EQ(seen.flush[0].kind, Notification::Kind::policies_flushed);
 }
 
 }  // namespace

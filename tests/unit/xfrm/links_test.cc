@@ -1,6 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gmock/gmock.h>
 
+#include <poll.h>
+#include <sched.h>
+
+#include <cstdlib>
+#include <thread>
+
+#include "xfrm/link_events.h"
 #include "xfrm/links.h"
 
 namespace espgate::xfrm {
@@ -45,6 +52,43 @@ TEST(Links, NamesTheLoopback) {
   EXPECT_EQ(lo->ifindex, 1U);
   EXPECT_EQ(lo->kind, "");
   EXPECT_THAT(names_beneath(*all, 1), ElementsAre("lo"));
+}
+
+// What is heard of v0 after a command, the last word of it.
+std::optional<LinkChange> heard_after(LinkSocket& socket, const char* command) {
+  if (std::system(command) != 0) return std::nullopt;  // NOLINT(cert-env33-c,concurrency-mt-unsafe)
+  std::optional<LinkChange> out;
+  pollfd ready{socket.fd(), POLLIN, 0};
+  while (poll(&ready, 1, 300) == 1) {
+    const auto news = socket.receive();
+    if (!news) return std::nullopt;
+    for (const auto& change : news->changes) {
+      if (change.name == "v0") out = change;
+    }
+  }
+  return out;
+}
+
+TEST(LinkEvents, TellUpDownAndGone) {
+  std::optional<LinkChange> up, carrier, down, gone;
+  bool possible = false;
+  std::thread([&] {
+    if (unshare(CLONE_NEWNET) != 0) return;
+    auto socket = LinkSocket::make();
+    if (!socket || !heard_after(*socket, "ip link add v0 type veth peer name v1")) return;
+    possible = true;
+    up = heard_after(*socket, "ip link set v0 up && ip link set v1 up");
+    carrier = heard_after(*socket, "ip link set v1 down");
+    down = heard_after(*socket, "ip link set v1 up && ip link set v0 down");
+    gone = heard_after(*socket, "ip link del v0");
+  }).join();
+  if (!possible) GTEST_SKIP() << "no namespaces, or no veth here";
+  ASSERT_TRUE(up && carrier && down && gone);
+  EXPECT_TRUE(up->up);
+  EXPECT_FALSE(carrier->up) << "without a carrier";
+  EXPECT_FALSE(down->up);
+  EXPECT_FALSE(down->gone);
+  EXPECT_TRUE(gone->gone);
 }
 
 }  // namespace

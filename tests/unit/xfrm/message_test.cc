@@ -201,6 +201,7 @@ TEST(EncodeSa, AhHasNoCipherAndItsOwnProtocol) {
   EXPECT_TRUE(spec.id().ah);
   const Taken got = take_sa(std::move(spec));
   EXPECT_EQ(got.head<xfrm_usersa_info>().id.proto, IPPROTO_AH);
+  EXPECT_NE(got.head<xfrm_usersa_info>().flags & XFRM_STATE_ALIGN4, 0) << "over IPv4 peers pad to 4 octets";
   EXPECT_FALSE(got.attributes.contains(XFRMA_ALG_CRYPT));
   EXPECT_FALSE(got.attributes.contains(XFRMA_ALG_AEAD));
   EXPECT_EQ(got.as<xfrm_algo_auth>(XFRMA_ALG_AUTH_TRUNC).alg_trunc_len, 128U);

@@ -8,7 +8,7 @@
 
 #include "base/error.h"
 
-namespace espgate::tools {
+namespace espgate::xfrm {
 
 struct DeviceFeatures {
   std::string device, driver;
@@ -23,4 +23,4 @@ base::Result<std::vector<DeviceFeatures>> device_features();
 // One device; one that is not there, or is loopback, has no driver and no feature.
 base::Result<DeviceFeatures> device_features(const std::string& device);
 
-}  // namespace espgate::tools
+}  // namespace espgate::xfrm

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "tools/espgate/device_features.h"
+#include "xfrm/device_features.h"
 
 #include <linux/ethtool.h>
 #include <linux/sockios.h>
@@ -12,7 +12,7 @@
 
 #include "base/fd.h"
 
-namespace espgate::tools {
+namespace espgate::xfrm {
 namespace {
 
 constexpr const char* kFeature = "esp-hw-offload";
@@ -132,4 +132,4 @@ base::Result<DeviceFeatures> device_features(const std::string& device) {
   return out;
 }
 
-}  // namespace espgate::tools
+}  // namespace espgate::xfrm

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+// What devices take: when it is found out, and the order of suites that follows.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "gateway/clock.h"
+#include "gateway/daemon.h"
+#include "sad/strict.h"
+
+namespace espgate::gateway {
+
+namespace {
+constexpr std::size_t kMostLines = 20;  // of children that are offered in another order
+}
+
+DeviceSide::Means Daemon::device_means() {
+  DeviceSide::Means out;
+  out.cache = options_.devices;
+  out.real_kernel = options_.kernel == KernelChoice::xfrm;
+  out.held = [this] { return kernel_.held(); };
+  out.try_row = [this](std::uint32_t ifindex, const sad::ProbeRow& row) { return kernel_.try_row(ifindex, row); };
+  return out;
+}
+
+bool Daemon::order_suites() {
+  auto steered = devices_.steer(config_);
+  if (!steered || steered->changes.empty()) return false;
+  config_.ike = std::move(steered->ike);
+  const auto& lines = steered->changes;
+  for (std::size_t i = 0; i < std::min(lines.size(), kMostLines); ++i) log_info(printable(lines[i], 1024));
+  if (lines.size() > kMostLines) log_info(fmt::format("and {} children more", lines.size() - kMostLines));
+  return true;
+}
+
+// SAs that are up stay as they are: what comes next is negotiated in the new order.
+void Daemon::on_devices() {
+  const auto now = gateway::now();
+  if (devices_.stale(now)) devices_.look_again(now, config_, kernel_.routes());
+  if (connections_.healing()) devices_.disturbed(now);
+  devices_.on_timer(now, epoch_now());
+  if (order_suites()) post(ike::Load{config_.ike});
+  arm_devices();
+}
+
+void Daemon::arm_devices() {
+  if (stopping_) return;
+  device_timer_.expires_at(std::chrono::time_point_cast<std::chrono::steady_clock::duration>(devices_.due()));
+  device_timer_.async_wait([this](std::error_code error) {
+    if (!error) on_devices();
+  });
+}
+
+std::optional<ike::Failure> Daemon::refused_beforehand(const ike::ConnConfig& conn, const Key& key,
+                                                       const Endpoints& ends) {
+  const auto child = std::ranges::find(conn.children, key.second, &ike::ChildConfig::name);
+  if (child == conn.children.end() || child->offload != base::OffloadWanted::crypto) return std::nullopt;
+  if (options_.kernel != KernelChoice::xfrm) return std::nullopt;
+  const auto route = kernel_.routes().lookup(ends.remote.address, ends.local.address);
+  if (!route) return std::nullopt;
+  auto shape = control::shape_of(conn, *child);
+  shape.family = ends.remote.address.family();
+  const auto planned = std::ranges::find_if(config_.plan.children, [&](const sad::ChildPlan& one) {
+    return one.conn == key.first && one.child == key.second;
+  });
+  const auto window =
+      planned == config_.plan.children.end() ? sad::Handling{}.replay_window : planned->handling.replay_window;
+  const auto try_row = [&](const sad::ProbeRow& row) {
+    auto answer = kernel_.try_row(route->ifindex, row);
+    devices_.learn({route->device, route->ifindex, row, answer}, epoch_now());
+    return answer;
+  };
+  auto offer = sad::strict_offer(child->esp_proposals, shape, window, route->device, try_row);
+  if (offer.refusal.empty()) return std::nullopt;
+  return ike::Failure{ike::Reason::install_refused, "offload", std::move(offer.refusal) + "; nothing was sent", ""};
+}
+
+std::vector<control::DeviceReport> Daemon::devices() const { return devices_.reports(config_.gateway.esp_floor); }
+
+std::expected<std::size_t, std::string> Daemon::forgive(const std::string& device, const std::string& suite) {
+  auto gone = devices_.forgive(gateway::now(), device, suite);
+  arm_devices();
+  return gone;
+}
+
+}  // namespace espgate::gateway
