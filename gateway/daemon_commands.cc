@@ -118,6 +118,7 @@ void Daemon::initiate(const control::InitiateRequest& request, control::LogLine 
         deadline(request.timeout));
     connections_.operator_up(key.first, key.second);
     if (auto failure = begin(key, id)) {
+      log_warn(printable(key.first + "/" + key.second + ": cannot start: " + failure->text, 1024));
       connections_.on_failure(gateway::now(), key, *failure);
       pending_.on_done({id, *failure, 0});
     }

@@ -78,6 +78,8 @@ class Show:
 
     def offered(self):
         self.section("offered")
+        # It begins some seconds after the start, and tries ten SAs a second.
+        wait_for("the daemon's own probe", lambda: "unknown" not in self.gateway.cli("offload", "show").stdout, 120, 2)
         self.espgate("offload", "show")
 
     def unsupported(self):
