@@ -31,7 +31,23 @@ void Children::finish(Child& child) {
     record(child, *half);
     say_direction(child, *half);
   }
+  work_.emit(carried(child));
   answer_up(child);
+}
+
+Carried Children::carried(const Child& child) const {
+  const Verdict& in = child.in.verdict;
+  const Verdict& out = child.out.verdict;
+  Carried told{child.spec.id, child.context.device};
+  told.wanted = child.spec.offload != base::OffloadWanted::no;
+  told.hardware = in.actual != base::OffloadActual::none || out.actual != base::OffloadActual::none;
+  // That the device was full says more than that the other direction was refused.
+  told.reason = in.reason == Reason::none || in.reason == Reason::other_direction ? out.reason : in.reason;
+  if (told.reason == Reason::device_full) {
+    const Held held = this->held()[child.context.device];
+    told.used = in.reason == Reason::device_full ? held.in : held.out;
+  }
+  return told;
 }
 
 void Children::record(Child& child, Half& half) {

@@ -55,7 +55,7 @@ void Children::install(ike::InstallChild install, const InstallContext& context,
     if (direction == Direction::in || !inbound_first) assign(half);
   }
   const bool offload = wanted != base::OffloadWanted::no && context.ifindex != 0 && !child.spec.suite.ah();
-  offload ? try_crypto(child) : try_software(child);
+  offload && (child.strict() || context.placement.hardware) ? try_crypto(child) : try_software(child);
 }
 
 void Children::remove(base::ChildId id) {
@@ -251,17 +251,30 @@ void Children::after_software(Child& child) {
   if (child.removing) return undo(child);
   if (!in.added) return refuse(child, in.reason, fmt::format("in: {}", in.text));
   if (!out.added) return refuse(child, out.reason, fmt::format("out: {}", out.text));
-  const bool ah = child.spec.suite.ah();
-  if (child.spec.offload != base::OffloadWanted::no && (ah || child.context.ifindex == 0)) {
-    for (const auto direction : {Direction::in, Direction::out}) {
-      Verdict& verdict = child.half(direction).verdict;
-      verdict.reason = ah ? Reason::ah_in_software : Reason::no_device;
-      verdict.text =
-          ah ? std::string(kAhInSoftware)
-             : fmt::format("no device to offload to: there is no route to {}", child.spec.remote.address.text());
-    }
+  if (auto why = untried(child)) {
+    for (Half* half : {&child.in, &child.out}) half->verdict = *why;
   }
   put_policies(child);
+}
+
+// Why offload was wanted and not even tried; nullopt: it was, or was not wanted.
+std::optional<Verdict> Children::untried(const Child& child) {
+  if (child.spec.offload == base::OffloadWanted::no) return std::nullopt;
+  Verdict out;
+  const auto& placement = child.context.placement;
+  if (child.spec.suite.ah()) {
+    out.reason = Reason::ah_in_software;
+    out.text = std::string(kAhInSoftware);
+  } else if (child.context.ifindex == 0) {
+    out.reason = Reason::no_device;
+    out.text = fmt::format("no device to offload to: there is no route to {}", child.spec.remote.address.text());
+  } else if (!placement.hardware && !child.strict()) {
+    out.reason = placement.reason;
+    out.text = placement.text;
+  } else {
+    return std::nullopt;
+  }
+  return out;
 }
 
 void Children::after_policies(Child& child) {
@@ -282,6 +295,7 @@ void Children::after_undo(Child& child) {
     release(child, half, found != child.results.end() ? &found->second : nullptr);
   }
   answer_refused(child);
+  work_.emit(Gone{child.spec.id});
   reqids_.give_back(child.reqid);
   for (const auto direction : {Direction::in, Direction::out}) {
     const auto owner = owners_.find(sa_id(child, direction));

@@ -83,11 +83,13 @@ class Children {
   // One direction or both cannot be offloaded: software for `auto`, the end for a strict wish.
   void fall_back(Child& child, const Verdict& in, const Verdict& out);
   void refuse(Child& child, Reason reason, std::string text);
+  static std::optional<Verdict> untried(const Child& child);
   static void refuse_unborn(Work& work, const ike::InstallChild& install, Reason reason, const std::string& text);
   void answer_up(Child& child);
   void answer_refused(Child& child);
   void record(Child& child, Half& half);
   std::optional<std::uint32_t> reqid_for(const ike::ChildSpec& spec);
+  [[nodiscard]] Carried carried(const Child& child) const;
   void say_direction(const Child& child, const Half& half);
 
   Work& work_;

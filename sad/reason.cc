@@ -37,6 +37,12 @@ std::string_view code(Reason reason) {
       return "stopping";
     case Reason::ah_in_software:
       return "ah-in-software";
+    case Reason::no_slot:
+      return "no-slot";
+    case Reason::suspected:
+      return "suspected";
+    case Reason::distrusted:
+      return "distrusted";
   }
   return "unknown";
 }

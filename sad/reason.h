@@ -25,6 +25,9 @@ enum class Reason : std::uint8_t {
   cancelled = 13,         // removed while it was being installed
   stopping = 14,          // the daemon is going down
   ah_in_software = 15,    // AH, which no device takes
+  no_slot = 16,           // the device's slots are for children that carry more
+  suspected = 17,         // in software on trial: what the device does with it may be wrong
+  distrusted = 18,        // the device was found to get this suite wrong
 };
 
 std::string_view code(Reason reason);  // "silent-software", ...; "" for none

@@ -30,6 +30,7 @@
 #include "ike/api.h"
 #include "sad/device_table.h"
 #include "sad/ledger.h"
+#include "sad/placement.h"
 #include "sad/plan.h"
 #include "sad/reason.h"
 #include "xfrm/api.h"
@@ -49,6 +50,7 @@ struct InstallContext {
   std::string device;           // empty: no route to the peer
   std::uint32_t ifindex = 0;    // 0 with it
   std::int64_t wall_clock = 0;  // epoch seconds, for the ledger
+  Placement placement{};        // for hw_offload = auto; strict children go to hardware or nowhere
 };
 
 struct OpId {
@@ -80,7 +82,7 @@ struct DeviceVerdict {
 };
 
 using Output = std::variant<Op, AssignSlot, UpdateSlot, ReleaseSlot, WritePolicy, ClearPolicy, ike::ChildAnswer, Notice,
-                            DeviceVerdict>;
+                            DeviceVerdict, Carried, Gone>;
 // To be carried out in order, whole, before the results are fed back (in order, too); Ops next to one another may go to
 // the kernel in one batch. sad/pump.h does just that.
 using Outputs = std::vector<Output>;

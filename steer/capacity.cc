@@ -14,6 +14,11 @@ std::uint32_t percent_up(std::uint32_t n) { return n / 100 + (n % 100 != 0 ? 1 :
 Capacity::Capacity(std::optional<std::uint32_t> configured, std::uint32_t reserve)
     : configured_(configured), reserve_(reserve) {}
 
+void Capacity::configure(std::optional<std::uint32_t> configured, std::uint32_t reserve) {
+  configured_ = configured;
+  reserve_ = reserve;
+}
+
 std::optional<std::uint32_t> Capacity::known() const {
   if (configured_ && learned_) return std::min(*configured_, *learned_);
   return configured_ ? configured_ : learned_;

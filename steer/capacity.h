@@ -14,6 +14,9 @@ class Capacity {
   // `configured`: never more than this is used. `reserve`: kept free at least; see reserve().
   explicit Capacity(std::optional<std::uint32_t> configured, std::uint32_t reserve = 0);
 
+  // Another configuration; what was learned stays.
+  void configure(std::optional<std::uint32_t> configured, std::uint32_t reserve);
+
   // Slots the device is taken to have; nullopt: nobody said, and it has never refused one.
   [[nodiscard]] std::optional<std::uint32_t> known() const;
 

@@ -36,7 +36,7 @@ void Steer::sort_out(std::uint32_t most) {
   next_weakest_ = 0;
   const auto children = static_cast<Index>(flags_.size());
   for (Index i = 0; i < children; ++i) {
-    if ((flags_[i] & hardware) != 0 && !cooling(i)) weakest_.push_back(i);
+    if ((flags_[i] & (hardware | pinned)) == hardware && !cooling(i)) weakest_.push_back(i);
   }
   const auto lighter = [this](Index a, Index b) {
     const bool a_may = (flags_[a] & eligible) != 0, b_may = (flags_[b] & eligible) != 0;
@@ -63,7 +63,7 @@ void Steer::gather_waiting(float bar, std::size_t most) {
   for (const float floor : {std::max(cut_ / 2, least_rate), least_rate}) {
     waiting_.clear();
     for (Index i = 0; i < children; ++i) {
-      if (rate_[i] < floor || (flags_[i] & (live | hardware | eligible)) != (live | eligible)) continue;
+      if (rate_[i] < floor || (flags_[i] & (live | hardware | eligible | pinned)) != (live | eligible)) continue;
       if (!cooling(i)) waiting_.push_back(i);
     }
     if (waiting_.size() >= most) break;

@@ -9,6 +9,11 @@ namespace espgate::steer {
 
 Steer::Steer(const Config& config) : config_(config), capacity_(config.slots, config.reserve) {}
 
+void Steer::configure(const Config& config) {
+  config_ = config;
+  capacity_.configure(config.slots, config.reserve);
+}
+
 std::uint32_t Steer::free_slots() const {
   const auto usable = capacity_.usable();
   return usable > holders_ ? usable - holders_ : 0;
@@ -41,7 +46,7 @@ Placement Steer::place(const Newcomer& newcomer) {
     weight_.push_back(0);
     rate_.push_back(0);
   }
-  flags_[child] = static_cast<std::uint8_t>(live | (newcomer.eligible ? eligible : 0));
+  flags_[child] = static_cast<std::uint8_t>(live | (newcomer.eligible ? eligible : 0) | (newcomer.pinned ? pinned : 0));
   streak_[child] = 0;
   moved_[child] = 0;
   fresh_[child] = 0;
@@ -51,7 +56,7 @@ Placement Steer::place(const Newcomer& newcomer) {
 
   Placement out{ChildRef{child}, false, Reason::free_slot};
   const auto free = free_slots();
-  if (newcomer.in_hardware) {
+  if (newcomer.in_hardware || newcomer.pinned) {
     out.hardware = true;
   } else if (!newcomer.eligible) {
     out.why = Reason::ineligible;

@@ -36,6 +36,7 @@ enum class ChildRef : std::uint32_t {};
 struct Newcomer {
   bool eligible = true;          // it may be offloaded here, as far as is known
   bool in_hardware = false;      // it is there already (found at start): place() takes that as it is
+  bool pinned = false;           // it must be in hardware: it gets a slot whatever is free, and keeps it
   std::optional<double> rate{};  // octets a second in a former life, if there was one
 };
 
@@ -57,6 +58,8 @@ struct Move {
 class Steer {
  public:
   explicit Steer(const Config& config);
+  // Another configuration; what is known of children, and of the device's refusals, is kept.
+  void configure(const Config& config);
 
   // A new child: where its first SAs are to be installed. That is not a move. Hardware while more slots are free than
   // the next round has use for.
@@ -88,7 +91,7 @@ class Steer {
 
  private:
   using Index = std::uint32_t;
-  enum Flag : std::uint8_t { live = 1, hardware = 2, eligible = 4 };
+  enum Flag : std::uint8_t { live = 1, hardware = 2, eligible = 4, pinned = 8 };
 
   [[nodiscard]] std::uint32_t free_slots() const;
   [[nodiscard]] bool cooling(Index child) const;

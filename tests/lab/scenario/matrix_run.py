@@ -247,10 +247,11 @@ class CellRun:
         self.check("ESP policies left", [0, 0], kinds)
 
     def clear(self):
-        """After a failure: whatever is left goes."""
-        self.bench.vici.ask("terminate", {"ike": self.ends.conn, "timeout": "5000", "force": "yes", "loglevel": "-1"})
+        """After a failure: whatever is left goes, so that the next cell begins clean. The peer first: pluto brings up anew
+        what is closed by the other side, and forgets it without a word when it is told to."""
         self.peer.down(self.ends.conn)
         self.peer.unload(self.ends.conn)
+        self.bench.vici.ask("terminate", {"ike": self.ends.conn, "timeout": "5000", "force": "yes", "loglevel": "-1"})
 
     def guarded(self):
         """One cell's failure is its own."""

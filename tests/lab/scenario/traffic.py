@@ -2,6 +2,7 @@
 """Traffic of known size: pings that must all come back, and one TCP flow whose octets are compared at the end."""
 import re
 import signal
+import subprocess
 import sys
 import time
 
@@ -61,8 +62,15 @@ class PingStream:
 
     def end(self):
         """(sent, answered)."""
-        self.process.send_signal(signal.SIGINT)
-        self.process.wait(timeout=30)
+        for _ in range(30):  # ping loses a signal that comes while it is about to wait for an answer
+            self.process.send_signal(signal.SIGINT)
+            try:
+                self.process.wait(timeout=1)
+                break
+            except subprocess.TimeoutExpired:
+                continue
+        else:
+            self.process.kill()
         text = open(self.log, encoding="utf-8").read()
         found = re.search(r"(\d+) packets transmitted, (\d+) received", text)
         if not found:

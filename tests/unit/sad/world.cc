@@ -141,6 +141,7 @@ void World::take(Output&& output) {
   } else if (auto* notice = std::get_if<Notice>(&output)) {
     notices.push_back(*notice);
   }
+  if (told) told(output);
 }
 
 void World::expect_consistent() const {

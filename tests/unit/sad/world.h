@@ -2,6 +2,7 @@
 // sad/ over a model kernel, with a ledger that checks every write: what espgated is to it, in memory.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -21,15 +22,16 @@ struct World {
   std::vector<ike::ChildAnswer> answers;
   std::vector<Notice> notices;
   std::size_t released = 0;
+  std::function<void(const Output&)> told;  // of each output, after it was looked at
   Options options;
 
   explicit World(Options with = {}) : sad(with), options(with) {}
 
   void plan(const std::vector<ChildPlan>& children);
   // The answer to it; a failed expectation if there was not exactly one.
-  ike::ChildAnswer install(ike::InstallChild what, InstallContext context = {"nic0", kNic, 1000});
+  ike::ChildAnswer install(ike::InstallChild what, InstallContext context = {"nic0", kNic, 1000, {}});
   // As the responder of a rekey; the answer to it.
-  ike::ChildAnswer add_inbound(ike::InstallChild what, InstallContext context = {"nic0", kNic, 1000});
+  ike::ChildAnswer add_inbound(ike::InstallChild what, InstallContext context = {"nic0", kNic, 1000, {}});
   ike::ChildAnswer switch_outbound(base::ChildId id);
   void retire(base::ChildId id, ike::RetireSa::Part part);
   void remove(base::ChildId id);

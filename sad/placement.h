@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where a child's SAs are to go when hw_offload leaves the choice, and what became of it.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "base/ids.h"
+#include "sad/reason.h"
+
+namespace espgate::sad {
+
+struct Placement {
+  bool hardware = true;  // to be tried
+  // Why not: for the ledger, the log and JSON.
+  Reason reason = Reason::none;
+  std::string text;
+};
+
+// A generation of a child is up, both its SAs are where they stay.
+struct Carried {
+  base::ChildId id;
+  std::string device;            // by which the route leaves; empty: none
+  bool wanted = false;           // hw_offload was not `no`
+  bool hardware = false;         // the device holds an SA of it
+  Reason reason = Reason::none;  // why not
+  // With Reason::device_full: SAs of ours that the device held in the direction that it refused.
+  std::uint32_t used = 0;
+};
+
+// A generation, whether it was ever up or not, has no SA in the kernel any more.
+struct Gone {
+  base::ChildId id;
+};
+
+}  // namespace espgate::sad
