@@ -47,7 +47,7 @@ packet_matrix() {
         turn=$((turn + 1))
         for suite in aes128gcm16 aes256gcm16; do
           for esn in "" esn; do
-            [ -z "$quick" ] || [ $((turn % 4)) = $((${#esn} / 3 * 2 + (${#suite} + ${suite:3:1}) % 2)) ] || continue
+            [ -z "$quick" ] || [ $((turn % 4)) = $((${#esn} * 2 / 3 + (${#suite} + ${suite:3:1}) % 2)) ] || continue
             # shellcheck disable=SC2086
             packet_cell $how $family $mode $suite "$esn"
           done
@@ -102,6 +102,15 @@ packet_refusals() {
 
 # The counters of a device since `measure`, by name: drops that have a reason.
 packet_dropped() { measured; must "$1 of $2" "$3" -eq "$4"; }
+
+# The changes between software and packet mode alone.
+part_moves() {
+  packet_modes "crypto packet"
+  packet_neighbours
+  packet_moves
+  xfrm_flush one two
+  packet_modes crypto
+}
 
 part_packet() {
   xfrm_flush one two

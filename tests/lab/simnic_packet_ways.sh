@@ -17,6 +17,11 @@ packet_lan() {
   ip -n lan -6 route add fd02::1 via fd01:9::1
   ip -n two route replace 10.1.9.0/24 via 10.0.0.1 dev simnic1 src 10.2.0.1
   ip -n two -6 route replace fd01:9::/64 via fd00::1 dev simnic1 src fd02::1
+  # As in packet_neighbours: what two sends itself is resolved by its inner destination.
+  local mac
+  mac=$(ip -n one -br link show dev simnic0 | awk '{ print $3 }')
+  ip -n two neighbour replace 10.1.9.2 lladdr "$mac" dev simnic1 nud permanent
+  ip -n two neighbour replace fd01:9::2 lladdr "$mac" dev simnic1 nud permanent
 }
 
 # packet_lan_sas HOW1 HOW2 FAMILY: as `hosts`, with the network behind one in the selectors.
@@ -48,11 +53,11 @@ packet_ping() {
 }
 
 packet_forwarded() {
-  local family far src
+  local family far src fits
   for family in 4 6; do
     cell "forwarded, ipv$family tunnel packet-packet"
-    far=10.2.0.1 src=10.1.9.2
-    [ $family = 4 ] || { far=fd02::1 src=fd01:9::2; }
+    far=10.2.0.1 src=10.1.9.2 fits=1390
+    [ $family = 4 ] || { far=fd02::1 src=fd01:9::2 fits=1370; }
     packet_lan_sas packet packet $family
     measure
     packet_ping lan $far " 0% packet loss"
@@ -65,7 +70,7 @@ packet_forwarded() {
     end_cell
     cell "forwarded, too big, ipv$family: the sender is told"
     packet_ping lan $far "mtu" -M "do" -s 1440
-    packet_ping lan $far " 0% packet loss" -s 1390 -M "do"
+    packet_ping lan $far " 0% packet loss" -s $fits -M "do"
     end_cell
   done
   # The kernel asks for room before the NIC sees the packet, and fragments nothing for it: known, counted, and why MTU matters.
@@ -211,7 +216,9 @@ packet_flap() {
   end_cell
 }
 
-# packet_new HOW SPI-BASE: a new pair of SAs on both sides, inbound first.
+# packet_new HOW SPI-BASE: a new pair of inbound SAs, then on each side outbound SA and policies together. Together, since 6.12 puts
+# a software SA in front of packet-mode ones where there is no other software SA (XFRM_STATE_INSERT), and a policy of the
+# device then finds none: packets between the two steps are lost.
 packet_new() {
   local out=$((0x5000 + $2)) in=$((0x6000 + $2)) how1 how2
   how1=$(offload_words "$1" simnic0)
@@ -220,17 +227,23 @@ packet_new() {
   {
     xfrm_sa two in 10.0.0.1 10.0.0.2 $out aes128gcm16 tunnel $how2
     xfrm_sa one in 10.0.0.2 10.0.0.1 $in aes128gcm16 tunnel $how1
-    xfrm_sa one out 10.0.0.1 10.0.0.2 $out aes128gcm16 tunnel $how1
-    xfrm_sa two out 10.0.0.2 10.0.0.1 $in aes128gcm16 tunnel $how2
-  } || wrong "SAs of $1 $2"
+    {
+      xfrm_sa_line out 10.0.0.1 10.0.0.2 $out aes128gcm16 tunnel $how1
+      packet_update_lines "${how1#packet }" 10.1.0.1/32 10.2.0.1/32 10.0.0.1 10.0.0.2
+    } | ip -n one -batch -
+    {
+      xfrm_sa_line out 10.0.0.2 10.0.0.1 $in aes128gcm16 tunnel $how2
+      packet_update_lines "${how2#packet }" 10.2.0.1/32 10.1.0.1/32 10.0.0.2 10.0.0.1
+    } | ip -n two -batch -
+  } || wrong "SAs and policies of $1 $2"
 }
 
-packet_update() {
-  local name=$1 device=$2 near=$3 far=$4 here=$5 there=$6
+packet_update_lines() {
+  local device=$1 near=$2 far=$3 here=$4 there=$5
   {
     xfrm_policy_line out "$near" "$far" "$here" "$there" tunnel 1 "$device"
     xfrm_policy_line in "$far" "$near" "$there" "$here" tunnel 1 "$device"
-  } | sed 's/policy add/policy update/' | ip -n "$name" -batch - || wrong "policies of $name"
+  } | sed 's/policy add/policy update/'
 }
 
 packet_old_gone() {
@@ -241,32 +254,32 @@ packet_old_gone() {
   done
 }
 
-# New SAs, then the policies to or from the device, then the old ones away, under pings in both directions.
+# Under pings in both directions. To the device and back: what falls between an SA and its policy is lost, see packet_new.
 packet_moves() {
-  local round how device out=0x1001 in=0x2001 loss
+  local round how out=0x1001 in=0x2001 sent got
   cell "ten moves between software and packet mode, and back, under traffic"
   hosts sw sw 4 tunnel aes128gcm16
-  ns one ping -n -q -i 0.02 -c 1500 -W 1 -I 10.1.0.1 10.2.0.1 >"$work/moves1" 2>&1 &
-  local first=$!
-  ns two ping -n -q -i 0.02 -c 1500 -W 1 -I 10.2.0.1 10.1.0.1 >"$work/moves2" 2>&1 &
+  measure
+  ns one ping -n -q -i 0.05 -c 500 -W 1 -I 10.1.0.1 10.2.0.1 >"$work/moves" 2>&1 &
   for round in 1 2 3 4 5 6 7 8 9 10; do
-    how=packet device=1
-    [ $((round % 2)) = 1 ] || { how=sw device=""; }
+    how=packet
+    [ $((round % 2)) = 1 ] || how=sw
     packet_new $how $round
-    packet_update one "${device:+simnic0}" 10.1.0.1/32 10.2.0.1/32 10.0.0.1 10.0.0.2
-    packet_update two "${device:+simnic1}" 10.2.0.1/32 10.1.0.1/32 10.0.0.2 10.0.0.1
-    sleep 0.3
+    sleep 0.2
     packet_old_gone $out $in
     out=$((0x5000 + round)) in=$((0x6000 + round))
   done
-  wait $first $!
-  for loss in "$work/moves1" "$work/moves2"; do
-    grep -q " 0% packet loss" "$loss" || wrong "$(grep transmitted "$loss")"
-  done
-  fact "$(grep -o '[0-9]* received' "$work/moves1")"
+  wait $!
+  measured
+  read -r sent _ _ got _ < <(grep transmitted "$work/moves")
+  must "lost beyond the five ways back" "$got" -ge $((sent - 5))
+  fact "$got of $sent"
+  xfrm_errors one && fact "one: $REPLY"
+  xfrm_errors two && fact "two: $REPLY"
+  for name in "${!one[@]}"; do case $name in *packet_* | *no_sa | *dropped) fact "$name ${one[$name]}/${two[$name]}" ;; esac; done
   simnic_sas simnic0
   must "SAs in the NIC" "$REPLY" -eq 0
-  no_errors
+  errors_expected
   end_cell
 }
 

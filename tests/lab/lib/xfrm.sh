@@ -77,7 +77,7 @@ xfrm_policy_line() {
 xfrm_host_lines() {
   local side=$1 family=$2 mode=$3 suite=$4 spi_out=$5 spi_in=$6 far=$((3 - $1)) here there bits near beyond direction device=""
   shift 6
-  [[ " $* " != *" packet "* ]] || { device=${*#*packet }; device=${device%% *}; }
+  [[ " $* " != *" packet "* ]] || { device="$*"; device=${device#*packet }; device=${device%% *}; }
   net_bits "$family" && bits=$REPLY
   net_outer "$family" "$side" && here=$REPLY
   net_outer "$family" $far && there=$REPLY
@@ -116,7 +116,7 @@ xfrm_read() {
   while IFS= read -r line; do
     case $line in
       *"proto "*" spi 0x"*) spi=${line#* spi }; spi=${spi%%(*}; xfrm_into[$spi.offload]=none; count=$((count + 1)) ;;
-      *"offload parameters:"*) line=${line#"${line%%[![:space:]]*}"}; xfrm_into[$spi.offload]=${line%% *} ;;
+      *"offload parameters:"*) xfrm_into[$spi.offload]=${line##*mode } xfrm_into[$spi.offload]=${xfrm_into[$spi.offload]%% *} ;;
       *oseq\ 0x*) line=${line##*oseq }; xfrm_into[$spi.oseq]=$((${line%%[, ]*})) ;;
       *"lifetime current"*) lifetime=next ;;
       *"(bytes)"*"(packets)"*)
