@@ -138,6 +138,7 @@ sad::InstallContext KernelSide::context_for(base::Instant now, const ike::ChildS
   if (auto route = routes_.lookup(child.remote.address, child.local.address)) {
     context.device = route->device;
     context.ifindex = route->ifindex;
+    if (packet_mode_) context.packet = packet_mode_(route->device);
   } else {
     log_warn(child.conn + "/" + child.child + ": " + route.error().text());
   }

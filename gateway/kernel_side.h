@@ -69,6 +69,8 @@ class KernelSide {
 
   // What a device made of a child's SA; called while the outputs of sad/ are carried out.
   void on_verdict(std::function<void(const sad::DeviceVerdict&)> told) { verdict_ = std::move(told); }
+  // What is known of a device's packet mode; none is tried without.
+  void on_packet_mode(std::function<sad::PacketMode(const std::string& device)> ask) { packet_mode_ = std::move(ask); }
   // SAs of ours in hardware, by device.
   [[nodiscard]] std::map<std::string, sad::Held> held() const { return sad_.held(); }
   // Adds a throw-away SA to the device, and deletes it at once.
@@ -89,6 +91,7 @@ class KernelSide {
   xfrm::RouteTable routes_;
   std::function<void(ike::ChildAnswer)> answer_;
   std::function<void(const sad::DeviceVerdict&)> verdict_;
+  std::function<sad::PacketMode(const std::string&)> packet_mode_;
   sad::Sad sad_;
 };
 

@@ -15,7 +15,7 @@
 namespace espgate::sad {
 
 enum class ChildState : std::uint8_t {
-  trying_crypto,    // inbound for real, outbound on trial
+  trying_offload,   // inbound for real, outbound on trial
   committing,       // outbound for real
   trying_software,  // without any offload, said explicitly
   policies,
@@ -47,6 +47,9 @@ struct Child {
   std::uint32_t larval = 0;  // SA that the kernel waits for with; 0: none
 
   ChildState state = ChildState::trying_software;
+  xfrm::OffloadKind kind = xfrm::OffloadKind::crypto;            // of offload: that which is tried, or was taken
+  std::vector<xfrm::OffloadKind> left;                           // to be tried after it
+  std::optional<std::pair<Reason, std::string>> better_refused;  // why not packet mode, where it might have been
   Half in, out;
   bool trial_in_kernel = false;              // in place of `out`
   bool inbound_first = false;                // made by AddInbound, and SwitchOutbound has not come yet
@@ -78,7 +81,7 @@ xfrm::SaId sa_id(const Child& child, base::Direction direction);
 // What of it a device looks at, as a row of a probe.
 ProbeRow row_of(const Child& child, base::Direction direction, xfrm::OffloadKind mode);
 maps::SaRecord first_record(const Child& child, base::Direction direction);
-// Everything of a child that stands in the SPD, inbound first.
+// Everything of a child that stands in the SPD, inbound first; with what packet mode needs besides (sad/packet_mode.h).
 std::vector<xfrm::PolicySpec> child_policies(const Child& child);
 // ICMPv6 neighbour discovery, without which no IPv6 selector can work.
 std::vector<xfrm::PolicySpec> bypass_policies();

@@ -159,7 +159,8 @@ void Sad::Impl::arrived(const ForPolicyPut& what, const xfrm::Result& result) {
   if (what.policy.layer == xfrm::Layer::trap || what.policy.layer == xfrm::Layer::shunt) {
     return traps_.refused(what.policy, what.named, result.error());
   }
-  if (what.policy.layer != xfrm::Layer::child) return floor_.refused(what.policy, what.named, result.error());
+  if (what.policy.layer != xfrm::Layer::child && what.policy.layer != xfrm::Layer::guard)
+    return floor_.refused(what.policy, what.named, result.error());
   // A claim that came back into effect when a newer one went.
   work_.emit(Notice{Notice::Level::error, what.named.conn, what.named.child, Reason::kernel_refused,
                     fmt::format("{}/{}: kernel refused a policy, the child carries nothing for {}: {}", what.named.conn,

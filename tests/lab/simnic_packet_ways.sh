@@ -227,23 +227,21 @@ packet_new() {
   {
     xfrm_sa two in 10.0.0.1 10.0.0.2 $out aes128gcm16 tunnel $how2
     xfrm_sa one in 10.0.0.2 10.0.0.1 $in aes128gcm16 tunnel $how1
-    {
-      xfrm_sa_line out 10.0.0.1 10.0.0.2 $out aes128gcm16 tunnel $how1
-      packet_update_lines "${how1#packet }" 10.1.0.1/32 10.2.0.1/32 10.0.0.1 10.0.0.2
-    } | ip -n one -batch -
-    {
-      xfrm_sa_line out 10.0.0.2 10.0.0.1 $in aes128gcm16 tunnel $how2
-      packet_update_lines "${how2#packet }" 10.2.0.1/32 10.1.0.1/32 10.0.0.2 10.0.0.1
-    } | ip -n two -batch -
+    packet_at_once one "$(xfrm_sa_line out 10.0.0.1 10.0.0.2 $out aes128gcm16 tunnel $how1)" \
+      "${how1#packet }" 10.1.0.1/32 10.2.0.1/32 10.0.0.1 10.0.0.2
+    packet_at_once two "$(xfrm_sa_line out 10.0.0.2 10.0.0.1 $in aes128gcm16 tunnel $how2)" \
+      "${how2#packet }" 10.2.0.1/32 10.1.0.1/32 10.0.0.2 10.0.0.1
   } || wrong "SAs and policies of $1 $2"
 }
 
-packet_update_lines() {
-  local device=$1 near=$2 far=$3 here=$4 there=$5
-  {
+# packet_at_once NS SA-LINE DEVICE NEAR FAR HERE THERE: all lines in one write, as a line is carried out when it is read.
+packet_at_once() {
+  local name=$1 sa=$2 device=$3 near=$4 far=$5 here=$6 there=$7 lines
+  lines=$(
     xfrm_policy_line out "$near" "$far" "$here" "$there" tunnel 1 "$device"
     xfrm_policy_line in "$far" "$near" "$there" "$here" tunnel 1 "$device"
-  } | sed 's/policy add/policy update/'
+  )
+  ip -n "$name" -batch - <<<"$sa"$'\n'"${lines//policy add/policy update}"
 }
 
 packet_old_gone() {
@@ -254,11 +252,15 @@ packet_old_gone() {
   done
 }
 
-# Under pings in both directions. To the device and back: what falls between an SA and its policy is lost, see packet_new.
+# Under pings. Nothing is lost but what falls between an SA and its policy on the way back, see packet_new: that the kernel
+# counts itself.
 packet_moves() {
-  local round how out=0x1001 in=0x2001 sent got
+  local round how out=0x1001 in=0x2001 sent got lost
   cell "ten moves between software and packet mode, and back, under traffic"
   hosts sw sw 4 tunnel aes128gcm16
+  errors_expected
+  xfrm_error one XfrmOutNoStates && lost=$REPLY
+  xfrm_error two XfrmOutNoStates && lost=$((lost + REPLY))
   measure
   ns one ping -n -q -i 0.05 -c 500 -W 1 -I 10.1.0.1 10.2.0.1 >"$work/moves" 2>&1 &
   for round in 1 2 3 4 5 6 7 8 9 10; do
@@ -272,11 +274,12 @@ packet_moves() {
   wait $!
   measured
   read -r sent _ _ got _ < <(grep transmitted "$work/moves")
-  must "lost beyond the five ways back" "$got" -ge $((sent - 5))
-  fact "$got of $sent"
-  xfrm_errors one && fact "one: $REPLY"
-  xfrm_errors two && fact "two: $REPLY"
-  for name in "${!one[@]}"; do case $name in *packet_* | *no_sa | *dropped) fact "$name ${one[$name]}/${two[$name]}" ;; esac; done
+  xfrm_error one XfrmOutNoStates && lost=$((REPLY - lost))
+  xfrm_error two XfrmOutNoStates && lost=$((lost + REPLY))
+  must "lost, without a state" $((sent - got)) -eq "$lost"
+  must "packets in hardware" "${one[hw_tx_packets]}" -gt 50
+  must "packets in software" "${one[sw_tx_esp]}" -gt 50
+  fact "$got of $sent, $lost without a state"
   simnic_sas simnic0
   must "SAs in the NIC" "$REPLY" -eq 0
   errors_expected
