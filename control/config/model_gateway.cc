@@ -92,6 +92,23 @@ void read_retransmission(SectionReader& from, ike::Retransmission& into) {
   into.limit = from_seconds(from.number("retransmit_limit", 0, 0, hour));
 }
 
+steer::Config read_steering(const Section& section, Report& report) {
+  constexpr std::uint32_t most = 1U << 24;
+  steer::Config out;
+  SectionReader from(section, report);
+  if (const auto* slots = section.value("slots"); slots && slots->set && slots->text != "learned") {
+    out.slots = from.integer("slots", 0, 0, most);
+  } else {
+    (void)from.get("slots");
+  }
+  out.reserve = from.integer("reserve", out.reserve, 0, most);
+  out.interval = std::max<base::Duration>(from.duration("interval", std::chrono::seconds(10)), std::chrono::seconds(1));
+  out.factor = from.number("factor", out.factor, 1, 100);
+  out.cooldown = from.integer("cooldown", out.cooldown, 0, 10'000);
+  out.budget_share = from.number("budget", out.budget_share * 100, 0, 100) / 100;
+  return out;
+}
+
 void build_secret(const Section& section, ike::Config& ike, Report& report) {
   ike::SharedSecret out;
   out.name = section.name;
@@ -138,6 +155,7 @@ void build_gateway(const Section* section, Configuration& config, ike::Config& i
   ike.keep_alive = from.duration("keep_alive", std::chrono::seconds(20));
   ike.install_timeout = from.duration("install_timeout", std::chrono::seconds(2));
   read_retransmission(from, ike.retransmission);
+  if (const auto* steering = section->section("steer")) out.steer = read_steering(*steering, report);
 }
 
 void build_secrets(const Section* section, ike::Config& ike, Report& report) {
