@@ -96,10 +96,13 @@ steer::Config read_steering(const Section& section, Report& report) {
   constexpr std::uint32_t most = 1U << 24;
   steer::Config out;
   SectionReader from(section, report);
-  if (const auto* slots = section.value("slots"); slots && slots->set && slots->text != "learned") {
-    out.slots = from.integer("slots", 0, 0, most);
-  } else {
-    (void)from.get("slots");
+  if (const auto* slots = from.get("slots"); slots && slots->text != "learned") {
+    const auto number = read_integer(slots->text);
+    if (!number || *number > most) {
+      report.error(slots->value_at, fmt::format("slots = {} is neither learned nor a number of slots, expected 0 to {}",
+                                                slots->text, most));
+    }
+    out.slots = static_cast<std::uint32_t>(number.value_or(0));
   }
   out.reserve = from.integer("reserve", out.reserve, 0, most);
   out.interval = std::max<base::Duration>(from.duration("interval", std::chrono::seconds(10)), std::chrono::seconds(1));

@@ -139,7 +139,7 @@ const Case model_cases[] = {
      {"f:2:20: retransmit_base = 0.5 is out of range, expected 1 to 10"}},
     {"steering",
      "gateway {\n steer {\n  slots = many\n  factor = 0.5\n }\n}\n",
-     {"f:3:11: slots = many is no whole number, expected 0 to 16777216",
+     {"f:3:11: slots = many is neither learned nor a number of slots, expected 0 to 16777216",
       "f:4:12: factor = 0.5 is out of range, expected 1 to 100"}},
     {"all_at_once",
      "oops\ngateway {\n workers = 0\n no_such = 1\n}\nsecrets { ike { secret = 0sx\n } }\n",

@@ -160,8 +160,8 @@ TEST_F(Model, Secrets) {
 TEST_F(Model, Origins) {
   ASSERT_EQ(config().origins.size(), 2U);
   EXPECT_EQ(config().origins[0].name, "site-a");
-  EXPECT_EQ(config().origins[0].at.text(), "f:20:3");
-  EXPECT_EQ(config().origins[0].children.at("net").text(), "f:28:7");
+  EXPECT_EQ(config().origins[0].at.text(), "f:26:3");
+  EXPECT_EQ(config().origins[0].children.at("net").text(), "f:34:7");
 }
 
 // What vici's load-conn will do: a tree that no file stands behind.
