@@ -290,7 +290,7 @@ void Daemon::acquired(const xfrm::Notification& event) {
   if (!wanted || stopping_) return;
   const Key key{wanted->conn, wanted->child};
   if (wanted->live) {
-    if (auto lost = kernel_.lost(wanted->live->second)) healing_.found(*lost, "a packet found none");
+    if (auto lost = kernel_.lost(wanted->live->second, wanted->hidden)) healing_.found(*lost, "a packet found none");
     return;
   }
   if (!connections_.on_acquire(gateway::now(), key, {wanted->local, wanted->remote})) return;

@@ -54,7 +54,8 @@ class KernelSide {
   std::optional<sad::Wanted> acquired(const xfrm::Notification& event);
   // Children that are up and have SAs that the kernel does not hold any more: all such, or the owner of this one.
   std::vector<LostChild> lost();
-  std::optional<LostChild> lost(const xfrm::SaId& id);
+  // `hidden`: also if the kernel has it, but does not find it (sad::Wanted).
+  std::optional<LostChild> lost(const xfrm::SaId& id, bool hidden = false);
   // Puts back what somebody else deleted; nullopt: whatever it is.
   void policies_deleted(base::Instant now, const std::optional<xfrm::PolicyId>& id);
   // The same where nobody told which: those that the kernel does not have.

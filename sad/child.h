@@ -52,6 +52,7 @@ struct Child {
   std::optional<std::pair<Reason, std::string>> better_refused;  // why not packet mode, where it might have been
   Half in, out;
   bool trial_in_kernel = false;              // in place of `out`
+  bool anchored = false;                     // see anchor_of()
   bool inbound_first = false;                // made by AddInbound, and SwitchOutbound has not come yet
   std::optional<ike::RequestId> unanswered;  // the InstallChild, AddInbound or SwitchOutbound that waits
   bool switch_offloaded = false;             // of `switching`

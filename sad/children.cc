@@ -99,6 +99,8 @@ void Children::try_offload(Child& child, xfrm::OffloadKind kind) {
   child.in.in_kernel = false;
   const auto in = sa_id(child, Direction::in);
   const auto out = sa_id(child, Direction::out);
+  if (kind == xfrm::OffloadKind::packet) ask(child, Role::add_anchor, xfrm::AddSa{anchor_of(child)});
+  if (kind != xfrm::OffloadKind::packet) weigh_anchor(child);
   ask(child, Role::add_in, xfrm::AddSa{sa_spec(child, Direction::in, offload)});
   ask(child, Role::get_in, xfrm::GetSa{in});
   ask(child, Role::add_trial, xfrm::AddSa{trial_of(child, offload)});
@@ -124,6 +126,7 @@ void Children::commit(Child& child) {
 void Children::try_software(Child& child) {
   child.state = ChildState::trying_software;
   end_trial(child);
+  weigh_anchor(child);
   if (child.in.in_kernel) ask(child, Role::del_in, xfrm::DelSa{sa_id(child, Direction::in)});
   ask(child, Role::add_in, xfrm::AddSa{sa_spec(child, Direction::in, {})});
   ask(child, Role::get_in, xfrm::GetSa{sa_id(child, Direction::in)});
@@ -157,6 +160,7 @@ void Children::undo(Child& child) {
   end_trial(child);
   if (child.out.in_kernel) ask(child, Role::del_out, xfrm::DelSa{sa_id(child, Direction::out)});
   if (child.in.in_kernel) ask(child, Role::del_in, xfrm::DelSa{sa_id(child, Direction::in)});
+  weigh_anchor(child);
   if (child.awaited == 0) after_undo(child);
 }
 
@@ -220,6 +224,9 @@ void Children::after_trial(Child& child) {
   const Verdict out = verdict(child, Role::add_trial, Role::get_trial, true);
   child.in.in_kernel = in.added;
   child.trial_in_kernel = out.added;
+  if (const auto anchor = child.results.find(Role::add_anchor); anchor != child.results.end()) {
+    child.anchored = anchor->second.has_value();
+  }
   child.results.clear();
   if (child.removing) return undo(child);
   if (in.reason != Reason::none || out.reason != Reason::none) return fall_back(child, in, out);

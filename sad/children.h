@@ -98,6 +98,7 @@ class Children {
   // packet_mode.cc
   void plan_offload(Child& child);
   void claim_after_packet_mode(Child& child);
+  void weigh_anchor(Child& child);
   static void packet_refused(Child& child, const Verdict& in, const Verdict& out);
 
   // Devices that refused a policy that they were to hold, with the kernel's words: `auto` asks no more for packet mode.

@@ -85,6 +85,14 @@ void Children::claim_after_packet_mode(Child& child) {
   if (old != children_.end() && in_packet_mode(old->second.out)) claim_policies(child);
 }
 
+void Children::weigh_anchor(Child& child) {
+  if (!child.anchored) return;
+  child.anchored = false;
+  auto id = sa_id(child, Direction::in);
+  id.spi = anchored_spi(id.spi);
+  ask(child, Role::del_anchor, xfrm::DelSa{id});
+}
+
 // Worth a reason where the device has packet mode; that it has none is no news.
 void Children::packet_refused(Child& child, const Verdict& in, const Verdict& out) {
   if (child.context.packet != PacketMode::takes) return;
@@ -123,6 +131,17 @@ void fit_packet_mode(xfrm::SaSpec& spec) {
   }
   raise_soft_below_hard(limits.soft_packets, limits.hard_packets);
   raise_soft_below_hard(limits.soft_bytes, limits.hard_bytes);
+}
+
+base::Spi anchored_spi(base::Spi anchor) { return {anchor.value ^ 0x80000000U}; }
+
+// Inbound, so that no template finds it; with the inbound key, so that none but the peer could make a packet for it.
+xfrm::SaSpec anchor_of(const Child& child) {
+  xfrm::SaSpec out = sa_spec(child, Direction::in, {});
+  out.spi = anchored_spi(out.spi);
+  out.acquire = 0;
+  out.limits = {};
+  return out;
 }
 
 void offload_policies(const Child& child, std::vector<xfrm::PolicySpec>& policies) {

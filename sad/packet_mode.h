@@ -17,6 +17,14 @@ std::string packet_obstacle(const Child& child);
 // they are used up; and drivers take hard limits only above soft ones.
 void fit_packet_mode(xfrm::SaSpec& spec);
 
+// A software SA that nobody uses, with the child's reqid and ends, there before its SAs in packet mode. The kernel
+// (6.12, net/xfrm/xfrm_state.c: XFRM_STATE_INSERT) puts an SA in front of packet-mode ones that are alone in their
+// place of its table, and a device's policy then finds none of them: any SA of another kind, a rekey's for one, would
+// end all traffic.
+xfrm::SaSpec anchor_of(const Child& child);
+// Of the SA that an anchor stands for, by the anchor's.
+base::Spi anchored_spi(base::Spi anchor);
+
 // Of a child's policies, those of the directions whose SA is in packet mode: to the device, with a block beneath each
 // and IKE's ports free.
 void offload_policies(const Child& child, std::vector<xfrm::PolicySpec>& policies);

@@ -94,6 +94,9 @@ struct Wanted {
   base::TrafficSelector local, remote;  // the packet
   // Its policies are there and its outbound SA should be: if the kernel does not have it, somebody took it away.
   std::optional<std::pair<base::ChildId, xfrm::SaId>> live;
+  // The policy is a device's: if the SA is there all the same, the kernel hides it behind another (sad/packet_mode.h),
+  // and a new one comes before that.
+  bool hidden = false;
 };
 
 // Which child that is, and where its packets go.

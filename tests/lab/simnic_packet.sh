@@ -108,6 +108,7 @@ part_moves() {
   packet_modes "crypto packet"
   packet_neighbours
   packet_moves
+  packet_moves anchor
   xfrm_flush one two
   packet_modes crypto
 }

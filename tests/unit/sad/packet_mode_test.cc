@@ -78,6 +78,37 @@ TEST_F(PacketModeTest, BothDirectionsAndTheirPoliciesGoToTheDevice) {
   EXPECT_EQ(met()->action, xfrm::PolicyAction::block);
 }
 
+TEST_F(PacketModeTest, AnAnchorStandsFromBeforeItsSasUntilAfterThem) {
+  std::vector<xfrm::SaSpec> added;
+  world.kernel.fault = [&](const xfrm::Request& request) -> std::optional<base::Error> {
+    if (const auto* add = std::get_if<xfrm::AddSa>(&request)) added.push_back(add->spec.clone());
+    return std::nullopt;
+  };
+  world.install(child(1, Wanted::automatic), context());
+  ASSERT_FALSE(added.empty());
+  const auto anchor = added.front().id();
+  EXPECT_FALSE(added.front().offload) << "in software, so that those to come do not hide what the device holds";
+  EXPECT_EQ(added.front().reqid, met()->esp->reqid);
+  EXPECT_NE(world.kernel.find(anchor), nullptr);
+  world.kernel.flap(kNic);
+  EXPECT_NE(world.kernel.find(anchor), nullptr);
+  world.remove({1});
+  EXPECT_EQ(world.kernel.sa_count(), 0U);
+}
+
+TEST_F(PacketModeTest, AFormerSelfsAnchorIsRemoved) {
+  world.install(child(1, Wanted::automatic), context());
+  EXPECT_EQ(world.kernel.sa_count(), 3U);
+  world.reborn();
+  EXPECT_EQ(world.kernel.sa_count(), 0U);
+}
+
+TEST_F(PacketModeTest, NoAnchorWithoutPacketMode) {
+  nic().packet = false;
+  world.install(child(1, Wanted::automatic), context());
+  EXPECT_EQ(world.kernel.sa_count(), 2U);
+}
+
 TEST_F(PacketModeTest, TheBlockBeneathComesFirstAndGoesLast) {
   auto plan = plan_for("net");
   plan.when_down = WhenDown::pass;
