@@ -93,6 +93,12 @@ void DeviceSide::say_features(const std::map<std::string, sad::DeviceFacts>& bef
   }
 }
 
+sad::PacketMode DeviceSide::packet_mode(const std::string& device) const {
+  if (!means_.real_kernel) return sad::PacketMode::refuses;
+  const auto* record = table_.find(device);
+  return record == nullptr ? sad::PacketMode::unknown : sad::packet_mode(*record);
+}
+
 void DeviceSide::learn(const sad::DeviceVerdict& verdict, std::int64_t wall_clock) {
   if (!means_.real_kernel) return;
   if (verdict.answer.code == ENOSPC) {

@@ -40,6 +40,8 @@ class DeviceSide {
   void look_soon() { look_again_ = {}; }
   // A child is being established, rekeyed or healed: probes wait.
   void disturbed(base::Instant now) { probe_.disturbed(now); }
+  // `refuses` where there is no device to ask (--kernel null).
+  [[nodiscard]] sad::PacketMode packet_mode(const std::string& device) const;
   void learn(const sad::DeviceVerdict& verdict, std::int64_t wall_clock);
 
   [[nodiscard]] base::Instant due() const;

@@ -54,7 +54,8 @@ class KernelSide {
   std::optional<sad::Wanted> acquired(const xfrm::Notification& event);
   // Children that are up and have SAs that the kernel does not hold any more: all such, or the owner of this one.
   std::vector<LostChild> lost();
-  std::optional<LostChild> lost(const xfrm::SaId& id);
+  // `hidden`: also if the kernel has it, but does not find it (sad::Wanted).
+  std::optional<LostChild> lost(const xfrm::SaId& id, bool hidden = false);
   // Puts back what somebody else deleted; nullopt: whatever it is.
   void policies_deleted(base::Instant now, const std::optional<xfrm::PolicyId>& id);
   // The same where nobody told which: those that the kernel does not have.
@@ -71,6 +72,8 @@ class KernelSide {
 
   // What a device made of a child's SA; called while the outputs of sad/ are carried out.
   void on_verdict(std::function<void(const sad::DeviceVerdict&)> told) { verdict_ = std::move(told); }
+  // What is known of a device's packet mode; none is tried without.
+  void on_packet_mode(std::function<sad::PacketMode(const std::string& device)> ask) { packet_mode_ = std::move(ask); }
   // SAs of ours in hardware, by device.
   [[nodiscard]] std::map<std::string, sad::Held> held() const { return sad_.held(); }
 
@@ -100,6 +103,7 @@ class KernelSide {
   xfrm::RouteTable routes_;
   std::function<void(ike::ChildAnswer)> answer_;
   std::function<void(const sad::DeviceVerdict&)> verdict_;
+  std::function<sad::PacketMode(const std::string&)> packet_mode_;
   sad::Sad sad_;
   sad::Slots slots_;
 };

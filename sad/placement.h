@@ -11,6 +11,9 @@
 
 namespace espgate::sad {
 
+// What is known of a device's packet mode when hw_offload = auto: `refuses` is not tried again, `takes` is missed.
+enum class PacketMode : std::uint8_t { refuses, unknown, takes };
+
 struct Placement {
   bool hardware = true;  // to be tried
   // Why not: for the ledger, the log and JSON.
