@@ -46,6 +46,9 @@ Daemon::Daemon(Options options, Parts parts)
                      },
                      [this](const LostChild& lost, const std::string& why) { heal(lost, why); },
                      [this](const std::string& device) { return uses(device); }, [this] { attach(); },
+                     [this](std::uint32_t ifindex, const std::string& name) {
+                       kernel_.renamed(gateway::now(), ifindex, name);
+                     },
                      [this] {
                        attach();
                        post(ike::PathUp{});

@@ -63,6 +63,7 @@ class DeviceSide {
   void save();
   void say_notices();
   void compare_members();
+  void say_features(const std::map<std::string, sad::DeviceFacts>& before) const;
   [[nodiscard]] std::string disagreement(const std::vector<std::string>& members) const;
 
   Means means_;

@@ -264,6 +264,10 @@ void KernelSide::policies_deleted(base::Instant now, const std::optional<xfrm::P
   carry_out(now, sad_.on_policies_deleted(now, id));
 }
 
+void KernelSide::renamed(base::Instant now, std::uint32_t ifindex, const std::string& device) {
+  carry_out(now, sad_.on_renamed(now, ifindex, device));
+}
+
 void KernelSide::trap(base::Instant now, const std::string& conn, const std::string& child, bool on) {
   carry_out(now, sad_.on_trap(now, conn, child, on));
 }

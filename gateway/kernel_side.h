@@ -62,6 +62,7 @@ class KernelSide {
   void check_policies(base::Instant now);
   // By which children that are up were installed.
   [[nodiscard]] std::set<std::string> devices() const;
+  void renamed(base::Instant now, std::uint32_t ifindex, const std::string& device);
   void trap(base::Instant now, const std::string& conn, const std::string& child, bool on);
   // A clean stop: everything of ours leaves the kernel, and bpffs.
   void stop(base::Instant now);

@@ -85,6 +85,18 @@ void Children::stop() {
   for (const auto id : ids) remove(id);
 }
 
+void Children::rename(std::uint32_t ifindex, const std::string& device) {
+  for (auto& [id, child] : children_) {
+    if (child.context.ifindex != ifindex || child.context.device == device) continue;
+    child.context.device = device;
+    for (Half* half : {&child.in, &child.out}) {
+      if (!half->recorded || half->record.device.empty() || !half->assigned) continue;
+      half->record.device = device;
+      work_.emit(UpdateSlot{half->slot, half->record});
+    }
+  }
+}
+
 void Children::ask(Child& child, Role role, xfrm::Request request) {
   ++child.awaited;
   work_.ask(std::move(request), ForChild{child.spec.id, role});

@@ -28,6 +28,7 @@ class Children {
   void retire(const ike::RetireSa& order);
   void remove(base::ChildId id);
   void stop();
+  void rename(std::uint32_t ifindex, const std::string& device);
   void arrived(const ForChild& what, xfrm::Result result);
   void policy_arrived(base::ChildId id, const xfrm::Result& result);
 

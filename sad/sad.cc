@@ -267,6 +267,11 @@ Outputs Sad::on_policies_deleted(base::Instant, const std::optional<xfrm::Policy
   return impl_->work_.take();
 }
 
+Outputs Sad::on_renamed(base::Instant, std::uint32_t ifindex, const std::string& name) {
+  impl_->children_.rename(ifindex, name);
+  return impl_->work_.take();
+}
+
 Outputs Sad::stop(base::Instant) {
   impl_->stop();
   return impl_->work_.take();

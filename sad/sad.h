@@ -144,6 +144,9 @@ class Sad {
   // which a notice says.
   Outputs on_policies_deleted(base::Instant now, const std::optional<xfrm::PolicyId>& id);
 
+  // A device has another name now.
+  Outputs on_renamed(base::Instant now, std::uint32_t ifindex, const std::string& name);
+
   // Removes all that is ours, and only that; done when idle() after the results.
   Outputs stop(base::Instant now);
 
