@@ -311,9 +311,27 @@ std::vector<sad::SlotMove> KernelSide::moves(base::Instant now) {
     for (const auto& [slot, child] : sad_.slots()) {
       if (const auto row = reader->sa(slot)) octets[child] += row->counts.hw_bytes + row->counts.sw_bytes;
     }
+    // BPF does not see packets of SAs in packet mode: the driver counts those.
+    for (const auto& [slot, sa] : sad_.sas()) {
+      if (const auto told = driver_counts(sa)) octets[sa.child] += told->hw_bytes;
+    }
     for (const auto& [child, sum] : octets) slots_.count(child, sum);
   }
   return slots_.round(now);
+}
+
+std::optional<control::DirectionCounters> KernelSide::driver_counts(const maps::SaRecord& sa) const {
+  if (sa.actual != base::OffloadActual::packet) return std::nullopt;
+  std::vector<xfrm::Request> get;
+  get.emplace_back(xfrm::GetSa{{sa.dst, sa.spi}});
+  const auto answers = kernel_->execute(get);
+  const auto* state = answers.front() ? std::get_if<xfrm::SaState>(&*answers.front()) : nullptr;
+  if (state == nullptr) return std::nullopt;
+  control::DirectionCounters out;
+  out.hw_packets = state->packets;
+  out.hw_bytes = state->bytes;
+  out.exact = false;
+  return out;
 }
 
 std::optional<control::ChildCounters> KernelSide::counters(base::ChildId child) const {
@@ -326,7 +344,8 @@ std::optional<control::ChildCounters> KernelSide::counters(base::ChildId child) 
     if (!row) continue;
     if (!out) out.emplace();
     out->reqid = sa.reqid;
-    (sa.direction == base::Direction::in ? out->in : out->out) = direction(*row);
+    const auto told = driver_counts(sa);
+    (sa.direction == base::Direction::in ? out->in : out->out) = told ? *told : direction(*row);
   }
   return out;
 }

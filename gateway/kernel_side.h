@@ -94,6 +94,8 @@ class KernelSide {
  private:
   void carry_out(base::Instant now, sad::Outputs outputs);
   [[nodiscard]] bool gone(const xfrm::SaId& id);
+  // Of an SA in packet mode, which the driver counts, by way of GETSA; nullopt: of any other.
+  [[nodiscard]] std::optional<control::DirectionCounters> driver_counts(const maps::SaRecord& sa) const;
   std::optional<LostChild> lost_child(base::ChildId id);
   sad::InstallContext context_for(base::Instant now, const ike::ChildSpec& child);
   void take(sad::Output&& output);

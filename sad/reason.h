@@ -15,7 +15,7 @@ enum class Reason : std::uint8_t {
   offload_refused = 3,    // the driver refused this SA
   device_full = 4,        // the device has no room for one more SA
   other_direction = 5,    // this direction could be offloaded, the other one not; both run in software
-  unsupported_mode = 6,   // this kind of offload is not built yet
+  unsupported_mode = 6,   // no device carries this child in this mode
   unsupported_suite = 7,  // the kernel lacks an algorithm of the suite
   no_esp = 8,             // the kernel has no ESP
   no_permission = 9,      // CAP_NET_ADMIN is missing

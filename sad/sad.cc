@@ -80,12 +80,12 @@ void Sad::Impl::restore_sas(const Leftover& leftover) {
     }
   }
   // Anchors of children in packet mode are named by what they stand for.
-  for (const auto& [id, reqid] : reqids) {
-    const auto stands_for = [&, id = id, reqid = reqid](const auto& entry) {
-      return entry.second.reqid == reqid && entry.second.dst == id.destination &&
-             entry.second.spi == anchored_spi(id.spi);
+  for (const auto& other : reqids) {
+    const auto stands_for = [&](const auto& entry) {
+      return entry.second.reqid == other.second && entry.second.dst == other.first.destination &&
+             entry.second.spi == anchored_spi(other.first.spi);
     };
-    if (std::ranges::any_of(leftover.sas, stands_for)) work_.ask(xfrm::DelSa{id}, ForLeftover{});
+    if (std::ranges::any_of(leftover.sas, stands_for)) work_.ask(xfrm::DelSa{other.first}, ForLeftover{});
   }
   // What a trial left when we died between its add and its delete is in no ledger by its reqid.
   for (const auto& [id, reqid] : reqids) {
