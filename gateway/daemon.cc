@@ -32,6 +32,7 @@ Daemon::Daemon(Options options, Parts parts)
       events_(std::move(parts.events)),
       links_(std::move(parts.links)),
       device_timer_(io_),
+      steer_timer_(io_),
       kernel_(std::move(parts.kernel), std::move(*parts.loader), std::move(*parts.routes),
               [this](ike::ChildAnswer answer) {
                 // If the queue is full the engine's own patience with the kernel ends the exchange.
@@ -88,6 +89,7 @@ int Daemon::run() {
 void Daemon::apply() {
   const auto now = gateway::now();
   attach();
+  kernel_.steer(config_.gateway.steer);
   kernel_.plan(now, config_.plan);  // the floor stands before the engine may send anything
   order_suites();
   if (!engine_->post(ike::Command(ike::Load{config_.ike}))) log_error("engine queue full: configuration not taken");
@@ -95,6 +97,7 @@ void Daemon::apply() {
   settle_traps();
   arm_timer();
   arm_devices();
+  arm_steering();
 }
 
 void Daemon::take_engine_output() {
@@ -340,6 +343,7 @@ void Daemon::shut_down() {
   healing_.stop();
   timer_.cancel();
   device_timer_.cancel();
+  steer_timer_.cancel();
   if (config_.gateway.on_stop == control::OnStop::keep) {
     log_info("stopping; SAs and policies stay in the kernel (on_stop = keep)");
     io_.stop();

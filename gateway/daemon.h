@@ -101,6 +101,8 @@ class Daemon final : public control::Daemon {
   bool order_suites();  // true: config_ has another order now
   void arm_devices();
   void on_devices();
+  void arm_steering();
+  void move_children();
   void wait_for_signal();
   void on_signal(int signal);
   void shut_down();
@@ -117,6 +119,7 @@ class Daemon final : public control::Daemon {
   std::optional<xfrm::LinkSocket> links_;  // until healing_ takes it
   std::optional<asio::posix::stream_descriptor> events_ready_;
   asio::steady_timer device_timer_;
+  asio::steady_timer steer_timer_;
   KernelSide kernel_;
   DeviceSide devices_;
   Healing healing_;

@@ -89,6 +89,7 @@ control::DaemonStats Daemon::stats() const {
   out.ike_sas = ike_up_;
   out.half_open = half_open_;
   out.rejected = rejected_;
+  for (const auto& [device, slots] : kernel_.slots()) out.moves[device] = {slots.promoted, slots.demoted};
   return out;
 }
 

@@ -11,8 +11,9 @@
 namespace espgate::gateway {
 
 namespace {
+constexpr std::size_t kLine = 1024;
 constexpr std::size_t kMostLines = 20;  // of children that are offered in another order
-}
+}  // namespace
 
 DeviceSide::Means Daemon::device_means() {
   DeviceSide::Means out;
@@ -51,6 +52,37 @@ void Daemon::arm_devices() {
   });
 }
 
+void Daemon::arm_steering() {
+  if (stopping_) return;
+  const auto soonest = gateway::now() + config_.gateway.steer.interval;
+  const auto due = std::max(kernel_.steer_due().value_or(soonest), gateway::now());
+  steer_timer_.expires_at(std::chrono::time_point_cast<std::chrono::steady_clock::duration>(std::min(due, soonest)));
+  steer_timer_.async_wait([this](std::error_code error) {
+    if (error) return;
+    move_children();
+    arm_steering();
+  });
+}
+
+// Who has to be rekeyed to be heard at all is not moved about meanwhile.
+void Daemon::move_children() {
+  if (connections_.healing()) return;
+  for (const auto& move : kernel_.moves(gateway::now())) {
+    log_info(printable(move.text, kLine));
+    const auto id = pending_.next_id();
+    const auto done = [this, move](const control::Outcome& outcome) {
+      if (!outcome.failure && outcome.matched != 0) return;
+      kernel_.move_failed(move.child);
+      log_warn(printable(fmt::format("{}/{}: stays where it is: {}", move.conn, move.name,
+                                     outcome.failure ? outcome.failure->text : "it is being rekeyed or closed"),
+                         kLine));
+    };
+    pending_.add(id, move.conn, nullptr, done, std::nullopt);
+    devices_.disturbed(gateway::now());
+    post(ike::Rekey{id, move.conn, {}, {}, move.child});
+  }
+}
+
 std::optional<ike::Failure> Daemon::refused_beforehand(const ike::ConnConfig& conn, const Key& key,
                                                        const Endpoints& ends) {
   const auto child = std::ranges::find(conn.children, key.second, &ike::ChildConfig::name);
@@ -75,7 +107,14 @@ std::optional<ike::Failure> Daemon::refused_beforehand(const ike::ConnConfig& co
   return ike::Failure{ike::Reason::install_refused, "offload", std::move(offer.refusal) + "; nothing was sent", ""};
 }
 
-std::vector<control::DeviceReport> Daemon::devices() const { return devices_.reports(config_.gateway.esp_floor); }
+std::vector<control::DeviceReport> Daemon::devices() const {
+  auto out = devices_.reports(config_.gateway.esp_floor);
+  const auto slots = kernel_.slots();
+  for (auto& report : out) {
+    if (const auto at = slots.find(report.facts.name); at != slots.end()) report.slots = at->second;
+  }
+  return out;
+}
 
 std::expected<std::size_t, std::string> Daemon::forgive(const std::string& device, const std::string& suite) {
   auto gone = devices_.forgive(gateway::now(), device, suite);

@@ -112,6 +112,10 @@ void KernelSide::take(sad::Output&& output) {
           say(value);
         } else if constexpr (std::is_same_v<T, sad::DeviceVerdict>) {
           if (verdict_) verdict_(value);
+        } else if constexpr (std::is_same_v<T, sad::Carried>) {
+          slots_.carried(value);
+        } else if constexpr (std::is_same_v<T, sad::Gone>) {
+          slots_.gone(value);
         } else if constexpr (!std::is_same_v<T, sad::Op>) {
           if (auto written = write(loader_, value); !written) log_error("ledger: " + written.error().text());
         }
@@ -141,6 +145,7 @@ sad::InstallContext KernelSide::context_for(base::Instant now, const ike::ChildS
   } else {
     log_warn(child.conn + "/" + child.child + ": " + route.error().text());
   }
+  context.placement = slots_.place(child, context.device);
   return context;
 }
 
@@ -292,6 +297,18 @@ void KernelSide::attach(const std::set<std::string>& devices) {
     }
     for (const auto& missing : attached->missing) log_warn(device + ": " + missing);
   }
+}
+
+// Without accounting nobody carries anything, as far as anybody knows: free slots are given away, and none is swapped.
+std::vector<sad::SlotMove> KernelSide::moves(base::Instant now) {
+  if (const auto* reader = loader_.reader()) {
+    std::map<base::ChildId, std::uint64_t> octets;
+    for (const auto& [slot, child] : sad_.slots()) {
+      if (const auto row = reader->sa(slot)) octets[child] += row->counts.hw_bytes + row->counts.sw_bytes;
+    }
+    for (const auto& [child, sum] : octets) slots_.count(child, sum);
+  }
+  return slots_.round(now);
 }
 
 std::optional<control::ChildCounters> KernelSide::counters(base::ChildId child) const {

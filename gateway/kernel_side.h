@@ -15,6 +15,7 @@
 #include "ike/api.h"
 #include "loader/loader.h"
 #include "sad/sad.h"
+#include "sad/slots.h"
 #include "xfrm/api.h"
 #include "xfrm/events.h"
 #include "xfrm/route.h"
@@ -71,6 +72,15 @@ class KernelSide {
   void on_verdict(std::function<void(const sad::DeviceVerdict&)> told) { verdict_ = std::move(told); }
   // SAs of ours in hardware, by device.
   [[nodiscard]] std::map<std::string, sad::Held> held() const { return sad_.held(); }
+
+  // Which children hold the slots of devices: another configuration; when to decide; the rekeys that follow, and that
+  // one of them came to nothing.
+  void steer(const steer::Config& config) { slots_.configure(config); }
+  [[nodiscard]] std::optional<base::Instant> steer_due() const { return slots_.due(); }
+  std::vector<sad::SlotMove> moves(base::Instant now);
+  void move_failed(base::ChildId child) { slots_.failed(child); }
+  [[nodiscard]] std::map<std::string, sad::SlotView> slots() const { return slots_.view(); }
+
   // Adds a throw-away SA to the device, and deletes it at once.
   sad::ProbeAnswer try_row(std::uint32_t ifindex, const sad::ProbeRow& row);
 
@@ -90,6 +100,7 @@ class KernelSide {
   std::function<void(ike::ChildAnswer)> answer_;
   std::function<void(const sad::DeviceVerdict&)> verdict_;
   sad::Sad sad_;
+  sad::Slots slots_;
 };
 
 }  // namespace espgate::gateway

@@ -304,6 +304,16 @@ void Children::after_undo(Child& child) {
   children_.erase(child.spec.id);
 }
 
+std::vector<std::pair<std::uint32_t, base::ChildId>> Children::slots() const {
+  std::vector<std::pair<std::uint32_t, base::ChildId>> out;
+  for (const auto& [id, child] : children_) {
+    for (const Half* half : {&child.in, &child.out}) {
+      if (half->assigned) out.emplace_back(half->slot, id);
+    }
+  }
+  return out;
+}
+
 std::map<std::string, Held> Children::held() const {
   std::map<std::string, Held> out;
   for (const auto& [id, child] : children_) {

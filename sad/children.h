@@ -51,6 +51,7 @@ class Children {
   [[nodiscard]] std::size_t size() const { return children_.size(); }
   [[nodiscard]] std::map<std::uint32_t, maps::SaRecord> records() const;
   [[nodiscard]] std::map<std::string, Held> held() const;
+  [[nodiscard]] std::vector<std::pair<std::uint32_t, base::ChildId>> slots() const;
 
  private:
   using Verdicts = std::pair<Verdict, Verdict>;  // in, out

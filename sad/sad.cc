@@ -273,6 +273,7 @@ std::optional<Standing> Sad::standing(base::ChildId id) const {
 }
 std::vector<std::pair<base::ChildId, xfrm::SaId>> Sad::waiting() const { return impl_->children_.waiting(); }
 std::size_t Sad::child_count() const { return impl_->children_.size(); }
+std::vector<std::pair<std::uint32_t, base::ChildId>> Sad::slots() const { return impl_->children_.slots(); }
 std::map<std::string, Held> Sad::held() const { return impl_->children_.held(); }
 
 std::map<std::uint32_t, maps::SaRecord> Sad::sas() const { return impl_->children_.records(); }

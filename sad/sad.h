@@ -156,6 +156,8 @@ class Sad {
   [[nodiscard]] std::vector<std::pair<base::ChildId, xfrm::SaId>> waiting() const;
   // SAs of ours in hardware, by device.
   [[nodiscard]] std::map<std::string, Held> held() const;
+  // The ledger's slots that are in use, and whose.
+  [[nodiscard]] std::vector<std::pair<std::uint32_t, base::ChildId>> slots() const;
   // What the ledger holds: SAs by slot, policies by index.
   [[nodiscard]] std::map<std::uint32_t, maps::SaRecord> sas() const;
   [[nodiscard]] std::map<std::uint32_t, maps::PolicyRecord> policies() const;

@@ -8,7 +8,6 @@ namespace {
 using enum KeyType;
 using enum KeyStatus;
 
-constexpr auto no_steering = "slot steering is not supported yet";
 constexpr auto no_routes = "espgate installs no routes yet";
 constexpr auto no_shield = "the shield only classifies and counts yet";
 
@@ -35,10 +34,13 @@ constexpr Key table[] = {
     {"gateway.install_routes", boolean, "yes", "install routes for remote selectors, with a source address from the local ones", ignored, no_routes},
     {"gateway.routing_table", integer, "220", "the table they go to", ignored, no_routes},
     {"gateway.routing_table_prio", integer, "220", "priority of the rule that looks there", ignored, no_routes},
-    {"gateway.steer", section, "", "which SAs get the NIC's slots", ignored, no_steering},
-    {"gateway.steer.slots", integer, "", "slots to use; default: what the device is known to hold"},
-    {"gateway.steer.reserve", integer, "", "slots to keep free for rekeys"},
-    {"gateway.steer.interval", duration, "", "time between decisions", honoured, "", "", "s"},
+    {"gateway.steer", section, "", "which children are in hardware when a device has less room than there are"},
+    {"gateway.steer.slots", text, "learned", "slots a direction to use of each device; learned: what it is seen to have room for"},
+    {"gateway.steer.reserve", integer, "0", "slots to keep free for rekeys, if more than the 2, and 1 %, that always are"},
+    {"gateway.steer.interval", duration, "10s", "time between decisions, at least a second", honoured, "", "", "s"},
+    {"gateway.steer.factor", number, "1.25", "a child gets another's slot if it carries so many times as much"},
+    {"gateway.steer.cooldown", integer, "20", "intervals in which a child that was moved stays where it is"},
+    {"gateway.steer.budget", number, "1", "moves in an interval at most, but always one", honoured, "", "", "% of the slots"},
     {"gateway.shield", section, "", "the XDP program in front of everything", ignored, no_shield},
     {"gateway.shield.mode", choice, "generic", "how XDP is attached", honoured, "", "off generic native"},
 };

@@ -15,6 +15,7 @@
 #include "control/config/tree.h"
 #include "ike/config.h"
 #include "sad/plan.h"
+#include "steer/steer.h"
 
 namespace espgate::control {
 
@@ -33,6 +34,7 @@ struct GatewayOptions {
   bool install_routes = true;
   std::uint32_t routing_table = 220;
   std::uint32_t routing_table_priority = 220;
+  steer::Config steer;  // who is in hardware when a device has less room than there are children
 };
 
 // Where a connection and its children were written; also those of which ike::Config knows nothing, as they only pass or

@@ -92,6 +92,26 @@ void read_retransmission(SectionReader& from, ike::Retransmission& into) {
   into.limit = from_seconds(from.number("retransmit_limit", 0, 0, hour));
 }
 
+steer::Config read_steering(const Section& section, Report& report) {
+  constexpr std::uint32_t most = 1U << 24;
+  steer::Config out;
+  SectionReader from(section, report);
+  if (const auto* slots = from.get("slots"); slots && slots->text != "learned") {
+    const auto number = read_integer(slots->text);
+    if (!number || *number > most) {
+      report.error(slots->value_at, fmt::format("slots = {} is neither learned nor a number of slots, expected 0 to {}",
+                                                slots->text, most));
+    }
+    out.slots = static_cast<std::uint32_t>(number.value_or(0));
+  }
+  out.reserve = from.integer("reserve", out.reserve, 0, most);
+  out.interval = std::max<base::Duration>(from.duration("interval", std::chrono::seconds(10)), std::chrono::seconds(1));
+  out.factor = from.number("factor", out.factor, 1, 100);
+  out.cooldown = from.integer("cooldown", out.cooldown, 0, 10'000);
+  out.budget_share = from.number("budget", out.budget_share * 100, 0, 100) / 100;
+  return out;
+}
+
 void build_secret(const Section& section, ike::Config& ike, Report& report) {
   ike::SharedSecret out;
   out.name = section.name;
@@ -138,6 +158,7 @@ void build_gateway(const Section* section, Configuration& config, ike::Config& i
   ike.keep_alive = from.duration("keep_alive", std::chrono::seconds(20));
   ike.install_timeout = from.duration("install_timeout", std::chrono::seconds(2));
   read_retransmission(from, ike.retransmission);
+  if (const auto* steering = section->section("steer")) out.steer = read_steering(*steering, report);
 }
 
 void build_secrets(const Section* section, ike::Config& ike, Report& report) {

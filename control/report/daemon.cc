@@ -156,6 +156,16 @@ std::map<std::string, std::uint64_t> rejected_of(const Message& stats) {
   return out;
 }
 
+std::map<std::string, DaemonView::Moves> moves_of(const Message& stats) {
+  std::map<std::string, DaemonView::Moves> out;
+  if (const Message* moves = stats.find("moves")) {
+    each_section(*moves, [&](const std::string& device, const Message& one) {
+      out[device] = {count(one, "promote"), count(one, "demote")};
+    });
+  }
+  return out;
+}
+
 std::vector<ConnRow> conn_rows(const Message& espgate_conns) {
   std::vector<ConnRow> rows;
   const Message* conns = espgate_conns.find("conns");
@@ -221,8 +231,8 @@ std::expected<DaemonView, vici::ClientError> ask_daemon(const std::string& uri) 
   if (!conns) return std::unexpected(conns.error());
   const auto stats = client->request("stats", {});
   if (!stats) return std::unexpected(stats.error());
-  return DaemonView{version->text("version"), std::move(*children), std::move(*ikes), std::move(*conns),
-                    rejected_of(*stats)};
+  return DaemonView{version->text("version"), std::move(*children), std::move(*ikes),
+                    std::move(*conns),        rejected_of(*stats),  moves_of(*stats)};
 }
 
 }  // namespace espgate::control::report

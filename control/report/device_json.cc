@@ -13,6 +13,15 @@ Json slots_json(const DeviceRow& row) {
                 {"out", known == nullptr ? Json(nullptr) : json_or_null(known->slots_out)}}}};
 }
 
+Json steering_json(const std::optional<sad::SlotView>& steering) {
+  if (!steering) return nullptr;
+  return Json{{"slots", json_or_null(steering->known)},
+              {"reserve", steering->reserve},
+              {"children", {{"hardware", steering->hardware}, {"software", steering->software}}},
+              {"budget", steering->budget},
+              {"moves", {{"promote", json_number(steering->promoted)}, {"demote", json_number(steering->demoted)}}}};
+}
+
 Json answer_json(const sad::DeviceEntry& entry) {
   const auto& row = entry.row;
   base::EspSuite suite = row.suite;
@@ -46,6 +55,7 @@ void put_known(Json& into, const std::optional<DeviceKnown>& known) {
   const bool told = known && !known->state.empty();
   into["probe"] = told ? Json{{"state", known->state}, {"text", known->state_text}} : Json(nullptr);
   into["takes"] = std::move(answers);
+  into["steering"] = known ? steering_json(known->steering) : Json(nullptr);
   into["esp_floor"] = known ? Json(known->floor) : Json(nullptr);
   into["offers"] = std::move(offers);
   into["carries"] = known ? Json(known->carries) : Json::array();

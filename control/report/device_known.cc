@@ -58,6 +58,19 @@ sad::DeviceEntry entry_of(const Message& message) {
   return out;
 }
 
+sad::SlotView steering_of(const Message& message) {
+  sad::SlotView out;
+  const auto small = [&](std::string_view key) { return number<std::uint32_t>(message, key).value_or(0); };
+  out.known = number<std::uint32_t>(message, "slots");
+  out.reserve = small("reserve");
+  out.hardware = small("hardware");
+  out.software = small("software");
+  out.budget = small("budget");
+  out.promoted = number<std::uint64_t>(message, "promoted").value_or(0);
+  out.demoted = number<std::uint64_t>(message, "demoted").value_or(0);
+  return out;
+}
+
 DeviceKnown known_of_message(const Message& message) {
   DeviceKnown out;
   auto& record = out.record;
@@ -74,6 +87,7 @@ DeviceKnown known_of_message(const Message& message) {
     record.slots_in = number<std::uint32_t>(*slots, "known-in");
     record.slots_out = number<std::uint32_t>(*slots, "known-out");
   }
+  if (const auto* steering = message.find("steering")) out.steering = steering_of(*steering);
   each_section(message.find("answers"), [&](const Message& each) { record.entries.push_back(entry_of(each)); });
   out.floor = number<std::uint32_t>(message, "esp-floor").value_or(0);
   each_section(message.find("offers"), [&](const Message& each) {

@@ -11,6 +11,7 @@
 
 #include "control/vici/client.h"
 #include "sad/device_table.h"
+#include "sad/slots.h"
 
 namespace espgate::control::report {
 
@@ -27,6 +28,7 @@ struct DeviceKnown {
   std::string disagreement;
   std::uint32_t floor = 0;  // esp_floor that the offers keep
   std::vector<OfferRow> offers;
+  std::optional<sad::SlotView> steering;  // none: the daemon is not there to say, or no child was ever on it
 };
 
 std::expected<std::vector<DeviceKnown>, vici::ClientError> ask_devices(vici::Client& client);

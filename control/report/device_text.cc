@@ -66,6 +66,14 @@ std::string slots_text(const DeviceRow& row, const sad::DeviceRecord& record) {
                      known(record.slots_out));
 }
 
+std::string steering_text(const sad::SlotView& steering) {
+  const std::string room = steering.known ? fmt::format("{} slots a direction, {} of them kept free for rekeys",
+                                                        *steering.known, steering.reserve)
+                                          : std::string("no limit is known");
+  return fmt::format("steering: {}; children in hardware {}, in software {}; moved to hardware {}, to software {}\n",
+                     room, steering.hardware, steering.software, steering.promoted, steering.demoted);
+}
+
 std::string offers_text(const DeviceKnown& known, bool color) {
   std::string out = fmt::format("esp_proposals = default offers here, nothing below {} bits:\n", known.floor);
   TextTable table({{"", Align::right}, {"SUITE"}, {"RUNS IN"}, {"BECAUSE"}});
@@ -88,6 +96,7 @@ std::string block(const DeviceRow& row, bool color, std::int64_t now) {
   if (!known.carries.empty()) out += fmt::format("carries {}\n", printable(joined(known.carries)));
   if (!known.disagreement.empty()) out += painted(printable(known.disagreement), Paint::warn, color) + "\n";
   out += slots_text(row, known.record);
+  if (known.steering) out += steering_text(*known.steering);
   return out + answers_text(known.record, color, now) + offers_text(known, color);
 }
 

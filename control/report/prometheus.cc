@@ -152,6 +152,13 @@ void add_ikes(const Report& report, std::vector<MetricFamily>& out) {
     add(rejected, {{"reason", reason}}, static_cast<double>(count));
   }
   out.push_back(std::move(rejected));
+  MetricFamily moves = family("espgate_steer_moves_total",
+                              "Children moved to hardware (promote) and to software (demote)", MetricType::Counter);
+  for (const auto& [device, count] : report.daemon->moves) {
+    add(moves, {{"dev", device}, {"move", "promote"}}, static_cast<double>(count.promoted));
+    add(moves, {{"dev", device}, {"move", "demote"}}, static_cast<double>(count.demoted));
+  }
+  out.push_back(std::move(moves));
 }
 
 }  // namespace

@@ -79,6 +79,10 @@ struct DaemonView {
   std::vector<IkeRow> ikes;
   std::vector<ConnRow> conns;
   std::map<std::string, std::uint64_t> rejected;  // by reason: datagrams and requests that came to nothing
+  struct Moves {
+    std::uint64_t promoted = 0, demoted = 0;
+  };
+  std::map<std::string, Moves> moves;  // by device: children moved to hardware, to software
 };
 
 struct Report {

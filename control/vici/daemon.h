@@ -80,6 +80,10 @@ struct DaemonStats {
   std::uint64_t queued = 0;     // datagrams waiting for an engine
   std::uint64_t ike_sas = 0, half_open = 0;
   std::map<ike::Reason, std::uint64_t> rejected;  // since the start: datagrams and requests that got nowhere
+  struct Moves {
+    std::uint64_t promoted = 0, demoted = 0;
+  };
+  std::map<std::string, Moves> moves;  // by device, since the start: children moved to hardware, and to software
 };
 
 class Daemon {

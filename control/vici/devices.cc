@@ -33,6 +33,12 @@ void put_slots(Message& out, const DeviceReport& report) {
   if (report.record.slots_out) out.number("known-out", *report.record.slots_out);
 }
 
+void put_steering(Message& out, const sad::SlotView& slots) {
+  if (slots.known) out.number("slots", *slots.known);
+  out.number("reserve", slots.reserve).number("hardware", slots.hardware).number("software", slots.software);
+  out.number("budget", slots.budget).number("promoted", slots.promoted).number("demoted", slots.demoted);
+}
+
 // A device may have more to say than fits one packet; its answers are cut then, and the last ones are those of
 // installs.
 constexpr std::size_t kMostAnswers = 512;
@@ -57,6 +63,7 @@ Message device_message(const DeviceReport& report) {
   out.list("carries", report.carries);
   if (!report.disagreement.empty()) out.set("disagreement", report.disagreement);
   put_slots(out.open("slots"), report);
+  if (report.slots) put_steering(out.open("steering"), *report.slots);
   auto& answers = out.open("answers");
   for (std::size_t i = 0; i < report.record.entries.size() && i < kMostAnswers; ++i) {
     answers.section(std::to_string(i + 1), answer_message(report.record.entries[i]));

@@ -56,6 +56,10 @@ Message stats_message(const Daemon& daemon) {
   by_priority(out.open("queues"), stats.queued);
   out.number("scheduled", 0);
   out.open("ikesas").number("total", stats.ike_sas).number("half-open", stats.half_open);
+  auto& moves = out.open("moves");  // not strongSwan's
+  for (const auto& [device, count] : stats.moves) {
+    moves.open(device).number("promote", count.promoted).number("demote", count.demoted);
+  }
   auto& rejected = out.open("rejected");  // not strongSwan's
   for (const auto& [reason, count] : stats.rejected) rejected.number(ike::code(reason), count);
   return out.list("plugins", {});

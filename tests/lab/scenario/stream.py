@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Numbered UDP packets between inner addresses, echoed by the far side, a hundred a second each: when answers came, and when not."""
+"""UDP packets between inner addresses, echoed by the far side, a hundred a second each: when answers came, and when not."""
 import select
 import socket
 import threading
@@ -22,7 +22,7 @@ class Stream:
         for name, (source, target) in pairs.items():
             self.sockets[name] = in_namespace(near, lambda source=source, target=target: self._socket(source, target))
             self.echoes.append(in_namespace(far, lambda target=target: self._socket(target)))
-        self.over = threading.Event()
+        self.quiet, self.over = threading.Event(), threading.Event()
         self.threads = [threading.Thread(target=each) for each in (self._send, self._receive, self._echo)]
 
     @staticmethod
@@ -40,6 +40,7 @@ class Stream:
         return self
 
     def __exit__(self, *_):
+        self.quiet.set()
         self.over.set()
         for thread in self.threads:
             thread.join()
@@ -48,7 +49,7 @@ class Stream:
 
     def _send(self):
         due = time.monotonic()
-        while not self.over.is_set():
+        while not self.quiet.is_set():
             for name, each in self.sockets.items():
                 try:
                     each.send(repr(time.monotonic()).encode())
@@ -74,6 +75,14 @@ class Stream:
                     each.sendto(*each.recvfrom(64))
                 except OSError:
                     pass
+
+    def end(self, seconds=5):
+        """Sends no more, and waits for what is under way: {name: (sent, answered)}."""
+        self.quiet.set()
+        end = time.monotonic() + seconds
+        while time.monotonic() < end and any(len(self.answers[name]) < sent for name, sent in self.sent.items()):
+            time.sleep(0.1)
+        return {name: (sent, len(self.answers[name])) for name, sent in self.sent.items()}
 
     def silence(self, name, since):
         """The longest time without an answer from `since` on, in seconds."""

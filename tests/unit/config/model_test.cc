@@ -18,6 +18,12 @@ gateway {
   retransmit_limit = 10
   half_open_timeout = 1m
   install_routes = no
+  steer {
+    slots = 1024
+    reserve = 8
+    interval = 5s
+    budget = 2.5
+  }
 }
 defaults {
   local_addrs = 192.0.2.1
@@ -82,6 +88,12 @@ TEST_F(Model, Gateway) {
   EXPECT_EQ(config().ike->retransmission.tries, 3U);
   EXPECT_EQ(config().ike->retransmission.limit, std::chrono::seconds(10));
   EXPECT_EQ(config().ike->half_open_timeout, std::chrono::minutes(1));
+  const auto& steer = gateway.steer;
+  EXPECT_EQ(steer.slots, 1024U);
+  EXPECT_EQ(steer.reserve, 8U);
+  EXPECT_EQ(steer.interval, std::chrono::seconds(5));
+  EXPECT_DOUBLE_EQ(steer.budget_share, 0.025);
+  EXPECT_EQ(GatewayOptions{}.steer.slots, std::nullopt);
 }
 
 TEST_F(Model, Connection) {
@@ -148,8 +160,8 @@ TEST_F(Model, Secrets) {
 TEST_F(Model, Origins) {
   ASSERT_EQ(config().origins.size(), 2U);
   EXPECT_EQ(config().origins[0].name, "site-a");
-  EXPECT_EQ(config().origins[0].at.text(), "f:20:3");
-  EXPECT_EQ(config().origins[0].children.at("net").text(), "f:28:7");
+  EXPECT_EQ(config().origins[0].at.text(), "f:26:3");
+  EXPECT_EQ(config().origins[0].children.at("net").text(), "f:34:7");
 }
 
 // What vici's load-conn will do: a tree that no file stands behind.

@@ -31,6 +31,7 @@ DaemonView daemon() {
   view.ikes = {sample::ike()};
   view.conns = sample::conns();
   view.rejected = {{"bad-cookie", 5}};
+  view.moves = {{"nic0", {4, 3}}};
   view.conns.push_back({"site-e", "never", "down", "vici", {}, {}, 0});
   return view;
 }
@@ -60,6 +61,8 @@ TEST(Prometheus, TheSeriesThatArePromised) {
            "espgate_ike_sas{state=\"established\"} 1\n",
            "espgate_ike_sas{state=\"connecting\"} 0\n",
            "espgate_ike_rejected_total{reason=\"bad-cookie\"} 5\n",
+           "espgate_steer_moves_total{dev=\"nic0\",move=\"promote\"} 4\n",
+           "espgate_steer_moves_total{dev=\"nic0\",move=\"demote\"} 3\n",
        }) {
     EXPECT_THAT(text, HasSubstr(line));
   }
@@ -107,8 +110,8 @@ TEST(Prometheus, NoLabelIsAnSpiOrAnAddress) {
   Report report = sample::report();
   report.daemon = daemon();
   const std::string text = prometheus_text(report);
-  const std::set<std::string> allowed{"conn",  "child",   "direction", "path",   "dev",    "reason",
-                                      "class", "verdict", "state",     "wanted", "actual", "version"};
+  const std::set<std::string> allowed{"conn",    "child", "direction", "path",   "dev",    "reason", "class",
+                                      "verdict", "move",  "state",     "wanted", "actual", "version"};
   const std::regex label(R"re(([a-z_]+)=")re");
   for (auto at = std::sregex_iterator(text.begin(), text.end(), label); at != std::sregex_iterator(); ++at) {
     EXPECT_TRUE(allowed.contains((*at)[1])) << (*at)[1];

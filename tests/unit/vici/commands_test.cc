@@ -284,6 +284,8 @@ TEST_F(Commands, VersionAndStats) {
   EXPECT_EQ(stats.text("uptime.running"), "16 minutes");
   EXPECT_EQ(stats.text("ikesas.half-open"), "2");
   EXPECT_EQ(stats.text("rejected.bad-cookie"), "5");
+  EXPECT_EQ(stats.text("moves.nic0.promote"), "4");
+  EXPECT_EQ(stats.text("moves.nic0.demote"), "3");
 }
 
 }  // namespace

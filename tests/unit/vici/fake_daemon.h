@@ -82,7 +82,7 @@ class FakeDaemon : public Daemon {
   }
   bool trapped = false;
   [[nodiscard]] DaemonStats stats() const override {
-    return {1'699'999'000, 1, 0, ikes.size(), 2, {{ike::Reason::bad_cookie, 5}}};
+    return {1'699'999'000, 1, 0, ikes.size(), 2, {{ike::Reason::bad_cookie, 5}}, {{"nic0", {4, 3}}}};
   }
   void list(std::function<void(const std::vector<ike::IkeView>&)> done) override { done(ikes); }
   void initiate(const InitiateRequest& request, LogLine log, Done done) override {
