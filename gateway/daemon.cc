@@ -40,9 +40,16 @@ Daemon::Daemon(Options options, Parts parts)
                 if (engine_ && !engine_->post(std::move(answer))) log_error("engine queue full: an answer is lost");
               }),
       devices_(device_means()),
-      healing_(io_, {[this] { return kernel_.lost(); },
+      healing_(io_, {[this] {
+                       // The policies that a device held go with its SAs, and no event says so.
+                       kernel_.check_policies(gateway::now());
+                       return kernel_.lost();
+                     },
                      [this](const LostChild& lost, const std::string& why) { heal(lost, why); },
                      [this](const std::string& device) { return uses(device); }, [this] { attach(); },
+                     [this](std::uint32_t ifindex, const std::string& name) {
+                       kernel_.renamed(gateway::now(), ifindex, name);
+                     },
                      [this] {
                        attach();
                        post(ike::PathUp{});
@@ -68,6 +75,7 @@ base::Result<void> Daemon::start() {
   kernel_.on_place([this](const std::string& device, const base::EspSuite& suite, xfrm::OffloadKind mode) {
     return devices_.distrusted(device, suite, mode);
   });
+  kernel_.on_packet_mode([this](const std::string& device) { return devices_.packet_mode(device); });
   kernel_.on_verdict([this](const sad::DeviceVerdict& verdict) { devices_.learn(verdict, epoch_now()); });
   devices_.begin(gateway::now(), config_, kernel_.routes());
   apply();
@@ -290,7 +298,7 @@ void Daemon::acquired(const xfrm::Notification& event) {
   if (!wanted || stopping_) return;
   const Key key{wanted->conn, wanted->child};
   if (wanted->live) {
-    if (auto lost = kernel_.lost(wanted->live->second)) healing_.found(*lost, "a packet found none");
+    if (auto lost = kernel_.lost(wanted->live->second, wanted->hidden)) healing_.found(*lost, "a packet found none");
     return;
   }
   if (!connections_.on_acquire(gateway::now(), key, {wanted->local, wanted->remote})) return;

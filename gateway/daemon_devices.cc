@@ -86,7 +86,10 @@ void Daemon::move_children() {
 std::optional<ike::Failure> Daemon::refused_beforehand(const ike::ConnConfig& conn, const Key& key,
                                                        const Endpoints& ends) {
   const auto child = std::ranges::find(conn.children, key.second, &ike::ChildConfig::name);
-  if (child == conn.children.end() || child->offload != base::OffloadWanted::crypto) return std::nullopt;
+  if (child == conn.children.end() ||
+      (child->offload != base::OffloadWanted::crypto && child->offload != base::OffloadWanted::packet)) {
+    return std::nullopt;
+  }
   if (options_.kernel != KernelChoice::xfrm) return std::nullopt;
   const auto route = kernel_.routes().lookup(ends.remote.address, ends.local.address);
   if (!route) return std::nullopt;
@@ -103,7 +106,8 @@ std::optional<ike::Failure> Daemon::refused_beforehand(const ike::ConnConfig& co
     return answer;
   };
   const auto distrusted = [&](const base::EspSuite& suite) {
-    return devices_.distrusted(route->device, suite, xfrm::OffloadKind::crypto);
+    const bool packet = child->offload == base::OffloadWanted::packet;
+    return devices_.distrusted(route->device, suite, packet ? xfrm::OffloadKind::packet : xfrm::OffloadKind::crypto);
   };
   auto offer = sad::strict_offer(child->esp_proposals, shape, window, route->device, try_row, distrusted);
   if (offer.refusal.empty()) return std::nullopt;

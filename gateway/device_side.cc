@@ -63,11 +63,40 @@ void DeviceSide::take(base::Instant now, const control::Configuration& config, b
   }
   if (found->of_conn != survey_.of_conn) unsteered_ = true;
   survey_ = std::move(*found);
+  const auto before = table_.devices();
   for (const auto& sentence : table_.follow(survey_.facts)) log_info(printable(sentence, kLine));
+  say_features(before);
   for (const auto& [device, held] : means_.held()) table_.holds(device, held);
   if (table_.take_changed()) unsaved_ = unsteered_ = true;
   probe_.follow(now);
   compare_members();
+}
+
+// The kernel leaves SAs on a device whose feature is switched off, and does their packets itself.
+void DeviceSide::say_features(const std::map<std::string, sad::DeviceFacts>& before) const {
+  const auto held = means_.held();
+  for (const auto& [name, facts] : table_.devices()) {
+    const auto was = before.find(name);
+    if (was == before.end() || was->second.esp_hw_offload == facts.esp_hw_offload) continue;
+    const auto at = held.find(name);
+    const auto count = at == held.end() ? 0U : at->second.in + at->second.out;
+    if (facts.esp_hw_offload == true) {
+      log_info(printable(fmt::format("{}: esp-hw-offload was switched on: {} SAs of ours run in hardware", name, count),
+                         kLine));
+    } else {
+      log_warn(
+          printable(fmt::format("{}: esp-hw-offload was switched off: {} SAs of ours that it holds run in software "
+                                "until `ethtool -K {} esp-hw-offload on`",
+                                name, count, name),
+                    kLine));
+    }
+  }
+}
+
+sad::PacketMode DeviceSide::packet_mode(const std::string& device) const {
+  if (!means_.real_kernel) return sad::PacketMode::refuses;
+  const auto* record = table_.find(device);
+  return record == nullptr ? sad::PacketMode::unknown : sad::packet_mode(*record);
 }
 
 void DeviceSide::learn(const sad::DeviceVerdict& verdict, std::int64_t wall_clock) {

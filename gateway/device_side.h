@@ -40,6 +40,8 @@ class DeviceSide {
   void look_soon() { look_again_ = {}; }
   // A child is being established, rekeyed or healed: probes wait.
   void disturbed(base::Instant now) { probe_.disturbed(now); }
+  // `refuses` where there is no device to ask (--kernel null).
+  [[nodiscard]] sad::PacketMode packet_mode(const std::string& device) const;
   void learn(const sad::DeviceVerdict& verdict, std::int64_t wall_clock);
   // Packets showed that it gets a suite wrong.
   void distrust(const std::string& device, sad::Distrust what, std::int64_t wall_clock);
@@ -66,6 +68,7 @@ class DeviceSide {
   void save();
   void say_notices();
   void compare_members();
+  void say_features(const std::map<std::string, sad::DeviceFacts>& before) const;
   [[nodiscard]] std::string disagreement(const std::vector<std::string>& members) const;
 
   Means means_;

@@ -53,26 +53,33 @@ void Healing::wait() {
 void Healing::take(const xfrm::LinkSocket::News& news) {
   if (news.overrun) check("link events were lost");
   bool came_up = false;
-  for (const auto& change : news.changes) {
-    const auto before = up_.find(change.ifindex);
-    const bool known = before != up_.end();
-    if (known && before->second == change.up && !change.gone) continue;
-    if (change.gone) {
-      up_.erase(change.ifindex);
-    } else {
-      up_.insert_or_assign(change.ifindex, change.up);
-    }
-    if (change.up) settle();
-    if (!hands_.concerns(change.name)) continue;
-    if (change.up) {
-      log_info(change.name + " is up");
-      came_up = true;
-      continue;
-    }
-    log_warn(change.name + (change.gone ? " is gone" : " is down"));
-    check(change.name + (change.gone ? " was removed" : " went down"));
-  }
+  for (const auto& change : news.changes) came_up |= take(change);
+  listed_ |= news.listed;
   if (came_up) look_again(0);
+}
+
+bool Healing::take(const xfrm::LinkChange& change) {
+  const auto found = known_.find(change.ifindex);
+  const auto before = found == known_.end() ? Link{change.name, !listed_ && change.up} : found->second;
+  if (change.gone) {
+    known_.erase(change.ifindex);
+  } else {
+    known_.insert_or_assign(change.ifindex, Link{change.name, change.up});
+  }
+  settle();  // what else may have changed, a feature say, is not told here
+  const bool concerns = hands_.concerns(before.name) || hands_.concerns(change.name);
+  if (before.name != change.name) {
+    if (concerns) log_warn(before.name + " is called " + change.name + " now");
+    hands_.renamed(change.ifindex, change.name);
+  }
+  if (!concerns || (before.up == change.up && !change.gone)) return false;
+  if (change.up) {
+    log_info(change.name + " is up");
+    return true;
+  }
+  log_warn(change.name + (change.gone ? " is gone" : " is down"));
+  check(change.name + (change.gone ? " was removed" : " went down"));
+  return false;
 }
 
 // Which devices matter is asked once for many changes: a host full of containers has some every second.
@@ -82,7 +89,9 @@ void Healing::settle() {
   settle_timer_.expires_after(kSettle);
   settle_timer_.async_wait([this](std::error_code error) {
     settling_ = false;
-    if (!error) hands_.links_changed();
+    if (error) return;
+    hands_.links_changed();
+    if (waiting_) look_again(0);  // a device that was made anew may be the way
   });
 }
 
@@ -95,6 +104,7 @@ void Healing::found(const LostChild& lost, const std::string& why) {
   log_warn(lost.where.conn + "/" + lost.where.child + ": its SAs are gone from the kernel (" + why +
            "), and there is no route to " + lost.where.remote.text() + ": waiting for one");
   why_ = why;
+  waiting_ = true;
 }
 
 void Healing::look_again(std::size_t step) {
@@ -110,6 +120,7 @@ void Healing::look_again(std::size_t step) {
         unreachable = true;
       }
     }
+    waiting_ = unreachable;
     const bool last = step + 1 == kLooks.size();
     if (!last || unreachable) look_again(last ? step : step + 1);
   });

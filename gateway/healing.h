@@ -25,8 +25,9 @@ class Healing {
     std::function<std::vector<LostChild>()> lost;  // compares all with the kernel
     std::function<void(const LostChild&, const std::string& why)> heal;
     std::function<bool(const std::string& device)> concerns;  // whether anything of ours goes by this device
-    std::function<void()> links_changed;                      // some device came, or came up
-    std::function<void()> path_up;                            // a link came up: what waits may go
+    std::function<void()> links_changed;                      // some device came, came up, or is another than before
+    std::function<void(std::uint32_t ifindex, const std::string& name)> renamed;
+    std::function<void()> path_up;  // a link came up: what waits may go
   };
   Healing(asio::io_context& io, Hands hands) : io_(io), timer_(io), settle_timer_(io), hands_(std::move(hands)) {}
   ~Healing();
@@ -40,6 +41,7 @@ class Healing {
  private:
   void wait();
   void take(const xfrm::LinkSocket::News& news);
+  bool take(const xfrm::LinkChange& change);  // true: something of ours goes by it, and it came up
   void look_again(std::size_t step);
   void settle();
 
@@ -49,9 +51,15 @@ class Healing {
   Hands hands_;
   std::optional<xfrm::LinkSocket> links_;
   std::optional<asio::posix::stream_descriptor> ready_;
-  std::map<std::uint32_t, bool> up_;  // by ifindex, as last heard
+  struct Link {
+    std::string name;
+    bool up = false;
+  };
+  std::map<std::uint32_t, Link> known_;  // by ifindex, as last heard
+  bool listed_ = false;                  // all that were there at the start are known
   bool settling_ = false;
-  std::string why_;  // of the children that wait for a way to their peers
+  bool waiting_ = false;  // some child has no way to its peer
+  std::string why_;       // of the children that wait for a way to their peers
 };
 
 }  // namespace espgate::gateway

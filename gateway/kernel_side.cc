@@ -146,6 +146,7 @@ sad::InstallContext KernelSide::context_for(base::Instant now, const ike::ChildS
   if (auto route = routes_.lookup(child.remote.address, child.local.address)) {
     context.device = route->device;
     context.ifindex = route->ifindex;
+    if (packet_mode_) context.packet = packet_mode_(route->device);
   } else {
     log_warn(child.conn + "/" + child.child + ": " + route.error().text());
   }
@@ -198,7 +199,7 @@ std::optional<ike::PeerMoved> KernelSide::moved(const xfrm::Notification& event)
 std::optional<sad::Wanted> KernelSide::acquired(const xfrm::Notification& event) {
   auto wanted = sad_.on_acquire(event);
   if (!wanted || !wanted->live) return wanted;
-  if (!gone(wanted->live->second)) return std::nullopt;
+  if (!wanted->hidden && !gone(wanted->live->second)) return std::nullopt;
   return wanted;
 }
 
@@ -237,9 +238,9 @@ std::vector<LostChild> KernelSide::lost() {
 }
 
 // Trials have the SPI of an SA that stands, and are deleted by us: the kernel decides what is gone.
-std::optional<LostChild> KernelSide::lost(const xfrm::SaId& id) {
+std::optional<LostChild> KernelSide::lost(const xfrm::SaId& id, bool hidden) {
   const auto child = sad_.owner_of(id);
-  if (!child || !gone(id)) return std::nullopt;
+  if (!child || (!hidden && !gone(id))) return std::nullopt;
   const auto expected = sad_.expected();
   if (std::ranges::find(expected, std::pair(*child, id)) == expected.end()) return std::nullopt;
   return lost_child(*child);
@@ -265,6 +266,10 @@ std::set<std::string> KernelSide::devices() const {
 
 void KernelSide::policies_deleted(base::Instant now, const std::optional<xfrm::PolicyId>& id) {
   carry_out(now, sad_.on_policies_deleted(now, id));
+}
+
+void KernelSide::renamed(base::Instant now, std::uint32_t ifindex, const std::string& device) {
+  carry_out(now, sad_.on_renamed(now, ifindex, device));
 }
 
 void KernelSide::trap(base::Instant now, const std::string& conn, const std::string& child, bool on) {

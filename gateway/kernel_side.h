@@ -55,13 +55,15 @@ class KernelSide {
   std::optional<sad::Wanted> acquired(const xfrm::Notification& event);
   // Children that are up and have SAs that the kernel does not hold any more: all such, or the owner of this one.
   std::vector<LostChild> lost();
-  std::optional<LostChild> lost(const xfrm::SaId& id);
+  // `hidden`: also if the kernel has it, but does not find it (sad::Wanted).
+  std::optional<LostChild> lost(const xfrm::SaId& id, bool hidden = false);
   // Puts back what somebody else deleted; nullopt: whatever it is.
   void policies_deleted(base::Instant now, const std::optional<xfrm::PolicyId>& id);
   // The same where nobody told which: those that the kernel does not have.
   void check_policies(base::Instant now);
   // By which children that are up were installed.
   [[nodiscard]] std::set<std::string> devices() const;
+  void renamed(base::Instant now, std::uint32_t ifindex, const std::string& device);
   void trap(base::Instant now, const std::string& conn, const std::string& child, bool on);
   // A clean stop: everything of ours leaves the kernel, and bpffs.
   void stop(base::Instant now);
@@ -71,6 +73,8 @@ class KernelSide {
 
   // What a device made of a child's SA; called while the outputs of sad/ are carried out.
   void on_verdict(std::function<void(const sad::DeviceVerdict&)> told) { verdict_ = std::move(told); }
+  // What is known of a device's packet mode; none is tried without.
+  void on_packet_mode(std::function<sad::PacketMode(const std::string& device)> ask) { packet_mode_ = std::move(ask); }
   // SAs of ours in hardware, by device.
   [[nodiscard]] std::map<std::string, sad::Held> held() const { return sad_.held(); }
 
@@ -108,6 +112,7 @@ class KernelSide {
   void place(const ike::ChildSpec& child, sad::InstallContext& context);
   // Packets of these children, by the maps or, without, by the kernel.
   std::map<base::ChildId, sad::Reading> readings(const std::set<base::ChildId>& children);
+  void read_states(const std::set<base::ChildId>& children, std::map<base::ChildId, sad::Reading>& to);
   bool more_failures();
   void count_failures(const std::set<base::ChildId>& children);
 
@@ -116,6 +121,7 @@ class KernelSide {
   xfrm::RouteTable routes_;
   std::function<void(ike::ChildAnswer)> answer_;
   std::function<void(const sad::DeviceVerdict&)> verdict_;
+  std::function<sad::PacketMode(const std::string&)> packet_mode_;
   sad::Sad sad_;
   sad::Slots slots_;
   Distrusted distrusted_;

@@ -39,23 +39,39 @@ void KernelSide::place(const ike::ChildSpec& child, sad::InstallContext& context
   context.placement = slots_.place(child, context.device);
   watch_.begins(child, context.device);
   if (!distrusted_ || child.offload == base::OffloadWanted::no || context.device.empty()) return;
-  const auto mode =
-      child.offload == base::OffloadWanted::packet ? xfrm::OffloadKind::packet : xfrm::OffloadKind::crypto;
-  auto why = distrusted_(context.device, child.suite, mode);
+  auto packet = distrusted_(context.device, child.suite, xfrm::OffloadKind::packet);
+  auto crypto = distrusted_(context.device, child.suite, xfrm::OffloadKind::crypto);
+  // Of `auto`, crypto mode is left.
+  if (!packet.empty()) context.packet = sad::PacketMode::refuses;
+  auto& why = child.offload == base::OffloadWanted::packet ? packet : crypto;
   if (!why.empty()) context.placement = {false, sad::Reason::distrusted, std::move(why)};
 }
 
 std::map<base::ChildId, sad::Reading> KernelSide::readings(const std::set<base::ChildId>& children) {
   std::map<base::ChildId, sad::Reading> out;
-  if (children.empty()) return out;
-  if (const auto* reader = loader_.reader()) {
+  std::set<base::ChildId> others;  // that the kernel alone can tell of
+  const auto* reader = children.empty() ? nullptr : loader_.reader();
+  if (reader == nullptr) {
+    others = children;
+  } else {
     for (const auto& [slot, child] : sad_.slots()) {
       if (!children.contains(child)) continue;
-      if (const auto row = reader->sa(slot)) add(out[child], *row);
+      const auto row = reader->sa(slot);
+      if (!row) continue;
+      if (row->sa.actual == base::OffloadActual::packet) {
+        others.insert(child);
+      } else {
+        add(out[child], *row);
+      }
     }
-    return out;
   }
-  // Nobody counts which of them the device did: as it holds the SA, it is taken for all.
+  read_states(others, out);
+  return out;
+}
+
+// Which of them the device did nobody counts here: as it holds the SA, it is taken for all. In packet mode integrity
+// failures are the device's, too, and no counter of the kernel's tells that there are new ones.
+void KernelSide::read_states(const std::set<base::ChildId>& children, std::map<base::ChildId, sad::Reading>& to) {
   std::vector<xfrm::Request> get;
   std::vector<base::ChildId> whose;
   for (const auto child : children) {
@@ -65,14 +81,15 @@ std::map<base::ChildId, sad::Reading> KernelSide::readings(const std::set<base::
     get.emplace_back(xfrm::GetSa{sas->second});
     whose.push_back(child);
   }
+  if (get.empty()) return;
   const auto answers = kernel_->execute(get);
   for (std::size_t i = 0; i < whose.size(); ++i) {
     const auto* in = state_of(answers[2 * i]);
     const auto* sent = state_of(answers[2 * i + 1]);
     if (in == nullptr || sent == nullptr) continue;
-    out[whose[i]] = {sent->packets, 0, in->packets, 0};
+    to[whose[i]] = {sent->packets, 0, in->packets, 0};
+    failures_[whose[i]] = in->integrity_errors;
   }
-  return out;
 }
 
 bool KernelSide::more_failures() {

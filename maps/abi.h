@@ -118,7 +118,8 @@ enum espgate_policy_kind {
   ESPGATE_POLICY_FLOOR = 1,
   ESPGATE_POLICY_BYPASS = 2,
   ESPGATE_POLICY_TRAP = 3,
-  ESPGATE_POLICY_SHUNT = 4
+  ESPGATE_POLICY_SHUNT = 4,
+  ESPGATE_POLICY_GUARD = 5 /* a block beneath a policy that a device holds */
 };
 enum espgate_policy_dir {
   ESPGATE_POLICY_IN = 0,

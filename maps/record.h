@@ -40,7 +40,7 @@ struct SaRecord {
   std::uint32_t ifindex = 0;
 };
 
-enum class PolicyKind : std::uint8_t { child, floor, bypass, trap, shunt };
+enum class PolicyKind : std::uint8_t { child, floor, bypass, trap, shunt, guard };
 enum class PolicyDir : std::uint8_t { in, out, fwd };
 
 // One policy of ours, with all that deleting it needs.

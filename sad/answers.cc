@@ -41,6 +41,8 @@ Carried Children::carried(const Child& child) const {
   Carried told{child.spec.id, child.context.device};
   told.wanted = child.spec.offload != base::OffloadWanted::no;
   told.hardware = in.actual != base::OffloadActual::none || out.actual != base::OffloadActual::none;
+  const bool packet = in.actual == base::OffloadActual::packet || out.actual == base::OffloadActual::packet;
+  told.mode = packet ? xfrm::OffloadKind::packet : xfrm::OffloadKind::crypto;
   // That the device was full says more than that the other direction was refused.
   told.reason = in.reason == Reason::none || in.reason == Reason::other_direction ? out.reason : in.reason;
   if (told.reason == Reason::device_full) {
@@ -54,6 +56,11 @@ void Children::record(Child& child, Half& half) {
   half.record.actual = half.verdict.actual;
   half.record.reason_code = code(half.verdict.reason);
   half.record.reason = half.verdict.text;
+  if (half.verdict.reason == Reason::none && half.verdict.actual == base::OffloadActual::crypto &&
+      child.better_refused) {
+    half.record.reason_code = code(child.better_refused->first);
+    half.record.reason = child.better_refused->second;
+  }
   const bool wanted = child.spec.offload != base::OffloadWanted::no;
   half.record.device = wanted ? child.context.device : std::string{};
   half.record.ifindex = wanted ? child.context.ifindex : 0;
@@ -69,6 +76,7 @@ void Children::say_direction(const Child& child, const Half& half) {
                          to_string(child.spec.offload), on_device(child.context));
   if (half.verdict.reason == Reason::none) {
     out.text += fmt::format("running in hardware ({} mode) with {}", to_string(half.record.actual), half.record.suite);
+    if (!half.record.reason.empty()) out.text += "; " + half.record.reason;
   } else {
     out.level = Notice::Level::warning;
     out.text += "running in software: " + half.verdict.text;

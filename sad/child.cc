@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "sad/packet_mode.h"
 #include "sad/selectors.h"
 
 namespace espgate::sad {
@@ -95,6 +96,7 @@ xfrm::SaSpec sa_spec(const Child& child, Direction direction, std::optional<xfrm
   // An SA without ESN ends with its sequence numbers; the kernel's packet limits count a GSO batch once.
   if (!in && !spec.suite.esn) out.sequence_notice = kSequenceNotice;
   out.selector = transport_selector(child, direction);
+  if (offload && offload->kind == xfrm::OffloadKind::packet) fit_packet_mode(out);
   return out;
 }
 
@@ -148,6 +150,7 @@ std::vector<xfrm::PolicySpec> child_policies(const Child& child) {
     out.push_back(with_template(child, xfrm::PolicyDirection::out, selector, outbound));
   }
   if (v6) std::ranges::move(bypass_policies(), std::inserter(out, out.begin()));
+  offload_policies(child, out);
   return out;
 }
 

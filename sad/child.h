@@ -15,7 +15,7 @@
 namespace espgate::sad {
 
 enum class ChildState : std::uint8_t {
-  trying_crypto,    // inbound for real, outbound on trial
+  trying_offload,   // inbound for real, outbound on trial
   committing,       // outbound for real
   trying_software,  // without any offload, said explicitly
   policies,
@@ -47,8 +47,12 @@ struct Child {
   std::uint32_t larval = 0;  // SA that the kernel waits for with; 0: none
 
   ChildState state = ChildState::trying_software;
+  xfrm::OffloadKind kind = xfrm::OffloadKind::crypto;            // of offload: that which is tried, or was taken
+  std::vector<xfrm::OffloadKind> left;                           // to be tried after it
+  std::optional<std::pair<Reason, std::string>> better_refused;  // why not packet mode, where it might have been
   Half in, out;
   bool trial_in_kernel = false;              // in place of `out`
+  bool anchored = false;                     // see anchor_of()
   bool inbound_first = false;                // made by AddInbound, and SwitchOutbound has not come yet
   std::optional<ike::RequestId> unanswered;  // the InstallChild, AddInbound or SwitchOutbound that waits
   bool switch_offloaded = false;             // of `switching`
@@ -78,7 +82,7 @@ xfrm::SaId sa_id(const Child& child, base::Direction direction);
 // What of it a device looks at, as a row of a probe.
 ProbeRow row_of(const Child& child, base::Direction direction, xfrm::OffloadKind mode);
 maps::SaRecord first_record(const Child& child, base::Direction direction);
-// Everything of a child that stands in the SPD, inbound first.
+// Everything of a child that stands in the SPD, inbound first; with what packet mode needs besides (sad/packet_mode.h).
 std::vector<xfrm::PolicySpec> child_policies(const Child& child);
 // ICMPv6 neighbour discovery, without which no IPv6 selector can work.
 std::vector<xfrm::PolicySpec> bypass_policies();

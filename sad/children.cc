@@ -5,6 +5,8 @@
 
 #include <cerrno>
 
+#include "sad/packet_mode.h"
+
 namespace espgate::sad {
 
 using base::Direction;
@@ -21,19 +23,15 @@ void Children::install(ike::InstallChild install, const InstallContext& context,
     return refuse_unborn(work_, install, Reason::cancelled, "a child with this number is there already");
   }
   const auto wanted = install.child.offload;
-  if (wanted == base::OffloadWanted::packet) {
-    return refuse_unborn(work_, install, Reason::unsupported_mode,
-                         "hw_offload = packet is not built yet; crypto, auto and no are");
-  }
-  if (wanted == base::OffloadWanted::crypto && install.child.suite.ah()) {
+  const bool strict = wanted == base::OffloadWanted::crypto || wanted == base::OffloadWanted::packet;
+  if (strict && install.child.suite.ah()) {
     return refuse_unborn(work_, install, Reason::ah_in_software, std::string(kAhInSoftware));
   }
-  if (wanted == base::OffloadWanted::crypto && context.ifindex == 0) {
+  if (strict && context.ifindex == 0) {
     return refuse_unborn(
         work_, install, Reason::no_device,
         fmt::format("no device to offload to: there is no route to {}", install.child.remote.address.text()));
   }
-  const bool strict = wanted == base::OffloadWanted::crypto || wanted == base::OffloadWanted::packet;
   if (strict && context.placement.reason == Reason::distrusted) {
     return refuse_unborn(work_, install, Reason::distrusted, context.placement.text);
   }
@@ -58,8 +56,20 @@ void Children::install(ike::InstallChild install, const InstallContext& context,
     owners_.insert_or_assign(sa_id(child, direction), child.spec.id);
     if (direction == Direction::in || !inbound_first) assign(half);
   }
-  const bool offload = wanted != base::OffloadWanted::no && context.ifindex != 0 && !child.spec.suite.ah();
-  offload && (child.strict() || context.placement.hardware) ? try_crypto(child) : try_software(child);
+  if (wanted == base::OffloadWanted::packet) {
+    if (auto obstacle = packet_obstacle(child); !obstacle.empty()) {
+      return refuse(child, Reason::unsupported_mode, std::move(obstacle));
+    }
+  }
+  plan_offload(child);
+  try_next(child);
+}
+
+void Children::try_next(Child& child) {
+  if (child.left.empty()) return try_software(child);
+  const auto kind = child.left.front();
+  child.left.erase(child.left.begin());
+  try_offload(child, kind);
 }
 
 void Children::remove(base::ChildId id) {
@@ -78,16 +88,34 @@ void Children::stop() {
   for (const auto id : ids) remove(id);
 }
 
+void Children::rename(std::uint32_t ifindex, const std::string& device) {
+  for (auto& [id, child] : children_) {
+    if (child.context.ifindex != ifindex || child.context.device == device) continue;
+    child.context.device = device;
+    for (Half* half : {&child.in, &child.out}) {
+      if (!half->recorded || half->record.device.empty() || !half->assigned) continue;
+      half->record.device = device;
+      work_.emit(UpdateSlot{half->slot, half->record});
+    }
+  }
+}
+
 void Children::ask(Child& child, Role role, xfrm::Request request) {
   ++child.awaited;
   work_.ask(std::move(request), ForChild{child.spec.id, role});
 }
 
-void Children::try_crypto(Child& child) {
-  child.state = ChildState::trying_crypto;
-  const xfrm::Offload offload{xfrm::OffloadKind::crypto, child.context.ifindex};
+void Children::try_offload(Child& child, xfrm::OffloadKind kind) {
+  child.state = ChildState::trying_offload;
+  child.kind = kind;
+  const xfrm::Offload offload{kind, child.context.ifindex};
+  end_trial(child);
+  if (child.in.in_kernel) ask(child, Role::del_in, xfrm::DelSa{sa_id(child, Direction::in)});
+  child.in.in_kernel = false;
   const auto in = sa_id(child, Direction::in);
   const auto out = sa_id(child, Direction::out);
+  if (kind == xfrm::OffloadKind::packet) ask(child, Role::add_anchor, xfrm::AddSa{anchor_of(child)});
+  if (kind != xfrm::OffloadKind::packet) weigh_anchor(child);
   ask(child, Role::add_in, xfrm::AddSa{sa_spec(child, Direction::in, offload)});
   ask(child, Role::get_in, xfrm::GetSa{in});
   ask(child, Role::add_trial, xfrm::AddSa{trial_of(child, offload)});
@@ -102,27 +130,35 @@ void Children::end_trial(Child& child) {
 
 void Children::commit(Child& child) {
   child.state = ChildState::committing;
-  const xfrm::Offload offload{xfrm::OffloadKind::crypto, child.context.ifindex};
+  const xfrm::Offload offload{child.kind, child.context.ifindex};
   end_trial(child);
   ask(child, Role::add_out, xfrm::AddSa{sa_spec(child, Direction::out, offload)});
   ask(child, Role::get_out, xfrm::GetSa{sa_id(child, Direction::out)});
+  if (child.kind != xfrm::OffloadKind::packet) claim_after_packet_mode(child);
 }
 
 // Inbound a key may be added again: it only decrypts. An outbound SA that is there stays as it is.
 void Children::try_software(Child& child) {
   child.state = ChildState::trying_software;
   end_trial(child);
+  weigh_anchor(child);
   if (child.in.in_kernel) ask(child, Role::del_in, xfrm::DelSa{sa_id(child, Direction::in)});
   ask(child, Role::add_in, xfrm::AddSa{sa_spec(child, Direction::in, {})});
   ask(child, Role::get_in, xfrm::GetSa{sa_id(child, Direction::in)});
   if (child.out.in_kernel || child.inbound_first) return;
   ask(child, Role::add_out, xfrm::AddSa{sa_spec(child, Direction::out, {})});
   ask(child, Role::get_out, xfrm::GetSa{sa_id(child, Direction::out)});
+  claim_after_packet_mode(child);
 }
 
 void Children::put_policies(Child& child) {
   child.state = ChildState::policies;
   if (!child.inbound_first) child.spec.keys = {};  // no SA is added any more
+  claim_policies(child);
+  if (child.awaited == 0) after_policies(child);
+}
+
+void Children::claim_policies(Child& child) {
   const Owner owner{Owner::Kind::child, child.spec.id.value};
   for (const auto& policy : child_policies(child)) {
     if (child.inbound_first && policy.id.direction == xfrm::PolicyDirection::out) continue;
@@ -130,7 +166,6 @@ void Children::put_policies(Child& child) {
     if (claimed == Spd::Claimed::asked) ++child.awaited;
     if (claimed == Spd::Claimed::no_room) child.policy_error = base::Error{"policy ledger", ENOSPC, {}};
   }
-  if (child.awaited == 0) after_policies(child);
 }
 
 void Children::undo(Child& child) {
@@ -140,6 +175,7 @@ void Children::undo(Child& child) {
   end_trial(child);
   if (child.out.in_kernel) ask(child, Role::del_out, xfrm::DelSa{sa_id(child, Direction::out)});
   if (child.in.in_kernel) ask(child, Role::del_in, xfrm::DelSa{sa_id(child, Direction::in)});
+  weigh_anchor(child);
   if (child.awaited == 0) after_undo(child);
 }
 
@@ -163,7 +199,7 @@ void Children::advance(base::ChildId id) {
   Child& child = children_.at(id);
   if (child.awaited != 0) return;
   switch (child.state) {
-    case ChildState::trying_crypto:
+    case ChildState::trying_offload:
       return after_trial(child);
     case ChildState::committing:
       return after_commit(child);
@@ -186,7 +222,7 @@ void Children::advance(base::ChildId id) {
 
 Verdict Children::verdict(const Child& child, Role add, Role read, bool offloaded) const {
   Attempt attempt;
-  if (offloaded) attempt.asked = xfrm::OffloadKind::crypto;
+  if (offloaded) attempt.asked = child.kind;
   attempt.device = child.context.device;
   attempt.suite = child.spec.suite.name();
   const auto& added = child.results.at(add);
@@ -203,6 +239,9 @@ void Children::after_trial(Child& child) {
   const Verdict out = verdict(child, Role::add_trial, Role::get_trial, true);
   child.in.in_kernel = in.added;
   child.trial_in_kernel = out.added;
+  if (const auto anchor = child.results.find(Role::add_anchor); anchor != child.results.end()) {
+    child.anchored = anchor->second.has_value();
+  }
   child.results.clear();
   if (child.removing) return undo(child);
   if (in.reason != Reason::none || out.reason != Reason::none) return fall_back(child, in, out);
@@ -234,6 +273,11 @@ void Children::fall_back(Child& child, const Verdict& in, const Verdict& out) {
                                                            to_string(other_direction), other.text);
     return result;
   };
+  // Its outbound SA, once it was there with its key, is not asked for in another way: what is left is then no choice.
+  if (!child.strict() && !child.left.empty() && !child.out.in_kernel) {
+    if (child.kind == xfrm::OffloadKind::packet) packet_refused(child, in, out);
+    return try_next(child);
+  }
   child.in.verdict = reason_for(in, out, Direction::out);
   child.out.verdict = reason_for(out, in, Direction::in);
   if (!child.strict()) return try_software(child);
@@ -285,6 +329,9 @@ void Children::after_policies(Child& child) {
   if (child.removing) return undo(child);
   if (child.policy_error) {
     const base::Error& error = *child.policy_error;
+    // The outbound SA may be in use by the policies that were taken, so that this attempt is over; the next goes
+    // without.
+    if (child.in.verdict.actual == base::OffloadActual::packet) no_policies_[child.context.device] = words_of(error);
     return refuse(child, Reason::kernel_refused,
                   fmt::format("kernel refused to {}: {}", error.operation, words_of(error)));
   }

@@ -28,6 +28,7 @@ class Children {
   void retire(const ike::RetireSa& order);
   void remove(base::ChildId id);
   void stop();
+  void rename(std::uint32_t ifindex, const std::string& device);
   void arrived(const ForChild& what, xfrm::Result result);
   void policy_arrived(base::ChildId id, const xfrm::Result& result);
 
@@ -56,11 +57,13 @@ class Children {
  private:
   using Verdicts = std::pair<Verdict, Verdict>;  // in, out
   // Steps: each sends its requests; advance() goes on when all results are there.
-  void try_crypto(Child& child);
+  void try_next(Child& child);  // kind of offload, or software
+  void try_offload(Child& child, xfrm::OffloadKind kind);
   void end_trial(Child& child);
   void commit(Child& child);
   void try_software(Child& child);
   void put_policies(Child& child);
+  void claim_policies(Child& child);
   void finish(Child& child);
   void undo(Child& child);
   // generations.cc
@@ -93,6 +96,14 @@ class Children {
   [[nodiscard]] Carried carried(const Child& child) const;
   void say_direction(const Child& child, const Half& half);
 
+  // packet_mode.cc
+  void plan_offload(Child& child);
+  void claim_after_packet_mode(Child& child);
+  void weigh_anchor(Child& child);
+  static void packet_refused(Child& child, const Verdict& in, const Verdict& out);
+
+  // Devices that refused a policy that they were to hold, with the kernel's words: `auto` asks no more for packet mode.
+  std::map<std::string, std::string> no_policies_;
   Work& work_;
   Spd& spd_;
   Indices slots_;

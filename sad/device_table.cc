@@ -81,6 +81,17 @@ bool tells(const ProbeAnswer& answer) {
   }
 }
 
+PacketMode packet_mode(const DeviceRecord& record) {
+  bool refused = false;
+  const auto usual = usual_row(xfrm::OffloadKind::packet, base::Direction::in);
+  for (const auto& entry : record.entries) {
+    if (entry.row.mode != xfrm::OffloadKind::packet) continue;
+    if (entry.answer.result == ProbeResult::taken) return PacketMode::takes;
+    refused |= entry.row == usual && entry.answer.result == ProbeResult::refused;
+  }
+  return refused ? PacketMode::refuses : PacketMode::unknown;
+}
+
 std::vector<base::EspSuite> suites_taken(const DeviceRecord& record, xfrm::OffloadKind mode) {
   const auto taken = [&](ProbeRow row, const base::EspSuite& suite) {
     row.suite = suite;

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "sad/placement.h"
 #include "sad/probe.h"
 
 namespace espgate::sad {
@@ -80,6 +81,9 @@ std::string sentence(const std::string& device, const Distrust& distrust);
 bool tells(const ProbeAnswer& answer);
 // Suites of which the device takes the usual shape in both directions, as the plan has them; without ESN.
 std::vector<base::EspSuite> suites_taken(const DeviceRecord& record, xfrm::OffloadKind mode);
+
+// `takes`: an SA of whatever suite was taken in packet mode; `refuses`: the usual one was not.
+PacketMode packet_mode(const DeviceRecord& record);
 
 class DeviceTable {
  public:

@@ -64,7 +64,7 @@ void Children::switch_outbound(const ike::SwitchOutbound& order) {
   assign(child.out);
   std::optional<xfrm::Offload> offload;
   if (child.in.verdict.actual != base::OffloadActual::none) {
-    offload = xfrm::Offload{xfrm::OffloadKind::crypto, child.context.ifindex};
+    offload = xfrm::Offload{child.kind, child.context.ifindex};
   }
   add_outbound(child, offload);
 }
@@ -74,6 +74,7 @@ void Children::add_outbound(Child& child, std::optional<xfrm::Offload> offload) 
   child.switch_offloaded = offload.has_value();
   ask(child, Role::add_out, xfrm::AddSa{sa_spec(child, Direction::out, offload)});
   ask(child, Role::get_out, xfrm::GetSa{sa_id(child, Direction::out)});
+  if (!offload || offload->kind != xfrm::OffloadKind::packet) claim_after_packet_mode(child);
 }
 
 // Refused though the trial was good: the inbound half stays where it is, as moving it would open its replay window.

@@ -14,6 +14,8 @@ maps::PolicyKind kind_of(xfrm::Layer layer) {
       return maps::PolicyKind::trap;
     case xfrm::Layer::shunt:
       return maps::PolicyKind::shunt;
+    case xfrm::Layer::guard:
+      return maps::PolicyKind::guard;
     case xfrm::Layer::bypass:
     case xfrm::Layer::foreign:
       break;
@@ -31,6 +33,8 @@ xfrm::Layer layer_of(maps::PolicyKind kind) {
       return xfrm::Layer::trap;
     case maps::PolicyKind::shunt:
       return xfrm::Layer::shunt;
+    case maps::PolicyKind::guard:
+      return xfrm::Layer::guard;
     case maps::PolicyKind::bypass:
       break;
   }
@@ -79,6 +83,7 @@ maps::PolicyRecord record_of(const xfrm::PolicySpec& policy) {
   out.mark = policy.id.mark.value;
   out.mark_mask = policy.id.mark.mask;
   out.if_id = policy.id.if_id;
+  out.offload = policy.device != 0;
   return out;
 }
 

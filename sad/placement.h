@@ -8,8 +8,12 @@
 
 #include "base/ids.h"
 #include "sad/reason.h"
+#include "xfrm/api.h"
 
 namespace espgate::sad {
+
+// What is known of a device's packet mode when hw_offload = auto: `refuses` is not tried again, `takes` is missed.
+enum class PacketMode : std::uint8_t { refuses, unknown, takes };
 
 struct Placement {
   bool hardware = true;  // to be tried
@@ -27,6 +31,7 @@ struct Carried {
   Reason reason = Reason::none;  // why not
   // With Reason::device_full: SAs of ours that the device held in the direction that it refused.
   std::uint32_t used = 0;
+  xfrm::OffloadKind mode = xfrm::OffloadKind::crypto;  // of what is in hardware
 };
 
 // A generation, whether it was ever up or not, has no SA in the kernel any more.

@@ -8,6 +8,7 @@
 
 #include "sad/children.h"
 #include "sad/floor.h"
+#include "sad/packet_mode.h"
 #include "sad/selectors.h"
 #include "sad/traps.h"
 
@@ -78,6 +79,14 @@ void Sad::Impl::restore_sas(const Leftover& leftover) {
       children_.give_back_slot(slot);
     }
   }
+  // Anchors of children in packet mode are named by what they stand for.
+  for (const auto& [id, reqid] : reqids) {
+    const auto stands_for = [&, id = id, reqid = reqid](const auto& entry) {
+      return entry.second.reqid == reqid && entry.second.dst == id.destination &&
+             entry.second.spi == anchored_spi(id.spi);
+    };
+    if (std::ranges::any_of(leftover.sas, stands_for)) work_.ask(xfrm::DelSa{id}, ForLeftover{});
+  }
   // What a trial left when we died between its add and its delete is in no ledger by its reqid.
   for (const auto& [id, reqid] : reqids) {
     if (reqid == kTrialReqid || (leftover.ledger_lost && reqid_is_ours(reqid))) {
@@ -134,7 +143,7 @@ std::optional<Wanted> Sad::Impl::acquire(const xfrm::Notification& event) {
   if (!holder || event.policy.direction != xfrm::PolicyDirection::out) return std::nullopt;
   const auto& [owner, named] = *holder;
   const auto packet = packet_of(event.packet);
-  Wanted out{named.conn, named.child, packet.first, packet.second, {}};
+  Wanted out{named.conn, named.child, packet.first, packet.second, {}, false};
   if (owner.kind == Owner::Kind::standing) {
     larvals_[named.uid] = event.larval;
     return out;
@@ -143,6 +152,7 @@ std::optional<Wanted> Sad::Impl::acquire(const xfrm::Notification& event) {
   const auto outbound = owner.kind == Owner::Kind::child ? children_.outbound_of(id) : std::nullopt;
   if (!outbound) return std::nullopt;
   out.live.emplace(id, *outbound);
+  out.hidden = children_.find(id)->out.verdict.actual == base::OffloadActual::packet;
   return out;
 }
 
@@ -159,7 +169,8 @@ void Sad::Impl::arrived(const ForPolicyPut& what, const xfrm::Result& result) {
   if (what.policy.layer == xfrm::Layer::trap || what.policy.layer == xfrm::Layer::shunt) {
     return traps_.refused(what.policy, what.named, result.error());
   }
-  if (what.policy.layer != xfrm::Layer::child) return floor_.refused(what.policy, what.named, result.error());
+  if (what.policy.layer != xfrm::Layer::child && what.policy.layer != xfrm::Layer::guard)
+    return floor_.refused(what.policy, what.named, result.error());
   // A claim that came back into effect when a newer one went.
   work_.emit(Notice{Notice::Level::error, what.named.conn, what.named.child, Reason::kernel_refused,
                     fmt::format("{}/{}: kernel refused a policy, the child carries nothing for {}: {}", what.named.conn,
@@ -253,6 +264,11 @@ Outputs Sad::on_trap(base::Instant, std::string_view conn, std::string_view chil
 
 Outputs Sad::on_policies_deleted(base::Instant, const std::optional<xfrm::PolicyId>& id) {
   impl_->policies_deleted(id);
+  return impl_->work_.take();
+}
+
+Outputs Sad::on_renamed(base::Instant, std::uint32_t ifindex, const std::string& name) {
+  impl_->children_.rename(ifindex, name);
   return impl_->work_.take();
 }
 

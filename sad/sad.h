@@ -2,9 +2,9 @@
 // sad/ owns the truth about SAs: what should be in SAD and SPD, what is, and why not. Pure: values and the time in,
 // outputs back; it opens nothing and reads no clock.
 //
-//   install -> TRYING(crypto) --both taken--> COMMITTING --verified--> POLICIES -> UP
-//                 |  |                            | refused                |       (actual < wanted: DEGRADED)
-//                 |  +--auto--> TRYING(software) <+                        |
+//   install -> TRYING(packet, crypto) --both taken--> COMMITTING --verified--> POLICIES -> UP
+//                 |  |   one after the other              | refused            |     (actual < wanted: DEGRADED)
+//                 |  +--auto, none left--> TRYING(software) <+                  |
 //                 +--strict--> UNDOING -> (gone, ChildRefused) <-----------+--any failure, or removed meanwhile
 //   UP, DEGRADED --remove--> UNDOING -> (gone)
 //
@@ -13,8 +13,8 @@
 //                                                               strict, refused: RECEIVING, ChildRefused <-+
 //   UP --retire(outbound)--> RETIRING -> RECEIVING --retire(all)--> UNDOING -> (gone)
 //
-// In TRYING(crypto) the inbound SA is added for real and the outbound one on trial: same attributes, a key of zeros, a
-// reqid that no policy names; read back and deleted. So no outbound key is ever installed twice.
+// In TRYING(packet) and TRYING(crypto) the inbound SA is added for real and the outbound one on trial: same attributes,
+// a key of zeros, a reqid that no policy names; read back and deleted. So no outbound key is ever installed twice.
 #pragma once
 
 #include <cstdint>
@@ -52,6 +52,7 @@ struct InstallContext {
   std::int64_t wall_clock = 0;  // epoch seconds, for the ledger
   // For hw_offload = auto; strict children go to hardware, or nowhere if the device is distrusted.
   Placement placement{};
+  PacketMode packet = PacketMode::refuses;
 };
 
 struct OpId {
@@ -94,6 +95,9 @@ struct Wanted {
   base::TrafficSelector local, remote;  // the packet
   // Its policies are there and its outbound SA should be: if the kernel does not have it, somebody took it away.
   std::optional<std::pair<base::ChildId, xfrm::SaId>> live;
+  // The policy is a device's: if the SA is there all the same, the kernel hides it behind another (sad/packet_mode.h),
+  // and a new one comes before that.
+  bool hidden = false;
 };
 
 // Which child that is, and where its packets go.
@@ -140,6 +144,9 @@ class Sad {
   // The kernel told that a policy, or all of them (nullopt), were deleted: those that are still wanted are put again,
   // which a notice says.
   Outputs on_policies_deleted(base::Instant now, const std::optional<xfrm::PolicyId>& id);
+
+  // A device has another name now.
+  Outputs on_renamed(base::Instant now, std::uint32_t ifindex, const std::string& name);
 
   // Removes all that is ours, and only that; done when idle() after the results.
   Outputs stop(base::Instant now);

@@ -89,6 +89,7 @@ std::uint32_t place(xfrm::Layer layer) {
     case xfrm::Layer::trap:
       return 2;
     case xfrm::Layer::floor:
+    case xfrm::Layer::guard:
       return 3;
     case xfrm::Layer::child:
     case xfrm::Layer::bypass:
@@ -166,7 +167,8 @@ xfrm::Selector neighbour_discovery(std::uint8_t type) {
 
 std::uint32_t priority(const xfrm::Selector& selector, xfrm::Layer layer, std::uint32_t said) {
   if (layer == xfrm::Layer::bypass) return kBypassPriority;
-  if (said != 0) return said + (layer == xfrm::Layer::floor ? 2 : layer == xfrm::Layer::trap ? 1 : 0);
+  if (said != 0)
+    return said + (layer == xfrm::Layer::floor || layer == xfrm::Layer::guard ? 2 : layer == xfrm::Layer::trap ? 1 : 0);
   const std::uint32_t open_bits = 256U - selector.source.length() - selector.destination.length();
   std::uint32_t rank = open_bits;
   rank = rank * 2 + (selector.protocol == 0 ? 1 : 0);

@@ -63,6 +63,8 @@ void Spd::release_all(const Owner& owner) {
     if (std::ranges::any_of(entry.claims, [&](const Claim& claim) { return claim.owner == owner; })) held.push_back(id);
   }
   std::ranges::stable_partition(held, [](const auto& id) { return id.direction == xfrm::PolicyDirection::out; });
+  // What lies beneath a policy of a device, and what lets IKE pass by it, goes after it.
+  std::ranges::stable_partition(held, [](const auto& id) { return id.layer == xfrm::Layer::child; });
   for (const auto& id : held) release(owner, id);
 }
 

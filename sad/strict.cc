@@ -19,7 +19,8 @@ std::string refusal_of(const base::EspSuite& suite, const OfferShape& shape, std
                        const std::function<ProbeAnswer(const ProbeRow&)>& try_row) {
   if (suite.ah()) return "AH is not offloadable";
   for (const auto direction : {Direction::in, Direction::out}) {
-    ProbeRow row = usual_row(xfrm::OffloadKind::crypto, direction);
+    const bool packet = shape.wanted == base::OffloadWanted::packet;
+    ProbeRow row = usual_row(packet ? xfrm::OffloadKind::packet : xfrm::OffloadKind::crypto, direction);
     row.suite = suite;
     row.sa_mode = shape.mode;
     row.family = shape.family;
@@ -60,7 +61,8 @@ StrictOffer strict_offer(std::span<const ike::Proposal> configured, const OfferS
     }
   }
   if (out.taken.empty()) {
-    out.refusal = fmt::format("hw_offload = crypto, and {} takes nothing of what the child may use: {}", device,
+    out.refusal = fmt::format("hw_offload = {}, and {} takes nothing of what the child may use: {}",
+                              shape.wanted == base::OffloadWanted::packet ? "packet" : "crypto", device,
                               fmt::join(refusals, "; "));
   }
   return out;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// hw_offload = crypto: what the device takes of a child's suites, tried before anything is sent to the peer.
+// hw_offload = crypto, or packet: what the device takes of a child's suites, tried before anything is sent to the peer.
 #pragma once
 
 #include <cstdint>

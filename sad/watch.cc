@@ -55,7 +55,6 @@ void Watch::begins(const ike::ChildSpec& child, const std::string& device) {
   line->peer = child.remote.address.text();
   line->automatic = child.offload == base::OffloadWanted::automatic;
   line->strict = child.offload == base::OffloadWanted::crypto || child.offload == base::OffloadWanted::packet;
-  line->mode = child.offload == base::OffloadWanted::packet ? xfrm::OffloadKind::packet : xfrm::OffloadKind::crypto;
 }
 
 void Watch::enter(base::Instant now, Line& line, WatchState state) {
@@ -70,6 +69,7 @@ void Watch::carried(base::Instant now, const Carried& what) {
   auto& generation = line->generations.at(what.id);
   generation.up = true;
   generation.hardware = what.hardware;
+  if (what.hardware) line->mode = what.mode;
   const bool was_hardware = std::exchange(line->hardware, what.hardware);
   line->newest = what.id;
   line->reason = what.reason;
@@ -228,7 +228,7 @@ std::optional<Evidence> Watch::weigh(base::Instant now, const Line& line) const 
   Evidence out;
   out.traffic = line.failing.sum();
   out.gap = line.gaps.open(now);
-  if (out.traffic.failed >= kFailures && out.traffic.share_failed() >= kFailedShare) {
+  if (line.failing.confirmed() && out.traffic.failed >= kFailures && out.traffic.share_failed() >= kFailedShare) {
     out.kind = Evidence::Kind::integrity;
     return out;
   }

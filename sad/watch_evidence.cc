@@ -13,6 +13,7 @@ namespace {
 using std::chrono::seconds;
 
 constexpr auto kBucket = seconds(30);
+constexpr std::uint64_t kNoneGood = 2;
 constexpr auto kGapsBucket = std::chrono::minutes(10);
 // A gap that a peer was seen to make is no wonder up to this many times its length.
 constexpr unsigned kUsual = 3;
@@ -95,7 +96,15 @@ void Failures::take(base::Instant now, const Traffic& traffic) {
     before_ = std::exchange(now_, {});
     since_ = now;
   }
+  // From here on nothing is good: what was before is of another time.
+  if (traffic.in == 0 && traffic.failed >= kNoneGood && sum().in != 0) before_ = now_ = {};
+  if (traffic.failed != 0) ++times_;
   now_ += traffic;
+}
+
+void Failures::clear() {
+  now_ = before_ = {};
+  times_ = 0;
 }
 
 Traffic Failures::sum() const {

@@ -49,10 +49,13 @@ class Failures {
  public:
   void take(base::Instant now, const Traffic& traffic);
   [[nodiscard]] Traffic sum() const;
-  void clear() { now_ = before_ = {}; }
+  // Seen at least twice: the first time may be half before it began.
+  [[nodiscard]] bool confirmed() const { return times_ > 1; }
+  void clear();
 
  private:
   base::Instant since_{};
+  unsigned times_ = 0;
   Traffic now_, before_;
 };
 

@@ -17,7 +17,19 @@ struct Named {
 };
 
 // What a child's request was about.
-enum class Role : std::uint8_t { add_in, get_in, del_in, add_out, get_out, del_out, add_trial, get_trial, del_trial };
+enum class Role : std::uint8_t {
+  add_in,
+  get_in,
+  del_in,
+  add_out,
+  get_out,
+  del_out,
+  add_trial,
+  get_trial,
+  del_trial,
+  add_anchor,
+  del_anchor
+};
 
 struct ForChild {
   base::ChildId child;

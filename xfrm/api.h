@@ -135,7 +135,8 @@ struct Template {
 // could not stand beneath a template policy for the same traffic. struct xfrm_selector::user is compared with the rest
 // but plays no part in matching packets (net/xfrm/xfrm_policy.c: selector_cmp, xfrm_selector_match): we keep our layer
 // in it. It also marks a policy as ours.
-enum class Layer : std::uint8_t { foreign, bypass, child, floor, trap, shunt };
+// guard: blocks beneath a policy that a device holds, since the kernel drops such policies when the link goes down.
+enum class Layer : std::uint8_t { foreign, bypass, child, floor, trap, shunt, guard };
 
 struct PolicyId {
   PolicyDirection direction = PolicyDirection::out;
@@ -151,6 +152,9 @@ struct PolicySpec {
   std::uint32_t priority = 0;  // the lower number wins
   PolicyAction action = PolicyAction::allow;
   std::optional<Template> esp;  // absent: in the clear (allow) or not at all (block)
+  // The device that holds it, too (packet mode); 0: none. In and out only. It finds packet-mode SAs of that device, and
+  // nothing else does.
+  std::uint32_t device = 0;
   bool operator==(const PolicySpec&) const = default;
 };
 

@@ -118,6 +118,9 @@ std::optional<PolicySpec> decode_policy(const nlmsghdr& message) {
             attributes.get<std::uint32_t>(XFRMA_IF_ID).value_or(0)};
   out.priority = info->priority;
   out.action = info->action == XFRM_POLICY_BLOCK ? PolicyAction::block : PolicyAction::allow;
+  if (auto offload = attributes.get<xfrm_user_offload>(XFRMA_OFFLOAD_DEV)) {
+    out.device = static_cast<std::uint32_t>(offload->ifindex);
+  }
   if (auto esp = attributes.get<xfrm_user_tmpl>(XFRMA_TMPL)) {
     const bool transport = esp->mode == XFRM_MODE_TRANSPORT;
     out.esp = Template{address_of(esp->saddr, esp->family), address_of(esp->id.daddr, esp->family), esp->reqid,

@@ -216,6 +216,11 @@ nlmsghdr* put(const PutPolicy& request, std::uint32_t sequence, const Features&,
   info->action = policy.action == PolicyAction::allow ? XFRM_POLICY_ALLOW : XFRM_POLICY_BLOCK;
   info->share = XFRM_SHARE_ANY;
   put_scope(message, policy.id.mark, policy.id.if_id);
+  if (policy.device != 0) {
+    auto* offload = static_cast<xfrm_user_offload*>(attribute(message, XFRMA_OFFLOAD_DEV, sizeof(xfrm_user_offload)));
+    offload->ifindex = static_cast<int>(policy.device);
+    offload->flags = kOffloadPacket;  // and nothing else (net/xfrm/xfrm_device.c: xfrm_dev_policy_add)
+  }
   if (policy.esp) {
     auto* esp = static_cast<xfrm_user_tmpl*>(attribute(message, XFRMA_TMPL, sizeof(xfrm_user_tmpl)));
     const bool tunnel = policy.esp->mode == base::SaMode::tunnel;

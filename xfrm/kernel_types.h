@@ -72,7 +72,7 @@ inline Selector selector_of(const xfrm_selector& from) {
 
 inline Layer layer_of(const xfrm_selector& from) {
   const std::uint32_t layer = from.user ^ kUserMark;
-  return layer >= 1 && layer <= static_cast<std::uint32_t>(Layer::shunt) ? static_cast<Layer>(layer) : Layer::foreign;
+  return layer >= 1 && layer <= static_cast<std::uint32_t>(Layer::guard) ? static_cast<Layer>(layer) : Layer::foreign;
 }
 
 inline std::uint8_t kernel_direction(PolicyDirection direction) {

@@ -51,6 +51,17 @@ std::expected<LinkSocket, base::Error> LinkSocket::make() {
   if (bind(fd.get(), reinterpret_cast<const sockaddr*>(&self), sizeof self) != 0) {
     return std::unexpected(base::Error::last("bind a netlink socket for link events"));
   }
+  // What there is already; the answers come as events do.
+  struct {
+    nlmsghdr header{};
+    ifinfomsg link{};
+  } list;
+  list.header.nlmsg_len = sizeof list;
+  list.header.nlmsg_type = RTM_GETLINK;
+  list.header.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+  if (send(fd.get(), &list, sizeof list, 0) != static_cast<ssize_t>(sizeof list)) {
+    return std::unexpected(base::Error::last("list the network devices"));
+  }
   return LinkSocket(std::move(fd));
 }
 
@@ -69,6 +80,7 @@ std::expected<LinkSocket::News, base::Error> LinkSocket::receive() {
     int left = static_cast<int>(got);
     const auto* message = reinterpret_cast<const nlmsghdr*>(buffer.data());
     for (; mnl_nlmsg_ok(message, left); message = mnl_nlmsg_next(message, &left)) {
+      if (message->nlmsg_type == NLMSG_DONE) out.listed = true;
       if (auto one = decode(*message)) out.changes.push_back(std::move(*one));
     }
   }

@@ -25,10 +25,11 @@ class LinkSocket {
  public:
   static std::expected<LinkSocket, base::Error> make();
   [[nodiscard]] int fd() const { return socket_.get(); }
-  // Everything that waits; most of it says again what is known. `overrun`: some was lost, ask links() anew.
+  // Everything that waits, at first each device that is there; most of it says again what is known.
   struct News {
     std::vector<LinkChange> changes;
-    bool overrun = false;
+    bool listed = false;   // those that were there at the start have all been told
+    bool overrun = false;  // some was lost
   };
   std::expected<News, base::Error> receive();
 

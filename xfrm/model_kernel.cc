@@ -12,6 +12,11 @@ Result refuse(const Request& request, int code, std::string words = {}) {
   return std::unexpected(base::Error{describe(request), code, std::move(words)});
 }
 
+// The device of an SA in packet mode; 0: any other SA.
+std::uint32_t packet_device(const SaState& state) {
+  return state.offload && state.offload->kind == OffloadKind::packet ? state.offload->ifindex : 0;
+}
+
 bool matches(const PortMatch& match, std::uint16_t port) { return ((match.value ^ port) & match.mask) == 0; }
 
 }  // namespace
@@ -60,13 +65,21 @@ Result ModelKernel::apply(const AddSa& add) {
 Result ModelKernel::offload(const SaSpec& spec, SaState& state) {
   if (!spec.offload) return Done{};
   const auto found = devices.find(spec.offload->ifindex);
-  if (found == devices.end()) return Done{};
+  // net/xfrm/xfrm_device.c, xfrm_dev_state_add: packet mode is never silently something else.
+  const bool packet = spec.offload->kind == OffloadKind::packet;
+  if (found == devices.end()) return packet ? Result(std::unexpected(base::Error{{}, EINVAL, {}})) : Result(Done{});
   const auto used = static_cast<std::size_t>(std::ranges::count_if(sas_, [&](const auto& entry) {
     return entry.second.offload && entry.second.offload->ifindex == spec.offload->ifindex;
   }));
   const auto answer = found->second.answer ? found->second.answer(spec) : DeviceAnswer{};
   if (answer.kind == DeviceAnswer::Kind::refused) {
     return std::unexpected(base::Error{{}, answer.code, answer.words});
+  }
+  if (packet && !found->second.packet) {
+    return std::unexpected(base::Error{{}, EINVAL, "Packet offload mode is not supported"});
+  }
+  if (answer.kind == DeviceAnswer::Kind::silent && packet) {
+    return std::unexpected(base::Error{{}, EOPNOTSUPP, "Device failed to offload this state"});
   }
   if (answer.kind == DeviceAnswer::Kind::silent) return Done{};
   if (used >= found->second.slots) return std::unexpected(base::Error{{}, ENOSPC, "No space for SA in table!"});
@@ -86,7 +99,32 @@ Result ModelKernel::apply(const DelSa& del) {
   return Done{};
 }
 
+// net/xfrm/xfrm_device.c, xfrm_dev_policy_add; that no device takes a forward policy is every driver's own refusal.
+Result ModelKernel::offload(const PolicySpec& policy) {
+  if (policy.device == 0) return Done{};
+  const auto found = devices.find(policy.device);
+  if (found == devices.end()) return std::unexpected(base::Error{{}, EINVAL, {}});
+  if (!found->second.packet) return std::unexpected(base::Error{{}, EINVAL, "Policy offload is not supported"});
+  if (policy.id.direction == PolicyDirection::forward) {
+    return std::unexpected(base::Error{{}, EINVAL, "Cannot offload forward policy"});
+  }
+  const auto answer = found->second.policy_answer ? found->second.policy_answer(policy) : DeviceAnswer{};
+  if (answer.kind != DeviceAnswer::Kind::taken) return std::unexpected(base::Error{{}, answer.code, answer.words});
+  return Done{};
+}
+
+void ModelKernel::flap(std::uint32_t ifindex) {
+  std::erase_if(sas_, [&](const auto& entry) {
+    const auto& held = entry.second.offload;
+    const bool gone = held && held->ifindex == ifindex;
+    if (gone) beside_.erase(entry.first);
+    return gone;
+  });
+  std::erase_if(policies_, [&](const auto& entry) { return entry.second.device == ifindex; });
+}
+
 Result ModelKernel::apply(const PutPolicy& put) {
+  if (auto held = offload(put.policy); !held) return held;
   policies_[put.policy.id] = put.policy;
   return Done{};
 }
@@ -130,13 +168,14 @@ const PolicySpec* ModelKernel::lookup(PolicyDirection direction, const base::Add
   return best;
 }
 
-std::optional<SaId> ModelKernel::outbound_for(const Template& esp) const {
+std::optional<SaId> ModelKernel::outbound_for(const Template& esp, std::uint32_t device) const {
   const SaState* best = nullptr;
   std::uint64_t newest = 0;
   for (const auto& [id, state] : sas_) {
     const auto& beside = beside_.at(id);
     const bool fits = beside.direction == base::Direction::out && state.reqid == esp.reqid && state.mode == esp.mode &&
-                      id.ah == esp.ah && id.destination == esp.destination && state.source == esp.source;
+                      id.ah == esp.ah && id.destination == esp.destination && state.source == esp.source &&
+                      packet_device(state) == device;
     if (!fits || beside.order < newest) continue;
     newest = beside.order;
     best = &state;

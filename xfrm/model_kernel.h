@@ -25,6 +25,9 @@ struct DeviceAnswer {
 struct ModelDevice {
   std::function<DeviceAnswer(const SaSpec&)> answer;  // empty: takes everything
   std::size_t slots = ~std::size_t{0};                // beyond them: ENOSPC
+  bool packet = false;                                // packet mode: SAs (that `answer` takes), and policies
+  // What it says to a policy in packet mode; empty: takes it. `silent` is no answer of the kernel's here.
+  std::function<DeviceAnswer(const PolicySpec&)> policy_answer{};
 };
 
 class ModelKernel : public Kernel {
@@ -50,8 +53,11 @@ class ModelKernel : public Kernel {
                                          std::uint16_t source_port = 0, std::uint16_t destination_port = 0,
                                          Scope scope = {0, 0}) const;
   // The outbound SA that a packet of this policy is sent on: the newest that fits (net/xfrm/xfrm_state.c:
-  // xfrm_state_look_at). nullopt: there is none, the packet is dropped.
-  [[nodiscard]] std::optional<SaId> outbound_for(const Template& esp) const;
+  // xfrm_state_look_at). nullopt: there is none, the packet is dropped. `device`: the one that holds the policy; then
+  // only its packet-mode SAs are looked at, else only the others.
+  [[nodiscard]] std::optional<SaId> outbound_for(const Template& esp, std::uint32_t device = 0) const;
+  // The link went down: the kernel drops the device's SAs and policies and tells no one.
+  void flap(std::uint32_t ifindex);
   // Stands for the key of an SA, to compare both ends'; 0 if there is no such SA.
   [[nodiscard]] std::size_t key_mark(const SaId& id) const;
   [[nodiscard]] bool outbound(const SaId& id) const;
@@ -71,6 +77,7 @@ class ModelKernel : public Kernel {
   Result apply(const PutPolicy& put);
   Result apply(const DelPolicy& del);
   Result offload(const SaSpec& spec, SaState& state);
+  Result offload(const PolicySpec& policy);
 
   static std::vector<std::size_t> reserved(std::size_t count) {
     std::vector<std::size_t> out;

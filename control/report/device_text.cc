@@ -98,7 +98,7 @@ std::string block(const DeviceRow& row, bool color, std::int64_t now) {
   out += slots_text(row, known.record);
   for (const auto& each : known.record.distrusted) {
     out += painted(printable(sad::sentence(row.device, each)), Paint::bad, color) +
-           fmt::format(" (since {} ago)\n", span_text(now - each.at));
+           fmt::format(" ({} ago)\n", span_text(now - each.at));
   }
   if (known.steering) out += steering_text(*known.steering);
   return out + answers_text(known.record, color, now) + offers_text(known, color);

@@ -72,7 +72,7 @@ std::vector<Pending> pair_up(const MapsView& maps) {
   return rows;
 }
 
-void join_kernel(Side& side, base::Direction direction, const KernelView& kernel) {
+void join_kernel(Side& side, const KernelView& kernel) {
   const auto found = std::find_if(kernel.sas.begin(), kernel.sas.end(), [&](const xfrm::SaState& state) {
     return state.id.spi == side.spi && state.id.destination == side.dst;
   });
@@ -83,10 +83,12 @@ void join_kernel(Side& side, base::Direction direction, const KernelView& kernel
   side.kernel = Count{found->packets, found->bytes};
   side.errors.integrity = found->integrity_errors;
   side.errors.replay = found->replay_errors + found->window_errors;
-  // Packet mode: xfrm on transmit leaves BPF nothing to name the SA by, so the driver's counts, by way of GETSA, stand
-  // for hardware; they are cached by drivers and so never exact.
-  if (side.actual == base::OffloadActual::packet && direction == base::Direction::out && side.hw == Count{}) {
+  // Packet mode: on transmit xfrm leaves BPF nothing to name the SA by, and on receive it does no replay check that
+  // could be counted by. So the driver's counts, by way of GETSA, stand for hardware, where there is no other carrier;
+  // they are cached by drivers and so never exact.
+  if (side.actual == base::OffloadActual::packet) {
     side.hw = *side.kernel;
+    side.sw = {};
     side.exact = false;
   }
 }
@@ -99,8 +101,8 @@ void join_kernel(std::vector<ChildRow>& rows, const KernelView& kernel, const Ma
     });
   };
   for (auto& row : rows) {
-    if (row.in && !foreign(*row.in)) join_kernel(*row.in, base::Direction::in, kernel);
-    if (row.out && !foreign(*row.out)) join_kernel(*row.out, base::Direction::out, kernel);
+    if (row.in && !foreign(*row.in)) join_kernel(*row.in, kernel);
+    if (row.out && !foreign(*row.out)) join_kernel(*row.out, kernel);
   }
 }
 

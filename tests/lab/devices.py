@@ -191,8 +191,8 @@ class Devices:
         self.negotiated("nobody knows yet: the usual order", "responder", "aes128gcm16", "none")
         row = self.shown()
         self.results.equal("what the install was told is remembered",
-                           sorted((each["suite"], each["dir"], each["result"], each["learned"]) for each in row["takes"]),
-                           [("aes128gcm16", "in", "refused", "install"), ("aes128gcm16", "out", "refused", "install")])
+                           sorted((each["suite"], each["mode"], each["dir"], each["result"], each["learned"]) for each in row["takes"]),
+                           [("aes128gcm16", mode, way, "refused", "install") for mode in ("crypto", "packet") for way in ("in", "out")])
         self.results.holds("probe = no: nothing is tried", "probe = no" in row["probe"]["text"], row["probe"]["text"])
         knob("suites", "aes128gcm16 aes256gcm16")
 

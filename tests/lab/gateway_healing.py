@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """SAs and policies that vanish from the kernel without espgated's doing: link flaps of the offload device, a state flush, a policy
-flush, single SAs deleted. Under traffic in both directions, against strongSwan: how long nothing passes, that nothing is in the
-clear, and that no outbound key is installed a second time.
+flush, single SAs deleted, events lost; a device that is renamed, and one whose feature is switched off. Under traffic in both
+directions, against strongSwan: how long nothing passes, that nothing is in the clear, and that no outbound key is installed a
+second time.
 
 tools/lab run --out DIR -- python3 tests/lab/gateway_healing.py; rows in DIR/healing.json. ESPGATE_FLAPS: how many link flaps (3).
 """
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -111,6 +113,53 @@ class Healing:
         self.results.equal("policies: traffic passes", stream.answered_lately("hw", 0.3), True)
         self.results.holds("policies: it is said", "deleted policies of ours" in self.gateway.log())
 
+    def feature(self, stream):
+        """Switched off, the device keeps its SAs, and the stack does their packets: that is said, and nothing is lost."""
+        def shown():
+            return self.gateway.children()["demo/hw"]["out"]
+        sent = len(stream.answers["hw"])
+        for state in ("off", "on"):
+            mark = len(self.gateway.log())
+            ns(hosts.GW, "ethtool", "-K", "simnic0", "esp-hw-offload", state)
+            wait_for(f"a word of it being {state}", lambda: f"esp-hw-offload was switched {state}" in self.gateway.log()[mark:], 10)
+            before = shown()
+            time.sleep(1)
+            after = shown()
+            grown = [after[path]["packets"] - before[path]["packets"] > 0 for path in ("hw", "sw")]
+            self.results.equal(f"feature {state}: packets counted in hardware, in software", grown, [state == "on", state == "off"])
+        self.results.more("feature: answers meanwhile", len(stream.answers["hw"]) - sent, 100)
+
+    def overrun(self, stream):
+        """More events than the socket has room for, while the daemon does not read: some that it needs are lost."""
+        before = {name: self.spis(name) for name in CHILDREN}
+        sa = self.gateway.children()["demo/hw"]["out"]
+        os.kill(self.gateway.process.pid, signal.SIGSTOP)
+        try:
+            one = "src 203.0.113.1 dst 203.0.113.2 proto esp spi 0x{:x}"
+            batch = "".join(f"xfrm state add {one.format(spi)} mode tunnel enc cipher_null ''\n"
+                            f"xfrm state delete {one.format(spi)}\n" for spi in range(0x10000, 0x10000 + 6000))
+            run("ip", "-n", hosts.GW, "-batch", "-", stdin=batch)
+            run("ip", "-n", hosts.GW, "xfrm", "state", "delete", "src", sa["src"], "dst", sa["dst"], "proto", "esp", "spi",
+                f"0x{sa['spi']}")
+        finally:
+            since = time.monotonic()
+            os.kill(self.gateway.process.pid, signal.SIGCONT)
+        self.healed("events lost", ("hw",), before, stream, since)
+        self.results.holds("events lost: it is said", "events of the kernel were lost" in self.gateway.log())
+
+    def renamed(self, stream):
+        """The device gets another name, for which it has to be down."""
+        routes = [line for line in ns(hosts.GW, "ip", "route", "show", "dev", "simnic0").stdout.splitlines() if " proto kernel" not in line]
+        for old, new in (("simnic0", "nic9"), ("nic9", "simnic0")):
+            before = {name: self.spis(name) for name in CHILDREN}
+            for change in (("down",), ("name", new)):
+                run("ip", "-n", hosts.GW, "link", "set", old, *change)
+            since = time.monotonic()
+            run("ip", "-n", hosts.GW, "-batch", "-", stdin=f"link set {new} up\n" + "".join(
+                f"route replace {line.strip()} dev {new}\n" for line in routes))
+            self.healed(f"renamed to {new}", ("hw",), before, stream, since)
+            self.results.equal(f"renamed to {new}: on which device", self.gateway.children()["demo/hw"]["out"]["offload"]["dev"], new)
+
     def clear(self):
         inside = [packet for packet in counters.pcap_packets(self.capture.path) if counters.is_inner(packet)]
         self.results.equal("in the clear: packets of children", len(inside), 0)
@@ -134,6 +183,9 @@ def scenario(directory, results):
                     healing.flap(number, stream)
                 healing.flush(stream)
                 healing.single(stream)
+                healing.feature(stream)
+                healing.overrun(stream)
+                healing.renamed(stream)
             # Without any policy traffic leaves in the clear until they are back: that cannot be helped, and is not counted.
         healing.clear()
         with Stream({name: (hosts.inner(1, number), hosts.inner(2, number)) for number, name in enumerate(CHILDREN, 1)}) as stream:

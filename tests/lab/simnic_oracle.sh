@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Is the emulated NIC right? tools/lab run -- tests/lab/simnic_oracle.sh [quick] [PART...]
-# PARTS: matrix gso esn faults refusals xdp foreign life (default: all); quick: a covering quarter of the matrix, half of gso.
+# PARTS: matrix gso esn faults refusals xdp foreign life packet (default: all); quick: a covering quarter of the matrix, half of gso.
 # Prints a row for each cell, then `N passed, N failed`.
 #
 # The other side of each comparison is the kernel's own software ESP: what the NIC encrypted must open there and
@@ -9,7 +9,7 @@
 # shellcheck disable=SC2034 # names used by the parts
 set -u
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-for part in lib/net lib/xfrm lib/simnic simnic_cell simnic_matrix simnic_faults simnic_refusals simnic_life; do
+for part in lib/net lib/xfrm lib/simnic simnic_cell simnic_matrix simnic_faults simnic_refusals simnic_life simnic_packet simnic_packet_ways; do
   # shellcheck disable=SC1090
   . "$here/$part.sh"
 done
@@ -19,7 +19,7 @@ failed=0
 work=$(mktemp -d)
 quick=""
 [ "${1:-}" != quick ] || { quick=quick; shift; }
-[ $# -gt 0 ] || set -- matrix gso esn faults refusals xdp foreign life
+[ $# -gt 0 ] || set -- matrix gso esn faults refusals xdp foreign life packet
 
 simnic_load 2 || { echo "simnic_oracle: no simnic module" >&2; exit 1; }
 ns_add one two && net_two_hosts one simnic0 two simnic1 || exit 1

@@ -70,19 +70,26 @@ static int simnic_modes_show(struct seq_file *out, void *unused)
 {
 	const struct simnic_dev *nic = out->private;
 
-	seq_puts(out, nic->modes & SIMNIC_MODE_CRYPTO ? "crypto\n" : "none\n");
+	static const char *const names[] = {"none", "crypto", "packet", "crypto packet"};
+
+	seq_printf(out, "%s\n", names[nic->modes & 3]);
 	return 0;
 }
 
 static int simnic_modes_store(struct simnic_dev *nic, char *text)
 {
-	text = strim(text);
-	if (!strcmp(text, "crypto"))
-		WRITE_ONCE(nic->modes, SIMNIC_MODE_CRYPTO);
-	else if (!strcmp(text, "none"))
-		WRITE_ONCE(nic->modes, 0);
-	else
-		return -EINVAL;
+	u32 modes = 0;
+	char *word;
+
+	while ((word = strsep(&text, " \t\n"))) {
+		if (!strcmp(word, "crypto"))
+			modes |= SIMNIC_MODE_CRYPTO;
+		else if (!strcmp(word, "packet"))
+			modes |= SIMNIC_MODE_PACKET;
+		else if (*word && strcmp(word, "none"))
+			return -EINVAL;
+	}
+	WRITE_ONCE(nic->modes, modes);
 	return 0;
 }
 
@@ -159,9 +166,10 @@ static void simnic_sa_show(struct seq_file *out, struct simnic_sa *sa)
 		seq_printf(out, "src %pI4 dst %pI4 ", &sa->src.a4, &sa->dst.a4);
 	else
 		seq_printf(out, "src %pI6c dst %pI6c ", &sa->src.a6, &sa->dst.a6);
-	seq_printf(out, "mode %s suite %s esn %d packets %lld bytes %lld\n",
+	seq_printf(out, "mode %s suite %s esn %d offload %s packets %lld bytes %lld\n",
 	           sa->mode == XFRM_MODE_TUNNEL ? "tunnel" : "transport", simnic_suite_name(sa->suite),
-	           sa->esn, (s64)atomic64_read(&sa->packets), (s64)atomic64_read(&sa->bytes));
+	           sa->esn, sa->packet ? "packet" : "crypto", (s64)atomic64_read(&sa->packets),
+	           (s64)atomic64_read(&sa->bytes));
 }
 
 static int simnic_sas_show(struct seq_file *out, void *unused)
@@ -172,6 +180,38 @@ static int simnic_sas_show(struct seq_file *out, void *unused)
 
 	rcu_read_lock();
 	xa_for_each(&nic->sas, handle, sa) simnic_sa_show(out, sa);
+	rcu_read_unlock();
+	return 0;
+}
+
+static void simnic_policy_show(struct seq_file *out, const struct simnic_policy *policy)
+{
+	const struct xfrm_selector *sel = &policy->sel;
+
+	seq_printf(out, "%s ", policy->dir == XFRM_DEV_OFFLOAD_IN ? "in" : "out");
+	if (sel->family == AF_INET)
+		seq_printf(out, "src %pI4/%u dst %pI4/%u ", &sel->saddr.a4, sel->prefixlen_s, &sel->daddr.a4,
+		           sel->prefixlen_d);
+	else
+		seq_printf(out, "src %pI6c/%u dst %pI6c/%u ", &sel->saddr.a6, sel->prefixlen_s,
+		           &sel->daddr.a6, sel->prefixlen_d);
+	seq_printf(out, "proto %u sport %u/%x dport %u/%x priority %u action %s", sel->proto,
+	           ntohs(sel->sport), ntohs(sel->sport_mask), ntohs(sel->dport), ntohs(sel->dport_mask),
+	           policy->priority, policy->block ? "block" : "allow");
+	if (policy->has_template)
+		seq_printf(out, " reqid %u mode %s", policy->reqid,
+		           policy->mode == XFRM_MODE_TUNNEL ? "tunnel" : "transport");
+	seq_puts(out, "\n");
+}
+
+static int simnic_policies_show(struct seq_file *out, void *unused)
+{
+	struct simnic_dev *nic = out->private;
+	struct simnic_policy *policy;
+
+	rcu_read_lock();
+	list_for_each_entry_rcu(policy, &nic->policies, list) if (!policy->deleted)
+		simnic_policy_show(out, policy);
 	rcu_read_unlock();
 	return 0;
 }
@@ -193,6 +233,7 @@ static const struct simnic_knob simnic_knobs[] = {
 	{"esn", simnic_esn_show, simnic_esn_store},
 	{"fault", simnic_fault_knob_show, simnic_fault_knob_store},
 	{"sas", simnic_sas_show, NULL},
+	{"policies", simnic_policies_show, NULL},
 	{"stats", simnic_stats_show, NULL},
 };
 

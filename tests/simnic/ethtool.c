@@ -25,6 +25,15 @@ static const char simnic_stat_names[SIMNIC_STATS][ETH_GSTRING_LEN] = {
 	[SIMNIC_XDP_DROP] = "xdp_drop",
 	[SIMNIC_XDP_TX] = "xdp_tx",
 	[SIMNIC_XDP_REDIRECT] = "xdp_redirect",
+	[SIMNIC_TX_PACKET_NO_SA] = "tx_packet_no_sa",
+	[SIMNIC_TX_PACKET_BLOCKED] = "tx_packet_blocked",
+	[SIMNIC_TX_PACKET_TOO_BIG] = "tx_packet_too_big",
+	[SIMNIC_TX_PACKET_NO_NEIGHBOUR] = "tx_packet_no_neighbour",
+	[SIMNIC_TX_PACKET_EXPIRED] = "tx_packet_expired",
+	[SIMNIC_RX_PACKET_REPLAY] = "rx_packet_replay",
+	[SIMNIC_RX_PACKET_POLICY] = "rx_packet_policy",
+	[SIMNIC_RX_PACKET_PLAIN] = "rx_packet_plain",
+	[SIMNIC_RX_PACKET_INVALID] = "rx_packet_invalid",
 };
 
 /* simnic_stat_name - as `ethtool -S` shows it. */

@@ -159,7 +159,7 @@ static void simnic_free(struct net_device *dev)
 	struct simnic_dev *nic = netdev_priv(dev);
 
 	/* The stack has flushed this device's SAs; one left here would be used after free by state_free. */
-	WARN_ON(!xa_empty(&nic->sas));
+	WARN_ON(!xa_empty(&nic->sas) || !list_empty(&nic->packet_sas));
 	xa_destroy(&nic->sas);
 }
 
@@ -174,6 +174,7 @@ void simnic_setup(struct net_device *dev)
 	dev->pcpu_stat_type = NETDEV_PCPU_STAT_TSTATS;
 	dev->priv_flags |= IFF_LIVE_ADDR_CHANGE;
 	dev->priv_flags &= ~IFF_TX_SKB_SHARING;
+	netif_keep_dst(dev); /* packet mode asks the route for the next hop */
 	dev->max_mtu = SIMNIC_MAX_MTU;
 	dev->hw_features = SIMNIC_FEATURES;
 	dev->features = SIMNIC_FEATURES;
@@ -192,6 +193,8 @@ void simnic_init_dev(struct simnic_dev *nic, struct net_device *dev, struct net_
 	strscpy(nic->name, dev->name, sizeof(nic->name));
 	skb_queue_head_init(&nic->rxq);
 	spin_lock_init(&nic->sa_lock);
+	INIT_LIST_HEAD(&nic->policies);
+	INIT_LIST_HEAD(&nic->packet_sas);
 	xa_init_flags(&nic->sas, XA_FLAGS_ALLOC1 | XA_FLAGS_LOCK_BH);
 	for (i = 0; i < SIMNIC_SPI_BUCKETS; i++)
 		INIT_HLIST_HEAD(&nic->by_spi[i]);

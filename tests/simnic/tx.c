@@ -13,15 +13,8 @@
 
 #include "simnic.h"
 
-/* What an ESP packet to be encrypted needs besides its octets. */
-struct simnic_tx {
-	struct simnic_sa *sa;
-	unsigned int offset; /* of the ESP header from skb->data */
-	u64 seq;             /* of this packet, or of a batch's first */
-	u8 next_header;
-};
-
-static void simnic_lose(struct simnic_dev *nic, struct sk_buff *skb, enum simnic_stat why)
+/* simnic_lose - drops a packet on transmit, for a reason. */
+void simnic_lose(struct simnic_dev *nic, struct sk_buff *skb, enum simnic_stat why)
 {
 	simnic_count(nic, why, 1);
 	dev_core_stats_tx_dropped_inc(nic->dev);
@@ -105,8 +98,9 @@ static int simnic_encrypt(struct simnic_dev *nic, struct sk_buff *skb, const str
 	return payload;
 }
 
-/* Encrypts and sends one packet, and counts it: on the wire, or lost by an injected fault. */
-static void simnic_send_esp(struct simnic_dev *nic, struct sk_buff *skb, const struct simnic_tx *tx)
+/* simnic_send_esp - encrypts and sends one packet, and counts it: on the wire, or lost by an injected fault.
+ */
+void simnic_send_esp(struct simnic_dev *nic, struct sk_buff *skb, const struct simnic_tx *tx)
 {
 	const struct simnic_fault *fault = &nic->fault.knob;
 	int payload = simnic_encrypt(nic, skb, tx);
@@ -121,13 +115,13 @@ static void simnic_send_esp(struct simnic_dev *nic, struct sk_buff *skb, const s
 	}
 	simnic_count(nic, SIMNIC_HW_TX_PACKETS, 1);
 	simnic_count(nic, SIMNIC_HW_TX_BYTES, payload);
-	atomic64_inc(&tx->sa->packets);
-	atomic64_add(payload, &tx->sa->bytes);
+	simnic_sa_count(tx->sa, payload);
 	simnic_wire(nic, skb);
 }
 
-/* Gives a bare segment its sequence number, padding, trailer, room for the ICV, and outer length. */
-static int simnic_complete(struct sk_buff *skb, const struct simnic_tx *tx)
+/* simnic_complete - gives a bare segment its sequence number, padding, trailer, room for the ICV, and outer
+ * length. */
+int simnic_complete(struct sk_buff *skb, const struct simnic_tx *tx)
 {
 	unsigned int payload = skb->len - tx->offset - SIMNIC_ESP_HEAD;
 	unsigned int pad = ALIGN(payload + 2, 4) - payload - 2;
@@ -238,7 +232,8 @@ netdev_tx_t simnic_start_xmit(struct sk_buff *skb, struct net_device *dev)
 	rcu_read_lock();
 	if (!simnic_is_marked(skb, &x)) {
 		skb_tx_timestamp(skb);
-		simnic_xmit_plain(nic, skb);
+		if (!simnic_xmit_packet(nic, skb))
+			simnic_xmit_plain(nic, skb);
 	} else if (simnic_fault_due(&nic->fault.busy_seen, READ_ONCE(nic->fault.knob.tx_busy))) {
 		simnic_count(nic, SIMNIC_FAULT_TX_BUSY, 1);
 		answer = NETDEV_TX_BUSY;

@@ -9,23 +9,19 @@
 #include <linux/jhash.h>
 #include <linux/slab.h>
 #include <linux/version.h>
+#include <net/ipv6.h>
 
 #include "simnic.h"
 
 #define SIMNIC_AEAD "rfc4106(gcm(aes))"
-
-#define simnic_refuse(extack, text) \
-	({ \
-		NL_SET_ERR_MSG(extack, text); \
-		-EINVAL; \
-	})
 
 static struct hlist_head *simnic_bucket(struct simnic_dev *nic, __be32 spi)
 {
 	return &nic->by_spi[jhash_1word((__force u32)spi, 0) % SIMNIC_SPI_BUCKETS];
 }
 
-static bool simnic_same_address(u16 family, const xfrm_address_t *a, const xfrm_address_t *b)
+/* simnic_same_address - of one family. */
+bool simnic_same_address(u16 family, const xfrm_address_t *a, const xfrm_address_t *b)
 {
 	return family == AF_INET ? a->a4 == b->a4 : !memcmp(a->a6, b->a6, sizeof(a->a6));
 }
@@ -86,9 +82,11 @@ static int simnic_check_suite(struct simnic_dev *nic, struct xfrm_state *x, enum
 static int simnic_check(struct simnic_dev *nic, struct xfrm_state *x, enum simnic_suite *suite,
                         struct netlink_ext_ack *extack)
 {
-	if (x->xso.type == XFRM_DEV_OFFLOAD_PACKET)
+	u32 modes = READ_ONCE(nic->modes);
+
+	if (x->xso.type == XFRM_DEV_OFFLOAD_PACKET && !(modes & SIMNIC_MODE_PACKET))
 		return simnic_refuse(extack, "Packet offload mode is not supported");
-	if (x->xso.type != XFRM_DEV_OFFLOAD_CRYPTO || !(READ_ONCE(nic->modes) & SIMNIC_MODE_CRYPTO))
+	if (x->xso.type == XFRM_DEV_OFFLOAD_CRYPTO && !(modes & SIMNIC_MODE_CRYPTO))
 		return simnic_refuse(extack, "Crypto offload mode is not supported");
 	if (x->id.proto != IPPROTO_ESP)
 		return simnic_refuse(extack, "Only ESP xfrm states can be offloaded");
@@ -100,6 +98,8 @@ static int simnic_check(struct simnic_dev *nic, struct xfrm_state *x, enum simni
 		return simnic_refuse(extack, "Encapsulated xfrm states cannot be offloaded");
 	if (x->props.flags & XFRM_STATE_ESN && !READ_ONCE(nic->esn))
 		return simnic_refuse(extack, "Device doesn't support offload with ESN");
+	if (x->xso.type == XFRM_DEV_OFFLOAD_PACKET && simnic_check_packet(nic, x, extack))
+		return -EINVAL;
 	return simnic_check_suite(nic, x, suite, extack);
 }
 
@@ -148,6 +148,8 @@ static struct simnic_sa *simnic_sa_new(struct xfrm_state *x, enum simnic_suite s
 		sa->esn_top = (u64)x->replay_esn->seq_hi << 32 | x->replay_esn->seq;
 		sa->esn_window = x->replay_esn->replay_window;
 	}
+	if (x->xso.type == XFRM_DEV_OFFLOAD_PACKET)
+		simnic_packet_init(sa, x);
 	return sa;
 }
 
@@ -191,6 +193,8 @@ static void simnic_give_slot(struct simnic_dev *nic, struct simnic_sa *sa)
 		nic->rx_used--;
 	} else {
 		nic->tx_used--;
+		if (sa->packet)
+			list_del_rcu(&sa->of_packets);
 	}
 	spin_unlock_bh(&nic->sa_lock);
 }
@@ -201,6 +205,7 @@ static int simnic_insert(struct simnic_dev *nic, struct simnic_sa *sa, struct ne
 
 	if (err)
 		return err;
+	INIT_LIST_HEAD(&sa->of_packets);
 	err = xa_alloc_bh(&nic->sas, &sa->handle, sa, xa_limit_31b, GFP_KERNEL);
 	if (err) {
 		simnic_give_slot(nic, sa);
@@ -210,17 +215,25 @@ static int simnic_insert(struct simnic_dev *nic, struct simnic_sa *sa, struct ne
 		spin_lock_bh(&nic->sa_lock);
 		hlist_add_head_rcu(&sa->by_spi, simnic_bucket(nic, sa->spi));
 		spin_unlock_bh(&nic->sa_lock);
+	} else if (sa->packet) {
+		spin_lock_bh(&nic->sa_lock);
+		list_add_rcu(&sa->of_packets, &nic->packet_sas);
+		spin_unlock_bh(&nic->sa_lock);
 	}
 	return 0;
 }
 
 static int simnic_add(struct net_device *dev, struct xfrm_state *x, struct netlink_ext_ack *extack)
 {
-	struct simnic_dev *nic = netdev_priv(dev);
+	struct simnic_dev *nic;
 	enum simnic_suite suite;
 	struct simnic_sa *sa;
 	int err;
 
+	/* What stands for an SA that key exchange is to make: no SPI, no key, and here in atomic context. */
+	if (x->xso.flags & XFRM_DEV_OFFLOAD_FLAG_ACQ)
+		return 0;
+	nic = netdev_priv(dev);
 	err = simnic_check(nic, x, &suite, extack);
 	if (!err)
 		err = simnic_injected(nic, extack);
@@ -247,18 +260,26 @@ refused:
 /* Atomic context: the state's lock is held. */
 static void simnic_delete(struct net_device *dev, struct xfrm_state *x)
 {
-	struct simnic_dev *nic = netdev_priv(dev);
-	struct simnic_sa *sa = xa_load(&nic->sas, x->xso.offload_handle);
+	struct simnic_dev *nic;
+	struct simnic_sa *sa;
 
+	if (x->xso.flags & XFRM_DEV_OFFLOAD_FLAG_ACQ)
+		return;
+	nic = netdev_priv(dev);
+	sa = xa_load(&nic->sas, x->xso.offload_handle);
 	if (!WARN_ON(!sa || sa->x != x))
 		simnic_give_slot(nic, sa);
 }
 
 static void simnic_release(struct net_device *dev, struct xfrm_state *x)
 {
-	struct simnic_dev *nic = netdev_priv(dev);
-	struct simnic_sa *sa = xa_load(&nic->sas, x->xso.offload_handle);
+	struct simnic_dev *nic;
+	struct simnic_sa *sa;
 
+	if (x->xso.flags & XFRM_DEV_OFFLOAD_FLAG_ACQ)
+		return;
+	nic = netdev_priv(dev);
+	sa = xa_load(&nic->sas, x->xso.offload_handle);
 	if (WARN_ON(!sa || sa->x != x))
 		return;
 	xa_erase_bh(&nic->sas, sa->handle);
@@ -266,9 +287,13 @@ static void simnic_release(struct net_device *dev, struct xfrm_state *x)
 	queue_rcu_work(simnic_wq, &sa->release);
 }
 
+/* In packet mode "no" means that the packet is dropped. Extension headers would have to be skipped on
+ * transmit. */
 static bool simnic_offload_ok(struct sk_buff *skb, struct xfrm_state *x)
 {
-	return true;
+	if (x->xso.type != XFRM_DEV_OFFLOAD_PACKET || x->props.mode == XFRM_MODE_TUNNEL)
+		return true;
+	return x->props.family == AF_INET || !ipv6_ext_hdr(ipv6_hdr(skb)->nexthdr);
 }
 
 /* Called for every packet that the stack accepted, also for those decrypted in software: without them the
@@ -312,4 +337,8 @@ const struct xfrmdev_ops simnic_xfrmdev_ops = {
 	.xdo_dev_state_free = simnic_release,
 	.xdo_dev_offload_ok = simnic_offload_ok,
 	.xdo_dev_state_advance_esn = simnic_advance_esn,
+	.xdo_dev_state_update_stats = simnic_update_stats,
+	.xdo_dev_policy_add = simnic_policy_add,
+	.xdo_dev_policy_delete = simnic_policy_delete,
+	.xdo_dev_policy_free = simnic_policy_free,
 };

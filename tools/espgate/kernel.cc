@@ -28,6 +28,8 @@ xfrm::Layer layer_of(maps::PolicyKind kind) {
       return xfrm::Layer::trap;
     case maps::PolicyKind::shunt:
       return xfrm::Layer::shunt;
+    case maps::PolicyKind::guard:
+      return xfrm::Layer::guard;
   }
   return xfrm::Layer::foreign;
 }
@@ -44,6 +46,8 @@ std::string_view layer_text(maps::PolicyKind kind) {
       return "trap";
     case maps::PolicyKind::shunt:
       return "shunt";
+    case maps::PolicyKind::guard:
+      return "guard";
   }
   return "";
 }
@@ -78,7 +82,7 @@ report::PolicyRow policy_row(const maps::PolicyRecord& record, const std::vector
   row.direction = xfrm::to_string(id.direction);
   row.selector = id.selector.text();
   row.layer = layer_text(record.kind);
-  row.action = record.kind == maps::PolicyKind::floor ? "block" : "allow";
+  row.action = record.kind == maps::PolicyKind::floor || record.kind == maps::PolicyKind::guard ? "block" : "allow";
   row.priority = record.priority;
   if (kernel == nullptr || (record.netns != 0 && record.netns != maps::netns_cookie())) return row;
   const auto found =

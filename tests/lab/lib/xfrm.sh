@@ -35,14 +35,15 @@ xfrm_suite() {
 }
 
 # xfrm_sa_line in|out SRC DST SPI SUITE MODE [OPTION...]: prints one line for `ip -batch`. Options: esn, dev DEVICE
-# (crypto offload), reqid N, window N, replay-[o]seq[-hi] N (each for its own direction), and flags as `ip` takes them.
+# (crypto offload), packet DEVICE (packet offload), reqid N, window N, replay-[o]seq[-hi] N (each for its own direction), and flags as `ip` takes them.
 xfrm_sa_line() {
-  local dir=$1 src=$2 dst=$3 spi=$4 suite=$5 mode=$6 flags="" device="" reqid=1 window=128 rest=""
+  local dir=$1 src=$2 dst=$3 spi=$4 suite=$5 mode=$6 flags="" device="" offload=crypto reqid=1 window=128 rest=""
   shift 6
   while [ $# -gt 0 ]; do
     case "$1" in
       esn) flags="flag esn" ;;
       dev) device=$2; shift ;;
+      packet) device=$2 offload=packet; shift ;;
       reqid) reqid=$2; shift ;;
       window) window=$2; shift ;;
       replay-seq | replay-seq-hi) [ "$dir" = out ] || rest+=" $1 $2"; shift ;;
@@ -54,7 +55,7 @@ xfrm_sa_line() {
   [ "$dir" = in ] || window=0
   xfrm_suite "$suite" "$spi" || return 1
   echo "xfrm state add src $src dst $dst proto esp spi $spi reqid $reqid mode $mode replay-window $window $flags$rest" \
-    "$REPLY dir $dir ${device:+offload crypto dev $device dir $dir}"
+    "$REPLY dir $dir ${device:+offload $offload dev $device dir $dir}"
 }
 
 # xfrm_sa NS in|out SRC DST SPI SUITE MODE [OPTION...]: adds one; what the kernel says is on stderr.
@@ -65,15 +66,18 @@ xfrm_sa() {
   ip -n "$name" $(xfrm_sa_line "$@")
 }
 
-# xfrm_policy_line out|in|fwd SRC DST OUTER-SRC OUTER-DST MODE [REQID]
+# xfrm_policy_line out|in|fwd SRC DST OUTER-SRC OUTER-DST MODE [REQID [DEVICE]]: with DEVICE it is offloaded, but for fwd.
 xfrm_policy_line() {
-  echo "xfrm policy add src $2 dst $3 dir $1 tmpl src $4 dst $5 proto esp reqid ${7:-1} mode $6"
+  local offload=""
+  [ -z "${8:-}" ] || [ "$1" = fwd ] || offload=" offload packet dev $8"
+  echo "xfrm policy add src $2 dst $3$offload dir $1 tmpl src $4 dst $5 proto esp reqid ${7:-1} mode $6"
 }
 
 # xfrm_host_lines SIDE FAMILY MODE SUITE SPI-OUT SPI-IN [OPTION...]: both SAs and the policies of one of net.sh's two hosts.
 xfrm_host_lines() {
-  local side=$1 family=$2 mode=$3 suite=$4 spi_out=$5 spi_in=$6 far=$((3 - $1)) here there bits near beyond direction
+  local side=$1 family=$2 mode=$3 suite=$4 spi_out=$5 spi_in=$6 far=$((3 - $1)) here there bits near beyond direction device=""
   shift 6
+  [[ " $* " != *" packet "* ]] || { device="$*"; device=${device#*packet }; device=${device%% *}; }
   net_bits "$family" && bits=$REPLY
   net_outer "$family" "$side" && here=$REPLY
   net_outer "$family" $far && there=$REPLY
@@ -84,8 +88,10 @@ xfrm_host_lines() {
     net_inner "$family" "$side" && near=$REPLY
     net_inner "$family" $far && beyond=$REPLY
   fi
-  xfrm_policy_line out "$near/$bits" "$beyond/$bits" "$here" "$there" "$mode"
-  for direction in in fwd; do xfrm_policy_line $direction "$beyond/$bits" "$near/$bits" "$there" "$here" "$mode"; done
+  xfrm_policy_line out "$near/$bits" "$beyond/$bits" "$here" "$there" "$mode" 1 "$device"
+  for direction in in fwd; do
+    xfrm_policy_line $direction "$beyond/$bits" "$near/$bits" "$there" "$here" "$mode" 1 "$device"
+  done
 }
 
 # xfrm_host NS SIDE FAMILY MODE SUITE SPI-OUT SPI-IN [OPTION...]: what was there before is flushed.
@@ -110,7 +116,7 @@ xfrm_read() {
   while IFS= read -r line; do
     case $line in
       *"proto "*" spi 0x"*) spi=${line#* spi }; spi=${spi%%(*}; xfrm_into[$spi.offload]=none; count=$((count + 1)) ;;
-      *"offload parameters:"*) line=${line#"${line%%[![:space:]]*}"}; xfrm_into[$spi.offload]=${line%% *} ;;
+      *"offload parameters:"*) xfrm_into[$spi.offload]=${line##*mode } xfrm_into[$spi.offload]=${xfrm_into[$spi.offload]%% *} ;;
       *oseq\ 0x*) line=${line##*oseq }; xfrm_into[$spi.oseq]=$((${line%%[, ]*})) ;;
       *"lifetime current"*) lifetime=next ;;
       *"(bytes)"*"(packets)"*)

@@ -216,7 +216,7 @@ TEST(Children, NoRouteMeansNoDevice) {
 
 TEST(Children, PacketModeIsRefusedHonestly) {
   World world;
-  EXPECT_EQ(refused(world.install(child(1, OffloadWanted::packet)))->reason_code, "unsupported-mode");
+  EXPECT_EQ(refused(world.install(child(1, OffloadWanted::packet)))->reason_code, "offload-refused");
 }
 
 TEST(Children, DeviceFillsUpAndTheRestGoesSoftware) {

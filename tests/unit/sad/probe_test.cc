@@ -193,13 +193,17 @@ TEST(Probe, UsesNoKeyTwice) {
 
 TEST(Probe, ADeviceWithoutOffloadIsSilentlySoftware) {
   WatchedKernel kernel;
-  const auto outcome = probe(kernel, kDevice, probe_plan(), seeded(4));
-  for (const auto& answer : outcome.answers) EXPECT_EQ(answer.result, ProbeResult::silent_software);
+  const auto rows = probe_plan();
+  const auto outcome = probe(kernel, kDevice, rows, seeded(4));
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const bool packet = rows[i].mode == OffloadKind::packet;  // which the kernel refuses then, and without a word
+    EXPECT_EQ(outcome.answers[i].result, packet ? ProbeResult::refused : ProbeResult::silent_software);
+  }
 }
 
 TEST(Probe, AFullTableIsSaid) {
   WatchedKernel kernel;
-  kernel.devices[kDevice] = {{}, 0};
+  kernel.devices[kDevice] = {{}, 0, true};
   const auto outcome = probe(kernel, kDevice, probe_plan(), seeded(5));
   for (const auto& answer : outcome.answers) EXPECT_EQ(answer.code, ENOSPC);
 }
@@ -227,7 +231,7 @@ TEST(Probe, NeverTouchesAnothersSa) {
   std::vector<xfrm::Request> add;
   add.emplace_back(xfrm::AddSa{std::move(others)});
   ASSERT_TRUE(kernel.ModelKernel::execute(add).front());
-  kernel.devices[kDevice] = {};
+  kernel.devices[kDevice].packet = true;
   const auto outcome = probe(kernel, kDevice, rows, seeded(6));
   EXPECT_NE(kernel.find(id), nullptr);
   EXPECT_EQ(kernel.sa_count(), 1U);
