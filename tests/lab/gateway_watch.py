@@ -91,6 +91,9 @@ class Watching:
         new, self.read = whole[self.read:], len(whole)
         return new
 
+    def said(self, what, condition, log):
+        self.results.holds(what, condition, "so it is" if condition else log[-1500:])
+
     def up(self, *names):
         for name in names:
             self.gateway.cli("conn", "up", f"demo/{name}")
@@ -147,7 +150,7 @@ class Watching:
         log = self.news()
         for said in ("Trying it in software for 10 s", f"{NIC} gets {GCM} wrong in crypto mode",
                      f"in software until `espgate offload forgive dev {NIC} suite {GCM}`"):
-            self.results.holds(f"the log says: {said}", said in log, log[-1500:] if said not in log else "so it does")
+            self.said(f"the log says: {said}", said in log, log)
         self.results.equal("trials", log.count("Trying it in software"), 1)
         print("\n".join(line for line in log.splitlines() if "Trying" in line or f" demo/a: {NIC} gets" in line or
                         f" demo/b: {NIC} gets" in line or "second look" in line), flush=True)
@@ -191,8 +194,8 @@ class Watching:
         self.results.equal("where they are in the end", self.where(*names), [("crypto", None)] * 3)
         self.results.equal("held against the NIC", self.distrusted(), [])
         self.results.equal("trials of all of them", log.count("Trying it in software"), 1)
-        self.results.holds("and what came of it", "nothing came in software either" in log, log[-1500:])
-        self.results.holds("none of the one that is answered", "demo/lossy: " not in log.replace("demo/lossy: rekeyed", ""), log[-1500:])
+        self.said("and what came of it", "nothing came in software either" in log, log)
+        self.said("none of the one that is answered", "demo/lossy: " not in log, log)
 
 
 def scenario(directory, results):
@@ -207,7 +210,8 @@ def scenario(directory, results):
         watching.forgive("a", "b")
         watching.lie("rx_corrupt=1", "in")
         watching.forgive("a", "b")
-        watching.lie("rx_corrupt=100", "in", partial=True)
+        # No even number: it would be the same of the two children that is hit, time and again.
+        watching.lie("rx_corrupt=97", "in", partial=True)
         watching.forgive("a", "b")
         watching.innocents()
         results.equal("stops cleanly", watching.gateway.stop(), 0)
