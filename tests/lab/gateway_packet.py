@@ -5,6 +5,7 @@ Against strongSwan behind a router, over IPv4 and IPv6, in tunnel and transport 
 
 tools/lab run --out DIR -- python3 tests/lab/gateway_packet.py; rows in DIR/packet.json.
 """
+import json
 import sys
 import tempfile
 import time
@@ -21,6 +22,10 @@ LONGEST = 2.0  # seconds without an answer that are allowed after a link is up a
 
 def modes(words):
     lib("simnic_knob", "simnic0", "modes", words)
+
+
+def held_by_nic():
+    return sorted(f"{direction} {spi}" for direction, spi in counters.nic_sas())
 
 
 def policies_held():
@@ -69,7 +74,7 @@ class Packet:
 
     def stop(self, what):
         self.results.equal(f"{what}: espgated stops cleanly", self.gateway.stop(), 0)
-        self.results.equal(f"{what}: nothing is left in the NIC", (counters.nic_sas(), policies_held()), ({}, []))
+        self.results.equal(f"{what}: nothing is left in the NIC", (held_by_nic(), policies_held()), ([], []))
         self.results.equal(f"{what}: nor in the kernel", (counters.kernel_sas(hosts.GW), counters.policies(hosts.GW)), ({}, []))
         wait_for("the peer to be rid of it", lambda: not counters.kernel_sas(hosts.PEER))
 
@@ -138,6 +143,13 @@ class Packet:
         up = self.gateway.cli("conn", "up", "demo/strict", ok=False)
         said = up.stdout + up.stderr
         self.results.holds("strict with a suite that is refused: nothing was sent", up.returncode == 2 and "nothing was sent" in said, said)
+        rows = [row for row in json.loads(ns(hosts.GW, "espgate", "-j", "offload", "probe", "dev", "simnic0").stdout)
+                if row["mode"] == "packet"]
+        taken = {row["suite"].removesuffix("-esn") for row in rows if row["result"] == "taken"}
+        self.results.equal("the probe: suites taken in packet mode", sorted(taken), [GCM, "aes256gcm16"])
+        words = {row["reason"] for row in rows if row["result"] == "refused"}
+        self.results.holds("the probe: refused in the driver's words", any("Encapsulated" in word for word in words), sorted(words))
+        self.results.equal("the probe: silently software", [row for row in rows if row["result"] not in ("taken", "refused")], [])
         self.stop("refusals")
         modes("crypto")
         run("rm", "-f", f"{self.directory}/devices.json")
@@ -171,7 +183,7 @@ class Packet:
         routes = [line for line in ns(hosts.GW, "ip", "route", "show", "dev", "simnic0").stdout.splitlines() if " proto kernel" not in line]
         before = self.state("net")[1]["out"]["spi"]
         run("ip", "-n", hosts.GW, "link", "set", "simnic0", "down")
-        self.results.equal(f"{when}: the NIC was emptied", counters.nic_sas(), {})
+        self.results.holds(f"{when}: the NIC lost the SA", ("out", before) not in counters.nic_sas(), held_by_nic())
         time.sleep(0.5)
         since = time.monotonic()
         run("ip", "-n", hosts.GW, "-batch", "-", stdin="link set simnic0 up\n" + "".join(

@@ -277,6 +277,17 @@ TEST(EncodePolicy, TemplateAndSelector) {
   EXPECT_EQ(esp.aalgos, ~0U);
 }
 
+// net/xfrm/xfrm_device.c, xfrm_dev_policy_add refuses any other flag, the direction's among them.
+TEST(EncodePolicy, OffloadHasPacketModeAlone) {
+  PolicySpec policy = tunnel_policy();
+  policy.id.direction = PolicyDirection::in;
+  policy.device = 7;
+  const Taken got = take(PutPolicy{policy}, sizeof(xfrm_userpolicy_info));
+  const auto offload = got.as<xfrm_user_offload>(XFRMA_OFFLOAD_DEV);
+  EXPECT_EQ(offload.ifindex, 7);
+  EXPECT_EQ(offload.flags, 4);
+}
+
 TEST(EncodePolicy, LayersDifferInUserAlone) {
   PolicySpec policy = tunnel_policy();
   const auto child = take(PutPolicy{policy}, sizeof(xfrm_userpolicy_info)).head<xfrm_userpolicy_info>().sel;
@@ -293,6 +304,18 @@ TEST(DecodePolicy, ReadsWhatWasWritten) {
     PolicySpec policy = tunnel_policy();
     policy.action = action;
     if (action == PolicyAction::block) policy.esp.reset();
+    encode(PutPolicy{policy}, 1, {}, room);
+    EXPECT_EQ(decode_policy(*reinterpret_cast<nlmsghdr*>(room.data())), policy);
+  }
+}
+
+TEST(DecodePolicy, ThatADeviceHoldsIt) {
+  alignas(nlmsghdr) std::array<std::uint8_t, kMessageRoom> room;
+  for (const std::uint32_t device : {0U, 7U}) {
+    PolicySpec policy = tunnel_policy();
+    policy.id.direction = PolicyDirection::in;
+    policy.id.layer = Layer::guard;
+    policy.device = device;
     encode(PutPolicy{policy}, 1, {}, room);
     EXPECT_EQ(decode_policy(*reinterpret_cast<nlmsghdr*>(room.data())), policy);
   }

@@ -47,6 +47,44 @@ TEST(ModelKernel, DeviceHasItsSay) {
   EXPECT_EQ(kernel.sa_count(), 1U);
 }
 
+TEST(ModelKernel, PacketModeIsNeverSilentAndFindsItsOwnAlone) {
+  ModelKernel kernel;
+  const Offload packet{OffloadKind::packet, 5};
+  EXPECT_EQ(run(kernel, AddSa{sa(1, packet)})[0].error().code, EINVAL) << "no such device";
+  kernel.devices[5] = {};
+  EXPECT_EQ(run(kernel, AddSa{sa(1, packet)})[0].error().detail, "Packet offload mode is not supported");
+  PolicySpec policy;
+  policy.id.selector = {*base::Prefix::parse("10.0.0.0/8"), *base::Prefix::parse("10.0.0.0/8"), 0, {}, {}};
+  policy.esp = Template{sa(1).source, sa(1).destination, 0, base::SaMode::tunnel, false};
+  policy.device = 5;
+  EXPECT_EQ(run(kernel, PutPolicy{policy})[0].error().code, EINVAL);
+  kernel.devices[5].packet = true;
+  EXPECT_TRUE(run(kernel, AddSa{sa(1, packet)}, PutPolicy{policy})[1]);
+  EXPECT_TRUE(run(kernel, AddSa{sa(2)})[0]);
+  EXPECT_EQ(kernel.outbound_for(*policy.esp, 5), sa(1).id());
+  EXPECT_EQ(kernel.outbound_for(*policy.esp), sa(2).id());
+  PolicySpec forward = policy;
+  forward.id.direction = PolicyDirection::forward;
+  EXPECT_EQ(run(kernel, PutPolicy{forward})[0].error().detail, "Cannot offload forward policy");
+}
+
+TEST(ModelKernel, AFlapTakesWhatTheDeviceHeld) {
+  ModelKernel kernel;
+  kernel.devices[5].packet = true;
+  PolicySpec held;
+  held.id.selector = {*base::Prefix::parse("10.0.0.0/8"), *base::Prefix::parse("10.0.0.0/8"), 0, {}, {}};
+  held.device = 5;
+  PolicySpec beneath = held;
+  beneath.id.layer = Layer::guard;
+  beneath.device = 0;
+  run(kernel, AddSa{sa(1, kNic)}, AddSa{sa(2)}, PutPolicy{held}, PutPolicy{beneath});
+  kernel.flap(5);
+  EXPECT_EQ(kernel.find(sa(1).id()), nullptr);
+  EXPECT_NE(kernel.find(sa(2).id()), nullptr);
+  ASSERT_EQ(kernel.dump_policies()->size(), 1U);
+  EXPECT_EQ(kernel.dump_policies()->front(), beneath);
+}
+
 TEST(ModelKernel, CountsReusedOutboundKeysButNotThrowAwayOnes) {
   ModelKernel kernel;
   run(kernel, AddSa{sa(1)}, DelSa{sa(1).id()}, AddSa{sa(1)});
