@@ -33,6 +33,7 @@ Daemon::Daemon(Options options, Parts parts)
       links_(std::move(parts.links)),
       device_timer_(io_),
       steer_timer_(io_),
+      guard_timer_(io_),
       kernel_(std::move(parts.kernel), std::move(*parts.loader), std::move(*parts.routes),
               [this](ike::ChildAnswer answer) {
                 // If the queue is full the engine's own patience with the kernel ends the exchange.
@@ -71,6 +72,9 @@ base::Result<void> Daemon::start() {
   engine_options.wake_main = [this] { asio::post(io_, [this] { take_engine_output(); }); };
   engine_ = std::make_unique<EngineThread>(std::move(engine_options), std::move(sockets_));
   started_at_ = epoch_now();
+  kernel_.on_place([this](const std::string& device, const base::EspSuite& suite, xfrm::OffloadKind mode) {
+    return devices_.distrusted(device, suite, mode);
+  });
   kernel_.on_packet_mode([this](const std::string& device) { return devices_.packet_mode(device); });
   kernel_.on_verdict([this](const sad::DeviceVerdict& verdict) { devices_.learn(verdict, epoch_now()); });
   devices_.begin(gateway::now(), config_, kernel_.routes());
@@ -80,6 +84,7 @@ base::Result<void> Daemon::start() {
     wait_for_kernel();
   }
   if (links_) healing_.watch(std::move(*links_));
+  arm_watch();
   return {};
 }
 
@@ -352,6 +357,7 @@ void Daemon::shut_down() {
   timer_.cancel();
   device_timer_.cancel();
   steer_timer_.cancel();
+  guard_timer_.cancel();
   if (config_.gateway.on_stop == control::OnStop::keep) {
     log_info("stopping; SAs and policies stay in the kernel (on_stop = keep)");
     io_.stop();

@@ -103,6 +103,15 @@ class Daemon final : public control::Daemon {
   void on_devices();
   void arm_steering();
   void move_children();
+  // daemon_watch.cc
+  void arm_watch();
+  void obey(sad::TrySoftware&& order);
+  void obey(sad::BackToHardware&& order);
+  void obey(sad::CallOff&& order);
+  void obey(sad::Convict&& order);
+  void obey(sad::Again&& order);
+  void obey(sad::WatchSays&& order);
+  void rekey_watched(base::ChildId child);
   void wait_for_signal();
   void on_signal(int signal);
   void shut_down();
@@ -120,6 +129,7 @@ class Daemon final : public control::Daemon {
   std::optional<asio::posix::stream_descriptor> events_ready_;
   asio::steady_timer device_timer_;
   asio::steady_timer steer_timer_;
+  asio::steady_timer guard_timer_;  // of the watch
   KernelSide kernel_;
   DeviceSide devices_;
   Healing healing_;

@@ -105,7 +105,11 @@ std::optional<ike::Failure> Daemon::refused_beforehand(const ike::ConnConfig& co
     devices_.learn({route->device, route->ifindex, row, answer}, epoch_now());
     return answer;
   };
-  auto offer = sad::strict_offer(child->esp_proposals, shape, window, route->device, try_row);
+  const auto distrusted = [&](const base::EspSuite& suite) {
+    const bool packet = child->offload == base::OffloadWanted::packet;
+    return devices_.distrusted(route->device, suite, packet ? xfrm::OffloadKind::packet : xfrm::OffloadKind::crypto);
+  };
+  auto offer = sad::strict_offer(child->esp_proposals, shape, window, route->device, try_row, distrusted);
   if (offer.refusal.empty()) return std::nullopt;
   return ike::Failure{ike::Reason::install_refused, "offload", std::move(offer.refusal) + "; nothing was sent", ""};
 }
@@ -121,6 +125,7 @@ std::vector<control::DeviceReport> Daemon::devices() const {
 
 std::expected<std::size_t, std::string> Daemon::forgive(const std::string& device, const std::string& suite) {
   auto gone = devices_.forgive(gateway::now(), device, suite);
+  if (gone) kernel_.forgiven(device, suite);
   arm_devices();
   return gone;
 }

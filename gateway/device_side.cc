@@ -111,6 +111,19 @@ void DeviceSide::learn(const sad::DeviceVerdict& verdict, std::int64_t wall_cloc
   if (table_.take_changed()) unsaved_ = unsteered_ = true;
 }
 
+void DeviceSide::distrust(const std::string& device, sad::Distrust what, std::int64_t wall_clock) {
+  what.at = wall_clock;
+  table_.distrust(device, std::move(what));
+  if (table_.take_changed()) unsaved_ = unsteered_ = true;
+}
+
+std::string DeviceSide::distrusted(const std::string& device, const base::EspSuite& suite,
+                                   xfrm::OffloadKind mode) const {
+  const auto* record = table_.find(device);
+  const auto* wrong = record == nullptr ? nullptr : record->distrust(suite, mode);
+  return wrong == nullptr ? std::string{} : sad::sentence(device, *wrong);
+}
+
 base::Instant DeviceSide::due() const {
   if ((unsaved_ || unsteered_) && !probe_.in_between()) return base::Instant{};
   const auto next = probe_.due();

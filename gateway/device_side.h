@@ -43,6 +43,11 @@ class DeviceSide {
   // `refuses` where there is no device to ask (--kernel null).
   [[nodiscard]] sad::PacketMode packet_mode(const std::string& device) const;
   void learn(const sad::DeviceVerdict& verdict, std::int64_t wall_clock);
+  // Packets showed that it gets a suite wrong.
+  void distrust(const std::string& device, sad::Distrust what, std::int64_t wall_clock);
+  // Why it is not trusted with a suite; empty: it is.
+  [[nodiscard]] std::string distrusted(const std::string& device, const base::EspSuite& suite,
+                                       xfrm::OffloadKind mode) const;
 
   [[nodiscard]] base::Instant due() const;
   // Time to look again.

@@ -99,12 +99,13 @@ KernelSide::KernelSide(std::unique_ptr<xfrm::Kernel> kernel, loader::Loader load
       sad_(room_in(loader_)) {}
 
 void KernelSide::carry_out(base::Instant now, sad::Outputs outputs) {
-  sad::pump(sad_, *kernel_, now, std::move(outputs), [this](sad::Output&& output) { take(std::move(output)); });
+  sad::pump(sad_, *kernel_, now, std::move(outputs),
+            [this, now](sad::Output&& output) { take(now, std::move(output)); });
 }
 
-void KernelSide::take(sad::Output&& output) {
+void KernelSide::take(base::Instant now, sad::Output&& output) {
   std::visit(
-      [this](auto&& value) {
+      [this, now](auto&& value) {
         using T = std::decay_t<decltype(value)>;
         if constexpr (std::is_same_v<T, ike::ChildAnswer>) {
           answer_(std::forward<decltype(value)>(value));
@@ -114,8 +115,11 @@ void KernelSide::take(sad::Output&& output) {
           if (verdict_) verdict_(value);
         } else if constexpr (std::is_same_v<T, sad::Carried>) {
           slots_.carried(value);
+          watch_.carried(now, value);
         } else if constexpr (std::is_same_v<T, sad::Gone>) {
           slots_.gone(value);
+          watch_.gone(value);
+          failures_.erase(value.id);
         } else if constexpr (!std::is_same_v<T, sad::Op>) {
           if (auto written = write(loader_, value); !written) log_error("ledger: " + written.error().text());
         }
@@ -146,7 +150,7 @@ sad::InstallContext KernelSide::context_for(base::Instant now, const ike::ChildS
   } else {
     log_warn(child.conn + "/" + child.child + ": " + route.error().text());
   }
-  context.placement = slots_.place(child, context.device);
+  place(child, context);
   return context;
 }
 

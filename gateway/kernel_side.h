@@ -16,6 +16,7 @@
 #include "loader/loader.h"
 #include "sad/sad.h"
 #include "sad/slots.h"
+#include "sad/watch.h"
 #include "xfrm/api.h"
 #include "xfrm/events.h"
 #include "xfrm/route.h"
@@ -85,6 +86,17 @@ class KernelSide {
   void move_failed(base::ChildId child) { slots_.failed(child); }
   [[nodiscard]] std::map<std::string, sad::SlotView> slots() const { return slots_.view(); }
 
+  // The watch (kernel_watch.cc). `distrusted` says why a device is not trusted with a suite; empty: it is.
+  using Distrusted = std::function<std::string(const std::string&, const base::EspSuite&, xfrm::OffloadKind)>;
+  void on_place(Distrusted distrusted) { distrusted_ = std::move(distrusted); }
+  sad::WatchOrders watch(base::Instant now);
+  [[nodiscard]] bool watch_busy() const { return watch_.busy(); }
+  void watch_failed(base::Instant now, base::ChildId child) { watch_.failed(now, child); }
+  void forgiven(const std::string& device, const std::string& suite) { watch_.forgiven(device, suite); }
+  bool hold(base::ChildId child, sad::Placement why) { return slots_.hold(child, std::move(why)); }
+  void let_go(base::ChildId child) { slots_.let_go(child); }
+  [[nodiscard]] std::optional<sad::Standing> standing(base::ChildId child) const { return sad_.standing(child); }
+
   // Adds a throw-away SA to the device, and deletes it at once.
   sad::ProbeAnswer try_row(std::uint32_t ifindex, const sad::ProbeRow& row);
 
@@ -98,7 +110,13 @@ class KernelSide {
   [[nodiscard]] std::optional<control::DirectionCounters> driver_counts(const maps::SaRecord& sa) const;
   std::optional<LostChild> lost_child(base::ChildId id);
   sad::InstallContext context_for(base::Instant now, const ike::ChildSpec& child);
-  void take(sad::Output&& output);
+  void take(base::Instant now, sad::Output&& output);
+  void place(const ike::ChildSpec& child, sad::InstallContext& context);
+  // Packets of these children, by the maps or, without, by the kernel.
+  std::map<base::ChildId, sad::Reading> readings(const std::set<base::ChildId>& children);
+  void read_states(const std::set<base::ChildId>& children, std::map<base::ChildId, sad::Reading>& to);
+  bool more_failures();
+  void count_failures(const std::set<base::ChildId>& children);
 
   std::unique_ptr<xfrm::Kernel> kernel_;
   loader::Loader loader_;
@@ -108,6 +126,11 @@ class KernelSide {
   std::function<sad::PacketMode(const std::string&)> packet_mode_;
   sad::Sad sad_;
   sad::Slots slots_;
+  Distrusted distrusted_;
+  sad::Watch watch_;
+  std::map<base::ChildId, std::uint64_t> failures_;  // of the integrity check, as last read
+  std::set<base::ChildId> counted_;                  // in software, in the last round
+  std::optional<std::uint64_t> protocol_errors_;     // of the namespace, as last read
 };
 
 }  // namespace espgate::gateway

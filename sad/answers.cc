@@ -41,6 +41,8 @@ Carried Children::carried(const Child& child) const {
   Carried told{child.spec.id, child.context.device};
   told.wanted = child.spec.offload != base::OffloadWanted::no;
   told.hardware = in.actual != base::OffloadActual::none || out.actual != base::OffloadActual::none;
+  const bool packet = in.actual == base::OffloadActual::packet || out.actual == base::OffloadActual::packet;
+  told.mode = packet ? xfrm::OffloadKind::packet : xfrm::OffloadKind::crypto;
   // That the device was full says more than that the other direction was refused.
   told.reason = in.reason == Reason::none || in.reason == Reason::other_direction ? out.reason : in.reason;
   if (told.reason == Reason::device_full) {

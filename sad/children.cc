@@ -32,6 +32,9 @@ void Children::install(ike::InstallChild install, const InstallContext& context,
         work_, install, Reason::no_device,
         fmt::format("no device to offload to: there is no route to {}", install.child.remote.address.text()));
   }
+  if (strict && context.placement.reason == Reason::distrusted) {
+    return refuse_unborn(work_, install, Reason::distrusted, context.placement.text);
+  }
   const auto reqid = reqid_for(install.child);
   if (slots_.left() < 2 || !reqid) {
     if (reqid) reqids_.give_back(*reqid);

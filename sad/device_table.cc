@@ -28,8 +28,7 @@ std::string difference(const DeviceIdentity& before, const DeviceIdentity& now) 
   return fmt::format("{}", fmt::join(out, "; "));
 }
 
-bool of_suite(const DeviceEntry& entry, std::string_view name) {
-  base::EspSuite suite = entry.row.suite;
+bool called(base::EspSuite suite, std::string_view name) {
   suite.esn = false;
   return suite.name() == name;
 }
@@ -41,6 +40,21 @@ std::string_view to_string(Learned learned) { return learned == Learned::probe ?
 const DeviceEntry* DeviceRecord::find(const ProbeRow& row) const {
   const auto found = std::ranges::find(entries, row, &DeviceEntry::row);
   return found == entries.end() ? nullptr : &*found;
+}
+
+const Distrust* DeviceRecord::distrust(base::EspSuite suite, xfrm::OffloadKind mode) const {
+  suite.esn = false;
+  const auto found =
+      std::ranges::find_if(distrusted, [&](const Distrust& each) { return each.suite == suite && each.mode == mode; });
+  return found == distrusted.end() ? nullptr : &*found;
+}
+
+std::string sentence(const std::string& device, const Distrust& distrust) {
+  const auto suite = distrust.suite.name();
+  return fmt::format("{} gets {} wrong in {} mode{}: {}; in software until `espgate offload forgive dev {} suite {}`",
+                     device, suite, to_string(distrust.mode),
+                     distrust.direction ? fmt::format(" ({})", base::to_string(*distrust.direction)) : std::string{},
+                     distrust.text, device, suite);
 }
 
 bool tells(const ProbeAnswer& answer) {
@@ -89,6 +103,7 @@ std::vector<base::EspSuite> suites_taken(const DeviceRecord& record, xfrm::Offlo
   std::vector<base::EspSuite> suites;
   for (const auto& row : probe_plan()) {
     if (row.suite.esn || std::ranges::find(suites, row.suite) != suites.end()) continue;
+    if (record.distrust(row.suite, mode) != nullptr) continue;
     if (taken(in, row.suite) && taken(out, row.suite)) suites.push_back(row.suite);
   }
   return suites;
@@ -110,11 +125,11 @@ std::vector<std::string> DeviceTable::follow(std::vector<DeviceFacts> facts) {
     DeviceRecord& known = at->second;
     if (is_new) known.name = each.name;
     if (known.identity != each.identity) {
-      if (!known.entries.empty()) {
+      if (!known.entries.empty() || !known.distrusted.empty()) {
         out.push_back(fmt::format("{} is not what it was ({}): what it took and refused is found out anew", each.name,
                                   difference(known.identity, each.identity)));
       }
-      known = {each.name, each.identity, {}, {}, {}};
+      known = {each.name, each.identity, {}, {}, {}, {}};
       changed_ = true;
     }
     auto name = each.name;
@@ -151,6 +166,13 @@ bool DeviceTable::learn(const std::string& device, const ProbeRow& row, ProbeAns
   return changed_ = true;
 }
 
+bool DeviceTable::distrust(const std::string& device, Distrust what) {
+  DeviceRecord* known = record(device);
+  if (known == nullptr || known->distrust(what.suite, what.mode) != nullptr) return false;
+  known->distrusted.push_back(std::move(what));
+  return changed_ = true;
+}
+
 void DeviceTable::met_limit(const std::string& device, base::Direction direction, const Held& held) {
   DeviceRecord* known = record(device);
   if (known == nullptr) return;
@@ -182,8 +204,10 @@ std::optional<std::size_t> DeviceTable::forgive(const std::string& device, std::
     known->slots_out.reset();
     changed_ = true;
   }
-  const auto gone =
-      std::erase_if(known->entries, [&](const DeviceEntry& entry) { return suite.empty() || of_suite(entry, suite); });
+  auto gone = std::erase_if(known->entries,
+                            [&](const DeviceEntry& entry) { return suite.empty() || called(entry.row.suite, suite); });
+  gone += std::erase_if(known->distrusted,
+                        [&](const Distrust& each) { return suite.empty() || called(each.suite, suite); });
   changed_ = changed_ || gone != 0;
   return gone;
 }
@@ -191,7 +215,8 @@ std::optional<std::size_t> DeviceTable::forgive(const std::string& device, std::
 std::vector<DeviceRecord> DeviceTable::records() const {
   std::vector<DeviceRecord> out;
   for (const auto& [name, record] : records_) {
-    if (!record.entries.empty() || record.slots_in || record.slots_out) out.push_back(record);
+    if (!record.entries.empty() || !record.distrusted.empty() || record.slots_in || record.slots_out)
+      out.push_back(record);
   }
   return out;
 }

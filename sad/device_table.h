@@ -42,14 +42,27 @@ struct DeviceEntry {
   bool operator==(const DeviceEntry&) const = default;
 };
 
+// A suite that the device takes and then gets wrong, as packets showed (sad/watch.h).
+struct Distrust {
+  base::EspSuite suite;  // without ESN
+  xfrm::OffloadKind mode = xfrm::OffloadKind::crypto;
+  std::optional<base::Direction> direction;  // none: not known which of the two
+  std::string text;                          // what was seen: one sentence, without the device's name
+  std::int64_t at = 0;                       // epoch seconds
+  bool operator==(const Distrust&) const = default;
+};
+
 struct DeviceRecord {
   std::string name;
   DeviceIdentity identity;
   std::vector<DeviceEntry> entries;
   // SAs that it held when it refused one more for want of room; none: that never happened.
   std::optional<std::uint32_t> slots_in, slots_out;
+  std::vector<Distrust> distrusted{};
 
   [[nodiscard]] const DeviceEntry* find(const ProbeRow& row) const;
+  // nullptr: the device may be trusted with this suite, with or without ESN.
+  [[nodiscard]] const Distrust* distrust(base::EspSuite suite, xfrm::OffloadKind mode) const;
   bool operator==(const DeviceRecord&) const = default;
 };
 
@@ -60,6 +73,9 @@ struct Held {
 
 // So many free places a direction are never touched by a probe.
 inline constexpr std::uint32_t kProbeHeadroom = 2;
+
+// "nic0 gets aes128gcm16 wrong in crypto mode (in): ...; in software until `espgate offload forgive ...`".
+std::string sentence(const std::string& device, const Distrust& distrust);
 
 // Whether the answer tells of the device: a full table, a missing right or a device that is gone do not.
 bool tells(const ProbeAnswer& answer);
@@ -78,12 +94,14 @@ class DeviceTable {
 
   // Takes the answer, if it tells of the device. False: nothing that was not known, or no such device.
   bool learn(const std::string& device, const ProbeRow& row, ProbeAnswer answer, Learned learned, std::int64_t at);
+  // Packets showed that it gets a suite wrong. False: that is known, or there is no such device.
+  bool distrust(const std::string& device, Distrust what);
   // The device refused one more SA of this direction for want of room.
   void met_limit(const std::string& device, base::Direction direction, const Held& held);
   // A device that holds more than it was thought to have room for has more room.
   void holds(const std::string& device, const Held& held);
-  // Drops what is known of a suite (its name without "-esn"; empty: of all, and of its room). nullopt: no such device;
-  // else how many answers went.
+  // Drops what is known of a suite (its name without "-esn"; empty: of all, and of its room), and trusts the device
+  // with it again. nullopt: no such device; else how many answers went, and verdicts.
   std::optional<std::size_t> forgive(const std::string& device, std::string_view suite);
 
   // nullptr: nothing is known, or the device is not there.

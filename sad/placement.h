@@ -8,6 +8,7 @@
 
 #include "base/ids.h"
 #include "sad/reason.h"
+#include "xfrm/api.h"
 
 namespace espgate::sad {
 
@@ -30,6 +31,7 @@ struct Carried {
   Reason reason = Reason::none;  // why not
   // With Reason::device_full: SAs of ours that the device held in the direction that it refused.
   std::uint32_t used = 0;
+  xfrm::OffloadKind mode = xfrm::OffloadKind::crypto;  // of what is in hardware
 };
 
 // A generation, whether it was ever up or not, has no SA in the kernel any more.

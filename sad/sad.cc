@@ -288,6 +288,11 @@ std::optional<Standing> Sad::standing(base::ChildId id) const {
                   child->context.device};
 }
 std::vector<std::pair<base::ChildId, xfrm::SaId>> Sad::waiting() const { return impl_->children_.waiting(); }
+std::optional<std::pair<xfrm::SaId, xfrm::SaId>> Sad::sas_of(base::ChildId id) const {
+  const Child* child = impl_->children_.find(id);
+  if (child == nullptr || child->state != ChildState::up) return std::nullopt;
+  return std::pair(sa_id(*child, base::Direction::in), sa_id(*child, base::Direction::out));
+}
 std::size_t Sad::child_count() const { return impl_->children_.size(); }
 std::vector<std::pair<std::uint32_t, base::ChildId>> Sad::slots() const { return impl_->children_.slots(); }
 std::map<std::string, Held> Sad::held() const { return impl_->children_.held(); }

@@ -50,7 +50,8 @@ struct InstallContext {
   std::string device;           // empty: no route to the peer
   std::uint32_t ifindex = 0;    // 0 with it
   std::int64_t wall_clock = 0;  // epoch seconds, for the ledger
-  Placement placement{};        // for hw_offload = auto; strict children go to hardware or nowhere
+  // For hw_offload = auto; strict children go to hardware, or nowhere if the device is distrusted.
+  Placement placement{};
   PacketMode packet = PacketMode::refuses;
 };
 
@@ -156,6 +157,8 @@ class Sad {
   [[nodiscard]] std::optional<base::ChildId> owner_of(const xfrm::SaId& id) const;
   // SAs of children that are up, as far as we know: what the kernel does not hold of them was taken away.
   [[nodiscard]] std::vector<std::pair<base::ChildId, xfrm::SaId>> expected() const;
+  // Its inbound and its outbound SA; nullopt: there is no such child, or it is not up.
+  [[nodiscard]] std::optional<std::pair<xfrm::SaId, xfrm::SaId>> sas_of(base::ChildId id) const;
   // nullopt: there is no such child.
   [[nodiscard]] std::optional<Standing> standing(base::ChildId id) const;
   [[nodiscard]] std::vector<xfrm::PolicyId> policy_ids() const;  // that should stand in the kernel

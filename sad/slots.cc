@@ -95,6 +95,7 @@ Placement Slots::place(const ike::ChildSpec& child, const std::string& device) {
   if (!line.ref) enter(line, device);
   if (strict) return {};
   if (line.held) return *line.held;
+  if (std::exchange(line.comes_back, false)) return {};
   // What the device refused for another cause than want of room is tried again, as every rekey does.
   const auto& steer = steer_of(line);
   return !line.fits || steer.in_hardware(*line.ref) ? Placement{} : no_slot(device, steer.capacity());
@@ -176,6 +177,7 @@ void Slots::failed(base::ChildId child) {
 bool Slots::hold(base::ChildId child, Placement why) {
   Line* line = line_of(child);
   if (line == nullptr) return false;
+  if (!line->held) line->comes_back = line->hardware;
   line->held = std::move(why);
   if (line->ref) steer_of(*line).set_eligible(*line->ref, false);
   return true;

@@ -56,7 +56,8 @@ class Slots {
   void failed(base::ChildId child);
 
   // From its next rekey on the child is in software, whatever room there is, until let_go(): `why` is told to whoever
-  // asks. False: there is no such child.
+  // asks. False: there is no such child. A child that was in hardware is back there with its next rekey, if the device
+  // has room.
   bool hold(base::ChildId child, Placement why);
   void let_go(base::ChildId child);
 
@@ -74,6 +75,7 @@ class Slots {
     bool fits = true;            // the device takes it, as far as is known, when it has room
     std::optional<bool> moving;  // a rekey that moves it is under way; true: to hardware
     std::optional<Placement> held;
+    bool comes_back = false;  // it was in hardware before it was held
   };
   struct Device {
     explicit Device(const steer::Config& config) : steer(config) {}

@@ -41,12 +41,18 @@ std::string refusal_of(const base::EspSuite& suite, const OfferShape& shape, std
 
 StrictOffer strict_offer(std::span<const ike::Proposal> configured, const OfferShape& shape,
                          std::uint32_t replay_window, const std::string& device,
-                         const std::function<ProbeAnswer(const ProbeRow&)>& try_row) {
+                         const std::function<ProbeAnswer(const ProbeRow&)>& try_row,
+                         const std::function<std::string(const base::EspSuite&)>& distrusted) {
   StrictOffer out;
   std::set<std::string> seen;
   std::vector<std::string> refusals;
   for (const auto& [suite, proposal] : ike::apart(configured)) {
     if (!seen.insert(suite.name()).second) continue;
+    auto wrong = distrusted(suite);
+    if (!wrong.empty()) {
+      refusals.push_back(std::move(wrong));
+      continue;
+    }
     auto refusal = refusal_of(suite, shape, replay_window, try_row);
     if (refusal.empty()) {
       out.taken.push_back(suite);

@@ -20,9 +20,11 @@ struct StrictOffer {
   std::string refusal;
 };
 
-// `shape`: the child's; `replay_window`: of its inbound SA, packets. Both directions of each suite are tried.
+// `shape`: the child's; `replay_window`: of its inbound SA, packets. Both directions of each suite are tried, but for
+// suites that the device gets wrong: `distrusted` says why not, and nothing of the others.
 StrictOffer strict_offer(std::span<const ike::Proposal> configured, const OfferShape& shape,
                          std::uint32_t replay_window, const std::string& device,
-                         const std::function<ProbeAnswer(const ProbeRow&)>& try_row);
+                         const std::function<ProbeAnswer(const ProbeRow&)>& try_row,
+                         const std::function<std::string(const base::EspSuite&)>& distrusted);
 
 }  // namespace espgate::sad

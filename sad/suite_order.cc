@@ -72,6 +72,7 @@ std::string refusal(const DeviceRecord& device, Direction direction, const Said&
 }
 
 Judged judged(const DeviceRecord& device, const base::EspSuite& suite, const OfferShape& shape, OffloadKind mode) {
+  if (const auto* wrong = device.distrust(suite, mode)) return {Carrier::software, sentence(device.name, *wrong)};
   bool like = false;
   for (const auto direction : {Direction::in, Direction::out}) {
     ProbeRow row = usual_row(mode, direction);

@@ -45,16 +45,27 @@ Json entry_json(const sad::DeviceEntry& entry) {
 
 Json slots_json(const std::optional<std::uint32_t>& slots) { return slots ? Json(*slots) : Json(nullptr); }
 
+Json distrust_json(const sad::Distrust& distrust) {
+  return Json{{"suite", plain_name(distrust.suite)},
+              {"mode", sad::to_string(distrust.mode)},
+              {"dir", distrust.direction ? Json(base::to_string(*distrust.direction)) : Json(nullptr)},
+              {"seen", cut(distrust.text)},
+              {"at", distrust.at}};
+}
+
 Json record_json(const sad::DeviceRecord& record) {
   Json answers = Json::array();
   for (const auto& entry : record.entries) answers.push_back(entry_json(entry));
+  Json distrusted = Json::array();
+  for (const auto& each : record.distrusted) distrusted.push_back(distrust_json(each));
   return Json{{"dev", record.name},
               {"driver", cut(record.identity.driver)},
               {"driver_version", cut(record.identity.driver_version)},
               {"firmware", cut(record.identity.firmware)},
               {"kernel", cut(record.identity.kernel)},
               {"slots", {{"in", slots_json(record.slots_in)}, {"out", slots_json(record.slots_out)}}},
-              {"answers", std::move(answers)}};
+              {"answers", std::move(answers)},
+              {"distrusted", std::move(distrusted)}};
 }
 
 // ------------------------------------------------------------------------------------------------ reading
@@ -114,6 +125,15 @@ class Reader {
     fail(name);
     return nothing;
   }
+  // Of a member that former versions did not write.
+  const Json& array_if_any(const char* name, std::size_t most) {
+    static const Json nothing = Json::array();
+    return find(name) == nullptr ? nothing : array(name, most);
+  }
+  bool null(const char* name) const {
+    const Json* member = find(name);
+    return member != nullptr && member->is_null();
+  }
   Reader object(const char* name) {
     static const Json nothing = Json::object();
     const Json* member = find(name);
@@ -157,6 +177,21 @@ sad::DeviceEntry read_entry(const Json& json, std::string& wrong) {
   return out;
 }
 
+sad::Distrust read_distrust(const Json& json, std::string& wrong) {
+  Reader from(json, wrong);
+  sad::Distrust out;
+  const auto suite = suite_called(from.text("suite"));
+  if (!suite) from.fail("suite");
+  out.suite = suite.value_or(base::EspSuite{});
+  out.mode = from.choice("mode", {"crypto", "packet"}) == 0 ? xfrm::OffloadKind::crypto : xfrm::OffloadKind::packet;
+  if (!from.null("dir")) {
+    out.direction = from.choice("dir", {"in", "out"}) == 0 ? base::Direction::in : base::Direction::out;
+  }
+  out.text = from.text("seen");
+  out.at = from.number("at", std::numeric_limits<std::int64_t>::max());
+  return out;
+}
+
 sad::DeviceRecord read_record(const Json& json, std::string& wrong) {
   Reader from(json, wrong);
   sad::DeviceRecord out;
@@ -170,6 +205,10 @@ sad::DeviceRecord read_record(const Json& json, std::string& wrong) {
     auto entry = read_entry(each, wrong);
     if (out.find(entry.row) != nullptr) from.fail("answers");
     out.entries.push_back(std::move(entry));
+    if (!wrong.empty()) break;
+  }
+  for (const auto& each : from.array_if_any("distrusted", kMostAnswers)) {
+    out.distrusted.push_back(read_distrust(each, wrong));
     if (!wrong.empty()) break;
   }
   return out;

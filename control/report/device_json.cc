@@ -42,11 +42,21 @@ Json answer_json(const sad::DeviceEntry& entry) {
               {"at", entry.at}};
 }
 
+Json distrust_json(const std::string& device, const sad::Distrust& distrust) {
+  return Json{{"suite", distrust.suite.name()},
+              {"mode", sad::to_string(distrust.mode)},
+              {"dir", distrust.direction ? Json(base::to_string(*distrust.direction)) : Json(nullptr)},
+              {"reason", sad::sentence(device, distrust)},
+              {"at", distrust.at}};
+}
+
 // What only the table of devices knows; null or empty where it knows nothing.
 void put_known(Json& into, const std::optional<DeviceKnown>& known) {
   Json answers = Json::array();
   Json offers = Json::array();
+  Json distrusted = Json::array();
   if (known) {
+    for (const auto& each : known->record.distrusted) distrusted.push_back(distrust_json(known->record.name, each));
     for (const auto& entry : known->record.entries) answers.push_back(answer_json(entry));
     for (const auto& offer : known->offers) {
       offers.push_back(Json{{"suite", offer.suite}, {"carrier", offer.carrier}, {"reason", offer.why}});
@@ -55,6 +65,7 @@ void put_known(Json& into, const std::optional<DeviceKnown>& known) {
   const bool told = known && !known->state.empty();
   into["probe"] = told ? Json{{"state", known->state}, {"text", known->state_text}} : Json(nullptr);
   into["takes"] = std::move(answers);
+  into["distrusted"] = std::move(distrusted);
   into["steering"] = known ? steering_json(known->steering) : Json(nullptr);
   into["esp_floor"] = known ? Json(known->floor) : Json(nullptr);
   into["offers"] = std::move(offers);

@@ -58,6 +58,16 @@ sad::DeviceEntry entry_of(const Message& message) {
   return out;
 }
 
+sad::Distrust distrust_of(const Message& message) {
+  sad::Distrust out;
+  out.suite = suite_called(message.text("suite")).value_or(base::EspSuite{});
+  out.mode = message.get("mode") == "packet" ? xfrm::OffloadKind::packet : xfrm::OffloadKind::crypto;
+  if (message.get("dir")) out.direction = message.get("dir") == "in" ? base::Direction::in : base::Direction::out;
+  out.text = message.text("seen");
+  out.at = number<std::int64_t>(message, "at").value_or(0);
+  return out;
+}
+
 sad::SlotView steering_of(const Message& message) {
   sad::SlotView out;
   const auto small = [&](std::string_view key) { return number<std::uint32_t>(message, key).value_or(0); };
@@ -89,6 +99,8 @@ DeviceKnown known_of_message(const Message& message) {
   }
   if (const auto* steering = message.find("steering")) out.steering = steering_of(*steering);
   each_section(message.find("answers"), [&](const Message& each) { record.entries.push_back(entry_of(each)); });
+  each_section(message.find("distrusted"),
+               [&](const Message& each) { record.distrusted.push_back(distrust_of(each)); });
   out.floor = number<std::uint32_t>(message, "esp-floor").value_or(0);
   each_section(message.find("offers"), [&](const Message& each) {
     out.offers.push_back({each.text("suite"), each.text("carrier"), each.text("why")});

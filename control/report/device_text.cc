@@ -96,6 +96,10 @@ std::string block(const DeviceRow& row, bool color, std::int64_t now) {
   if (!known.carries.empty()) out += fmt::format("carries {}\n", printable(joined(known.carries)));
   if (!known.disagreement.empty()) out += painted(printable(known.disagreement), Paint::warn, color) + "\n";
   out += slots_text(row, known.record);
+  for (const auto& each : known.record.distrusted) {
+    out += painted(printable(sad::sentence(row.device, each)), Paint::bad, color) +
+           fmt::format(" ({} ago)\n", span_text(now - each.at));
+  }
   if (known.steering) out += steering_text(*known.steering);
   return out + answers_text(known.record, color, now) + offers_text(known, color);
 }

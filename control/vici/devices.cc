@@ -33,6 +33,14 @@ void put_slots(Message& out, const DeviceReport& report) {
   if (report.record.slots_out) out.number("known-out", *report.record.slots_out);
 }
 
+Message distrust_message(const std::string& device, const sad::Distrust& distrust) {
+  Message out;
+  out.set("suite", distrust.suite.name()).set("mode", sad::to_string(distrust.mode));
+  if (distrust.direction) out.set("dir", base::to_string(*distrust.direction));
+  out.set("seen", distrust.text).set("why", sad::sentence(device, distrust));
+  return out.number("at", static_cast<std::uint64_t>(distrust.at));
+}
+
 void put_steering(Message& out, const sad::SlotView& slots) {
   if (slots.known) out.number("slots", *slots.known);
   out.number("reserve", slots.reserve).number("hardware", slots.hardware).number("software", slots.software);
@@ -67,6 +75,10 @@ Message device_message(const DeviceReport& report) {
   auto& answers = out.open("answers");
   for (std::size_t i = 0; i < report.record.entries.size() && i < kMostAnswers; ++i) {
     answers.section(std::to_string(i + 1), answer_message(report.record.entries[i]));
+  }
+  auto& distrusted = out.open("distrusted");
+  for (std::size_t i = 0; i < report.record.distrusted.size(); ++i) {
+    distrusted.section(std::to_string(i + 1), distrust_message(report.facts.name, report.record.distrusted[i]));
   }
   out.number("esp-floor", report.floor);
   auto& offers = out.open("offers");

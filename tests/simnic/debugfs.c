@@ -153,6 +153,7 @@ static int simnic_fault_knob_store(struct simnic_dev *nic, char *text)
 	atomic_set(&nic->fault.tx_seen, 0);
 	atomic_set(&nic->fault.busy_seen, 0);
 	atomic_set(&nic->fault.icv_seen, 0);
+	atomic_set(&nic->fault.rx_icv_seen, 0);
 	return 0;
 }
 

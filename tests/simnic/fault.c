@@ -20,7 +20,8 @@ static int simnic_fault_word(struct simnic_fault *fault, const char *word)
 	if (sscanf(word, "rx_skip=%u%c", &fault->rx_skip, &end) == 1 ||
 	    sscanf(word, "tx_drop=%u%c", &fault->tx_drop, &end) == 1 ||
 	    sscanf(word, "tx_busy=%u%c", &fault->tx_busy, &end) == 1 ||
-	    sscanf(word, "corrupt_icv=%u%c", &fault->corrupt_icv, &end) == 1)
+	    sscanf(word, "corrupt_icv=%u%c", &fault->corrupt_icv, &end) == 1 ||
+	    sscanf(word, "rx_corrupt=%u%c", &fault->rx_corrupt, &end) == 1)
 		return 0;
 	if (sscanf(word, "add_errno=%u,after=%u%c", &fault->add_errno, &fault->add_after, &end) == 2 ||
 	    sscanf(word, "add_errno=%u%c", &fault->add_errno, &end) == 1)
@@ -64,6 +65,8 @@ void simnic_fault_show(const struct simnic_fault *fault, struct seq_file *out)
 		seq_printf(out, "tx_busy=%u ", fault->tx_busy);
 	if (fault->corrupt_icv)
 		seq_printf(out, "corrupt_icv=%u ", fault->corrupt_icv);
+	if (fault->rx_corrupt)
+		seq_printf(out, "rx_corrupt=%u ", fault->rx_corrupt);
 	if (fault->add_errno)
 		seq_printf(out, "add_errno=%u,after=%u ", fault->add_errno, fault->add_after);
 	if (fault->accept_silent)

@@ -80,6 +80,10 @@ static u32 simnic_open_packet(struct simnic_dev *nic, struct simnic_sa *sa, cons
 
 	if (sa->esn)
 		seq = simnic_esn_guess(sa, seq);
+	if (simnic_fault_due(&nic->fault.rx_icv_seen, READ_ONCE(nic->fault.knob.rx_corrupt))) {
+		text[len - 1] ^= 0x55;
+		simnic_count(nic, SIMNIC_FAULT_ICV_CORRUPTED, 1);
+	}
 	err = simnic_gcm(sa, false, seq, head + sizeof(struct ip_esp_hdr), text, len);
 	if (err == -EBADMSG) {
 		simnic_count(nic, SIMNIC_HW_RX_ICV_FAIL, 1);

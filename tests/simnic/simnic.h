@@ -71,6 +71,7 @@ struct simnic_fault {
 	u32 tx_drop;        /* every Nth encrypted packet is lost after the stack has counted it */
 	u32 tx_busy;        /* every Nth packet to encrypt is handed back to the stack (NETDEV_TX_BUSY) */
 	u32 corrupt_icv;    /* every Nth encrypted packet leaves with a wrong ICV */
+	u32 rx_corrupt;     /* every Nth packet to decrypt fails its ICV here */
 	u32 add_errno;      /* state_add fails with this errno ... */
 	u32 add_after;      /* ... after this many more SAs were taken */
 	bool accept_silent; /* state_add says EOPNOTSUPP, which the stack takes for "use software" */
@@ -79,7 +80,7 @@ struct simnic_fault {
 
 struct simnic_fault_state {
 	struct simnic_fault knob;
-	atomic_t rx_seen, tx_seen, busy_seen, icv_seen;
+	atomic_t rx_seen, tx_seen, busy_seen, icv_seen, rx_icv_seen;
 };
 
 struct simnic_sa {

@@ -38,6 +38,10 @@ std::vector<sad::DeviceRecord> sample() {
     }
     nic.entries.push_back(std::move(entry));
   }
+  auto packet = base::EspSuite{};
+  packet.key_bits = 256;
+  nic.distrusted = {{{}, xfrm::OffloadKind::crypto, base::Direction::in, "5 of 9 packets failed", 1'790'000'300},
+                    {packet, xfrm::OffloadKind::packet, {}, "none came in", 1'790'000'301}};
   return {nic, {"eth1", {}, {}, {}, {}}};
 }
 
@@ -50,6 +54,14 @@ TEST(DeviceCache, ThereAndBack) {
   }
   EXPECT_EQ(*read, records);
   EXPECT_THAT(*parse_device_cache(device_cache_text({})), IsEmpty());
+}
+
+TEST(DeviceCache, AFileOfAFormerVersionDistrustsNobody) {
+  const auto read = parse_device_cache(
+      R"({"version":1,"devices":[{"dev":"nic0","driver":"","driver_version":"","firmware":"","kernel":"",)"
+      R"("slots":{"in":null,"out":null},"answers":[]}]})");
+  ASSERT_TRUE(read) << read.error();
+  EXPECT_TRUE(read->front().distrusted.empty());
 }
 
 TEST(DeviceCache, SuitesHaveTheirNames) {

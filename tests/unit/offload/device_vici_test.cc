@@ -21,6 +21,8 @@ DeviceReport sample() {
     out.record.entries.push_back(
         {row, answer, gcm ? sad::Learned::install : sad::Learned::probe, row.suite.esn, 1'790'000'000});
   }
+  out.record.distrusted = {{{}, xfrm::OffloadKind::crypto, base::Direction::in, "5 of 9 packets failed", 1'790'000'002},
+                           {{}, xfrm::OffloadKind::packet, {}, "none came in", 1'790'000'001}};
   out.held = {1, 2};
   out.state = sad::ProbeState::done;
   out.state_text = "all rows of the plan are known";

@@ -138,6 +138,8 @@ inline std::vector<DeviceRow> devices() {
     known.record.entries.push_back(
         {row, {sad::ProbeResult::refused, EINVAL, "No 256", {}}, sad::Learned::install, true, 1790000100});
   }
+  known.record.distrusted = {
+      {base::EspSuite{}, xfrm::OffloadKind::crypto, base::Direction::in, "5 of 9 packets failed", 1790000130}};
   known.state = "done";
   known.state_text = "all is known";
   known.carries = {"bond0"};

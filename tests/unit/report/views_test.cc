@@ -46,6 +46,7 @@ all is known
 carries bond0
 under bond0: they differ
 slots: in 1 used, at most 33; out 1 used, no limit met yet
+nic0 gets aes128gcm16 wrong in crypto mode (in): 5 of 9 packets failed; in software until `espgate offload forgive dev nic0 suite aes128gcm16` (30 s ago)
 SUITE        MODE    WHEN    ROWS  RESULT   REASON           LEARNED
 aes128gcm16  crypto  always     2  taken    -                probe; 2 min ago
 aes256gcm16  crypto  always     2  refused  No 256 (EINVAL)  cache; 60 s ago

@@ -32,6 +32,27 @@ std::string name_of(const testing::TestParamInfo<Cell>& info) {
          where[static_cast<int>(info.param.where)];
 }
 
+TEST(Distrusted, StrictIsRefusedAndAutoIsInSoftware) {
+  for (const auto wanted : {OffloadWanted::crypto, OffloadWanted::automatic}) {
+    World world;
+    world.kernel.devices[kNic] = {};
+    world.plan({plan_for("net")});
+    InstallContext context{"nic0", kNic, 1000, {false, Reason::distrusted, "nic0 gets it wrong"}};
+    const auto answer = world.install(child(1, wanted), context);
+    if (wanted == OffloadWanted::crypto) {
+      ASSERT_NE(refused(answer), nullptr);
+      EXPECT_EQ(refused(answer)->reason_code, "distrusted");
+      EXPECT_EQ(refused(answer)->reason, "nic0 gets it wrong");
+      EXPECT_EQ(world.sad.child_count(), 0U);
+    } else {
+      ASSERT_NE(installed(answer), nullptr);
+      EXPECT_EQ(installed(answer)->out.actual, OffloadActual::none);
+      EXPECT_EQ(installed(answer)->out.reason_code, "distrusted");
+    }
+    world.expect_consistent();
+  }
+}
+
 class Installing : public testing::TestWithParam<Cell> {
  protected:
   void SetUp() override {

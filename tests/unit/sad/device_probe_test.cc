@@ -271,6 +271,40 @@ TEST(DeviceTable, ADeviceThatHoldsMoreHasMoreRoom) {
   EXPECT_FALSE(table.find("nic0")->slots_out);
 }
 
+TEST(DeviceTable, DistrustLastsUntilForgivenOrAnotherFirmware) {
+  DeviceTable table;
+  const Distrust wrong{{}, xfrm::OffloadKind::crypto, Direction::in, "5 of 9 packets failed", kWall};
+  EXPECT_FALSE(table.distrust("nic0", wrong));
+  table.follow({facts("nic0", kNic0)});
+  table.learn("nic0", usual_row(xfrm::OffloadKind::crypto, Direction::in), {ProbeResult::taken, 0, {}, {}},
+              Learned::probe, kWall);
+  (void)table.take_changed();
+  EXPECT_TRUE(table.distrust("nic0", wrong));
+  EXPECT_FALSE(table.distrust("nic0", wrong)) << "known";
+  EXPECT_TRUE(table.take_changed());
+  base::EspSuite esn, strong;
+  esn.esn = true;
+  strong.key_bits = 256;
+  const auto distrusts = [&](const base::EspSuite& suite, xfrm::OffloadKind mode) {
+    return table.find("nic0")->distrust(suite, mode) != nullptr;
+  };
+  EXPECT_TRUE(distrusts(esn, xfrm::OffloadKind::crypto));
+  EXPECT_FALSE(distrusts(strong, xfrm::OffloadKind::crypto));
+  EXPECT_FALSE(distrusts(esn, xfrm::OffloadKind::packet));
+  EXPECT_EQ(table.forgive("nic0", "aes256gcm16"), 0U);
+  EXPECT_TRUE(distrusts({}, xfrm::OffloadKind::crypto));
+  EXPECT_EQ(table.forgive("nic0", "aes128gcm16"), 2U);
+  EXPECT_FALSE(distrusts({}, xfrm::OffloadKind::crypto));
+  // Over a restart, and no further than the device is what it was.
+  table.distrust("nic0", wrong);
+  DeviceTable later;
+  later.adopt(table.records());
+  later.follow({facts("nic0", kNic0)});
+  EXPECT_EQ(later.find("nic0")->distrusted.size(), 1U);
+  EXPECT_THAT(later.follow({facts("nic0", kNic0, "1.1")}), ElementsAre(HasSubstr("firmware 1.0, now 1.1")));
+  EXPECT_TRUE(later.find("nic0")->distrusted.empty());
+}
+
 TEST(DeviceTable, ForgettingAllForgetsItsRoomToo) {
   DeviceTable table;
   table.follow({facts("nic0", kNic0)});

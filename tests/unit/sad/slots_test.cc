@@ -200,6 +200,20 @@ TEST(Slots, AHeldChildIsInSoftwareUntilItIsLetGo) {
   EXPECT_FALSE(gateway.slots.hold({77}, {}));
 }
 
+TEST(Slots, AChildThatIsLetGoIsBackWithItsNextRekey) {
+  Gateway gateway(steer::Config{});
+  gateway.up(1);
+  ASSERT_TRUE(gateway.hardware(1));
+  gateway.slots.hold({1}, {false, Reason::suspected, "packets go one way"});
+  auto id = gateway.rekey(1, 1);
+  EXPECT_FALSE(gateway.hardware(id));
+  gateway.slots.let_go({id});
+  id = gateway.rekey(id, 1);
+  EXPECT_TRUE(gateway.hardware(id));
+  EXPECT_TRUE(gateway.hardware(gateway.rekey(id, 1)));
+  EXPECT_EQ(gateway.slots.view().at("nic0").hardware, 1U);
+}
+
 TEST(Slots, WhatTheDeviceRefusesIsTriedAgainByARekeyOnly) {
   Gateway gateway(with_slots(10));
   gateway.world.kernel.devices[kNic].answer = [](const xfrm::SaSpec&) {

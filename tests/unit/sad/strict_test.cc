@@ -12,11 +12,15 @@ std::vector<ike::Proposal> esp(std::string_view text) { return *ike::parse_propo
 struct Device {
   std::vector<ProbeRow> asked;
   std::function<ProbeAnswer(const ProbeRow&)> says;
+  std::string distrusted{};  // a suite
   StrictOffer offer(const std::vector<ike::Proposal>& configured, const OfferShape& shape = {}) {
-    return strict_offer(configured, shape, 64, "nic0", [this](const ProbeRow& row) {
-      asked.push_back(row);
-      return says(row);
-    });
+    return strict_offer(
+        configured, shape, 64, "nic0",
+        [this](const ProbeRow& row) {
+          asked.push_back(row);
+          return says(row);
+        },
+        [this](const base::EspSuite& suite) { return suite.name() == distrusted ? distrusted + " is wrong" : ""; });
   }
 };
 
@@ -36,6 +40,16 @@ TEST(Strict, WhatIsTakenInBothDirectionsStays) {
     EXPECT_EQ(row.sa_mode, base::SaMode::transport);
     EXPECT_EQ(row.replay_window, row.direction == base::Direction::in ? 64U : 0U);
   }
+}
+
+TEST(Strict, WhatTheDeviceGetsWrongIsNotTried) {
+  Device device{{}, only_gcm, "aes128gcm16"};
+  const auto offer = device.offer(esp("aes128gcm16-aes256gcm16"));
+  ASSERT_EQ(offer.taken.size(), 1U);
+  EXPECT_EQ(offer.taken.front().name(), "aes256gcm16");
+  EXPECT_EQ(device.asked.size(), 2U);
+  EXPECT_EQ(device.offer(esp("aes128gcm16")).refusal,
+            "hw_offload = crypto, and nic0 takes nothing of what the child may use: aes128gcm16 is wrong");
 }
 
 TEST(Strict, ARefusalNamesEachSuiteWithTheDriversWords) {

@@ -54,6 +54,20 @@ TEST(SuiteOrder, WithoutADeviceItIsTheUsualOne) {
   EXPECT_EQ(proposals_of(offers), *ike::parse_proposals(ike::Protocol::esp, "default"));
 }
 
+TEST(SuiteOrder, WhatTheDeviceGetsWrongIsNotOfferedFirst) {
+  auto nic = device("nic0", {"aes128gcm16", "aes256gcm16"});
+  base::EspSuite strong;
+  strong.key_bits = 256;
+  nic.distrusted = {{strong, OffloadKind::crypto, Direction::in, "5 of 9 packets failed", 1}};
+  const auto offers = order({nic});
+  EXPECT_EQ(offers[0].suite.name(), "aes128gcm16");
+  EXPECT_EQ(offers[1].suite.name(), "aes256gcm16");
+  EXPECT_EQ(offers[1].carrier, Carrier::software);
+  EXPECT_EQ(offers[1].why,
+            "nic0 gets aes256gcm16 wrong in crypto mode (in): 5 of 9 packets failed; in software until `espgate "
+            "offload forgive dev nic0 suite aes256gcm16`");
+}
+
 TEST(SuiteOrder, WhatTheDeviceTakesComesFirstTheStrongestFirst) {
   const auto offers = order({device("nic0", {"aes128gcm16", "aes256gcm16"})});
   EXPECT_THAT(names(offers),
