@@ -26,7 +26,10 @@ base::Result<void> write(loader::Loader& loader, const sad::UpdateSlot& update) 
   return loader.update(update.slot, update.sa);
 }
 base::Result<void> write(loader::Loader& loader, const sad::ReleaseSlot& release) {
-  return loader.release(release.slot);
+  maps::Counts driver;
+  driver.hw_packets = release.driver_packets;
+  driver.hw_bytes = release.driver_bytes;
+  return loader.release(release.slot, driver);
 }
 base::Result<void> write(loader::Loader& loader, const sad::WritePolicy& write) {
   return loader.put_policy(write.index, write.policy);

@@ -92,7 +92,7 @@ base::Result<void> Ledger::fold(std::uint32_t slot, const espgate_sa_entry& entr
   return {};
 }
 
-base::Result<void> Ledger::release(std::uint32_t slot, const maps::Reader& reader) {
+base::Result<void> Ledger::release(std::uint32_t slot, const maps::Reader& reader, const maps::Counts& besides) {
   auto entry = read(slot);
   if (!entry) return std::unexpected(entry.error());
   if (entry->in_use == 0) return refuse(fmt::format("release slot {}", slot), ENOENT);
@@ -102,7 +102,11 @@ base::Result<void> Ledger::release(std::uint32_t slot, const maps::Reader& reade
   if (bpf_map_lookup_elem(fds_.sa_slot, &key, &value) == 0 && value.slot == slot)
     bpf_map_delete_elem(fds_.sa_slot, &key);
   base::Result<void> folded;
-  if (!is_folded(slot, *entry)) folded = fold(slot, *entry, reader.counts(slot, entry->generation));
+  if (!is_folded(slot, *entry)) {
+    auto counts = reader.counts(slot, entry->generation);
+    counts += besides;
+    folded = fold(slot, *entry, counts);
+  }
   entry->in_use = 0;
   auto written = write(slot, *entry);
   return folded ? written : folded;

@@ -19,7 +19,7 @@ class Ledger {
   base::Result<std::uint32_t> assign(std::uint32_t slot, const maps::SaRecord& sa);
   base::Result<void> update(std::uint32_t slot, const maps::SaRecord& sa);
   // `counts`: of the slot and generation now, to be folded.
-  base::Result<void> release(std::uint32_t slot, const maps::Reader& reader);
+  base::Result<void> release(std::uint32_t slot, const maps::Reader& reader, const maps::Counts& besides);
   [[nodiscard]] std::vector<LedgerSa> sas() const;
 
   base::Result<void> put_policy(std::uint32_t index, const maps::PolicyRecord& policy);

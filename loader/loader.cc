@@ -158,9 +158,9 @@ base::Result<void> Loader::update(std::uint32_t slot, const maps::SaRecord& sa) 
   return impl_->ledger->update(slot, sa);
 }
 
-base::Result<void> Loader::release(std::uint32_t slot) {
+base::Result<void> Loader::release(std::uint32_t slot, const maps::Counts& besides) {
   if (!impl_->ledger) return {};
-  return impl_->ledger->release(slot, *impl_->reader);
+  return impl_->ledger->release(slot, *impl_->reader, besides);
 }
 
 std::vector<LedgerSa> Loader::sas() const { return impl_->ledger ? impl_->ledger->sas() : std::vector<LedgerSa>{}; }

@@ -173,8 +173,8 @@ void Children::undo(Child& child) {
   child.spec.keys = {};
   spd_.release_all({Owner::Kind::child, child.spec.id.value});
   end_trial(child);
-  if (child.out.in_kernel) ask(child, Role::del_out, xfrm::DelSa{sa_id(child, Direction::out)});
-  if (child.in.in_kernel) ask(child, Role::del_in, xfrm::DelSa{sa_id(child, Direction::in)});
+  if (child.out.in_kernel) ask_to_delete(child, Direction::out);
+  if (child.in.in_kernel) ask_to_delete(child, Direction::in);
   weigh_anchor(child);
   if (child.awaited == 0) after_undo(child);
 }

@@ -73,6 +73,7 @@ class Children {
   void refuse_outbound(Child& child, const Verdict& verdict);
   void after_retire(Child& child);
   void assign(Half& half);
+  void ask_to_delete(Child& child, base::Direction direction);
   void release(const Child& child, Half& half, const xfrm::Result* deleted);
 
   void advance(base::ChildId id);

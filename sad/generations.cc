@@ -24,6 +24,15 @@ void Children::assign(Half& half) {
   work_.emit(AssignSlot{half.slot, half.record});
 }
 
+void Children::ask_to_delete(Child& child, Direction direction) {
+  const bool in = direction == Direction::in;
+  const auto id = sa_id(child, direction);
+  if (child.half(direction).verdict.actual == base::OffloadActual::packet) {
+    ask(child, in ? Role::last_in : Role::last_out, xfrm::GetSa{id});
+  }
+  ask(child, in ? Role::del_in : Role::del_out, xfrm::DelSa{id});
+}
+
 // `deleted`: what DELSA said; nullptr if the kernel had nothing to let go of.
 void Children::release(const Child& child, Half& half, const xfrm::Result* deleted) {
   if (!half.assigned) {
@@ -37,7 +46,15 @@ void Children::release(const Child& child, Half& half, const xfrm::Result* delet
                       fmt::format("{}: an SA could not be removed: {}", child.name(), deleted->error().text())});
     return;
   }
-  work_.emit(ReleaseSlot{half.slot});
+  ReleaseSlot out{half.slot};
+  const auto last = child.results.find(&half == &child.in ? Role::last_in : Role::last_out);
+  const auto* counted =
+      last != child.results.end() && last->second ? std::get_if<xfrm::SaState>(&*last->second) : nullptr;
+  if (counted != nullptr) {
+    out.driver_packets = counted->packets;
+    out.driver_bytes = counted->bytes;
+  }
+  work_.emit(out);
   slots_.give_back(half.slot);
   half.assigned = false;
   half.slot = kNoSlot;
@@ -103,7 +120,7 @@ void Children::refuse_outbound(Child& child, const Verdict& why) {
   child.spec.keys = {};
   child.state = ChildState::retiring;
   if (child.out.in_kernel) {
-    ask(child, Role::del_out, xfrm::DelSa{sa_id(child, Direction::out)});
+    ask_to_delete(child, Direction::out);
   } else {
     after_retire(child);
   }
@@ -121,7 +138,7 @@ void Children::retire(const ike::RetireSa& order) {
   child.spec.keys = {};
   spd_.release_all({Owner::Kind::child, child.spec.id.value});
   if (child.out.in_kernel) {
-    ask(child, Role::del_out, xfrm::DelSa{sa_id(child, Direction::out)});
+    ask_to_delete(child, Direction::out);
   } else {
     after_retire(child);
   }

@@ -26,6 +26,8 @@ struct UpdateSlot {
 // After the kernel let go of the SA.
 struct ReleaseSlot {
   std::uint32_t slot = 0;
+  // In packet mode, where nobody else counts: what the driver had counted at the end.
+  std::uint64_t driver_packets = 0, driver_bytes = 0;
 };
 struct WritePolicy {
   std::uint32_t index = 0;

@@ -28,7 +28,9 @@ enum class Role : std::uint8_t {
   get_trial,
   del_trial,
   add_anchor,
-  del_anchor
+  del_anchor,
+  last_in,  // what the driver counted until then, before del_in
+  last_out
 };
 
 struct ForChild {

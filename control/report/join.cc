@@ -72,11 +72,16 @@ std::vector<Pending> pair_up(const MapsView& maps) {
   return rows;
 }
 
-void join_kernel(Side& side, const KernelView& kernel) {
+const xfrm::SaState* find(const KernelView& kernel, base::Spi spi, const base::Address& destination) {
   const auto found = std::find_if(kernel.sas.begin(), kernel.sas.end(), [&](const xfrm::SaState& state) {
-    return state.id.spi == side.spi && state.id.destination == side.dst;
+    return state.id.spi == spi && state.id.destination == destination;
   });
-  if (found == kernel.sas.end()) {
+  return found == kernel.sas.end() ? nullptr : &*found;
+}
+
+void join_kernel(Side& side, const KernelView& kernel) {
+  const auto* found = find(kernel, side.spi, side.dst);
+  if (found == nullptr) {
     side.in_kernel = false;
     return;
   }
@@ -93,16 +98,20 @@ void join_kernel(Side& side, const KernelView& kernel) {
   }
 }
 
+// Of another network namespace than that whose SAs were read.
+bool foreign(const maps::SaRow& sa, const KernelView& kernel) {
+  return sa.sa.netns != 0 && kernel.netns != 0 && sa.sa.netns != kernel.netns;
+}
+
 void join_kernel(std::vector<ChildRow>& rows, const KernelView& kernel, const MapsView* maps) {
-  const auto foreign = [&](const Side& side) {
+  const auto elsewhere = [&](const Side& side) {
     if (maps == nullptr) return false;
-    return std::any_of(maps->sas.begin(), maps->sas.end(), [&](const maps::SaRow& sa) {
-      return sa.slot == side.slot && sa.sa.netns != 0 && kernel.netns != 0 && sa.sa.netns != kernel.netns;
-    });
+    return std::any_of(maps->sas.begin(), maps->sas.end(),
+                       [&](const maps::SaRow& sa) { return sa.slot == side.slot && foreign(sa, kernel); });
   };
   for (auto& row : rows) {
-    if (row.in && !foreign(*row.in)) join_kernel(*row.in, kernel);
-    if (row.out && !foreign(*row.out)) join_kernel(*row.out, kernel);
+    if (row.in && !elsewhere(*row.in)) join_kernel(*row.in, kernel);
+    if (row.out && !elsewhere(*row.out)) join_kernel(*row.out, kernel);
   }
 }
 
@@ -139,8 +148,8 @@ bool folded_already(const MapsView& maps, const maps::SaRow& sa) {
   });
 }
 
-// Folded counts of retired SAs, and the live ones on top.
-std::vector<ChildTotal> totals_of(const MapsView& maps) {
+// Folded counts of retired SAs, and the live ones on top; those of packet mode the kernel alone knows.
+std::vector<ChildTotal> totals_of(const MapsView& maps, const KernelView* kernel) {
   std::map<base::ChildUid, ChildTotal> totals;
   for (const auto& folded : maps.totals) {
     ChildTotal& total = totals[folded.uid];
@@ -159,6 +168,8 @@ std::vector<ChildTotal> totals_of(const MapsView& maps) {
     const auto i = static_cast<std::size_t>(sa.sa.direction);
     total.hw[i] += hardware(sa.counts);
     total.sw[i] += software(sa.counts);
+    if (kernel == nullptr || sa.sa.actual != base::OffloadActual::packet || foreign(sa, *kernel)) continue;
+    if (const auto* state = find(*kernel, sa.sa.spi, sa.sa.dst)) total.hw[i] += Count{state->packets, state->bytes};
   }
   std::vector<ChildTotal> rows;
   for (auto& [uid, total] : totals) {
@@ -209,7 +220,7 @@ Report join(const MapsView* maps, const KernelView* kernel, std::optional<Daemon
   Report report;
   if (maps != nullptr) {
     for (auto& pending : pair_up(*maps)) report.sas.rows.push_back(std::move(pending.row));
-    report.totals = totals_of(*maps);
+    report.totals = totals_of(*maps, kernel);
     report.fallbacks = fallbacks_of(*maps);
     report.classes = classes_of(*maps);
     if (daemon) join_daemon(report.sas.rows, *daemon);

@@ -80,7 +80,7 @@ class Steering:
         return [int(re.search(rf'espgate_steer_moves_total{{dev="{NIC}",move="{move}"}} (\d+)', text).group(1)) for move in ("promote", "demote")]
 
     def hardware(self):
-        """[octets in, out] that our own counters ever saw in hardware, over all children and generations."""
+        """[packets in, out] that our own counters ever saw in hardware, over all children and generations."""
         text = self.gateway.cli("export", "prometheus").stdout
         out = []
         for way in ("in", "out"):
@@ -111,27 +111,29 @@ class Steering:
         self.results.holds("the log says why", bool(re.search(r"demo/c3: moving to hardware on simnic0: .*it carries", log)))
         self.stop()
 
-    def back_and_forth(self):
+    def back_and_forth(self, mode, moves):
         """All children to software and back, under 500 packets a second each way."""
-        self.results.section(f"{MOVES} times back and forth, five children")
+        self.results.section(f"{moves} times back and forth between {mode} mode and software, five children")
         numbers = [1, 2, 3, 4, 5]
+        knob("modes", "crypto packet" if mode == "packet" else "crypto")
         self.begin(slots=20)
+        self.gateway.cli("offload", "forgive", "dev", NIC)  # that it refused packet mode before
         self.up(numbers)
-        hardware = {f"c{number}": "crypto" for number in numbers}
+        hardware = {f"c{number}": mode for number in numbers}
         software = {f"c{number}": "none" for number in numbers}
         self.results.equal("all are in hardware", self.where(), hardware)
         nic, trouble = counters.nic_counters(), {name: counters.stack_errors(name) for name in (hosts.GW, hosts.PEER)}
         before = self.hardware()
         with counters.Capture(f"{self.gateway.directory}/moves.pcap", device="simnic1", expression="net 10.0.0.0/8") as capture:
             with Stream(pairs(numbers)) as stream:
-                for number in range(1, MOVES + 1):
+                for number in range(1, moves + 1):
                     self.reload(slots=0)
                     self.wait(f"{number}: to software", software)
                     self.reload(slots=20)
-                    self.wait(f"{number}: to hardware", hardware)
+                    self.wait(f"{number}: to {mode} mode", hardware)
                 time.sleep(1)
                 told = stream.end()
-        self.results.equal("promoted, demoted", self.moves(), [5 * MOVES, 5 * MOVES])
+        self.results.equal("promoted, demoted", self.moves(), [5 * moves, 5 * moves])
         lost = {name: sent - answered for name, (sent, answered) in told.items()}
         print(f"       {sum(sent for sent, _ in told.values())} packets sent", flush=True)
         self.results.equal("packets lost", lost, {name: 0 for name in hardware})
@@ -192,7 +194,9 @@ def scenario(directory, results):
     steer = Steering(directory, results, range(1, 8))
     try:
         steer.heavy_ones()
-        steer.back_and_forth()
+        steer.back_and_forth("crypto", MOVES)
+        steer.back_and_forth("packet", max(1, MOVES // 2))
+        knob("modes", "crypto")
         steer.learned()
     except Failed as failure:
         results.holds("the scenario runs to its end", False, str(failure))

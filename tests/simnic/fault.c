@@ -28,6 +28,10 @@ static int simnic_fault_word(struct simnic_fault *fault, const char *word)
 		return fault->add_errno < MAX_ERRNO ? 0 : -EINVAL;
 	if (!strcmp(word, "accept_silent"))
 		fault->accept_silent = true;
+	else if (!strcmp(word, "in_only") && !fault->out_only)
+		fault->in_only = true;
+	else if (!strcmp(word, "out_only") && !fault->in_only)
+		fault->out_only = true;
 	else if (!strcmp(word, "drop_all"))
 		fault->drop_all = true;
 	else
@@ -71,6 +75,10 @@ void simnic_fault_show(const struct simnic_fault *fault, struct seq_file *out)
 		seq_printf(out, "add_errno=%u,after=%u ", fault->add_errno, fault->add_after);
 	if (fault->accept_silent)
 		seq_puts(out, "accept_silent ");
+	if (fault->in_only)
+		seq_puts(out, "in_only ");
+	if (fault->out_only)
+		seq_puts(out, "out_only ");
 	if (fault->drop_all)
 		seq_puts(out, "drop_all ");
 	seq_putc(out, '\n');

@@ -75,6 +75,8 @@ struct simnic_fault {
 	u32 add_errno;      /* state_add fails with this errno ... */
 	u32 add_after;      /* ... after this many more SAs were taken */
 	bool accept_silent; /* state_add says EOPNOTSUPP, which the stack takes for "use software" */
+	bool in_only;       /* these two concern inbound SAs alone, ... */
+	bool out_only;      /* ... or outbound ones */
 	bool drop_all;      /* SAs are taken, and every packet of theirs is lost, both ways */
 };
 

@@ -103,10 +103,12 @@ static int simnic_check(struct simnic_dev *nic, struct xfrm_state *x, enum simni
 	return simnic_check_suite(nic, x, suite, extack);
 }
 
-static int simnic_injected(struct simnic_dev *nic, struct netlink_ext_ack *extack)
+static int simnic_injected(struct simnic_dev *nic, bool in, struct netlink_ext_ack *extack)
 {
 	struct simnic_fault *fault = &nic->fault.knob;
 
+	if (READ_ONCE(fault->in_only) ? !in : READ_ONCE(fault->out_only) && in)
+		return 0;
 	if (READ_ONCE(fault->accept_silent))
 		return -EOPNOTSUPP;
 	if (!READ_ONCE(fault->add_errno))
@@ -236,7 +238,7 @@ static int simnic_add(struct net_device *dev, struct xfrm_state *x, struct netli
 	nic = netdev_priv(dev);
 	err = simnic_check(nic, x, &suite, extack);
 	if (!err)
-		err = simnic_injected(nic, extack);
+		err = simnic_injected(nic, x->xso.dir == XFRM_DEV_OFFLOAD_IN, extack);
 	if (err)
 		goto refused;
 	sa = simnic_sa_new(x, suite);

@@ -172,6 +172,18 @@ TEST(Join, TotalsAreWhatWasFoldedAndWhatIsLive) {
   EXPECT_EQ(report.totals[0].hw[1].packets, 20U);
 }
 
+TEST(Join, TotalsHaveWhatTheDriverCountsInPacketMode) {
+  MapsView maps = one_child();
+  maps.totals = {folded(100)};
+  for (auto& row : maps.sas) {
+    row.sa.actual = base::OffloadActual::packet;
+    row.counts = {};
+  }
+  const KernelView kernel = kernel_of(maps);
+  EXPECT_EQ(join(&maps, &kernel, std::nullopt).totals.at(0).hw[0], (Count{107, 700}));
+  EXPECT_EQ(join(&maps, nullptr, std::nullopt).totals.at(0).hw[0].packets, 100U);
+}
+
 TEST(Join, AnSaThatWasFoldedAndNotYetReleasedCountsOnce) {
   MapsView maps = one_child();
   maps.totals = {folded(100)};

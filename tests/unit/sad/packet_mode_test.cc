@@ -263,6 +263,33 @@ TEST_F(PacketModeTest, ToSoftwareAndBackByRekeys) {
   EXPECT_EQ(leaves_on()->spi.value, 0x2003U);
 }
 
+// Nobody else counts them, and with the SA they are gone.
+TEST_F(PacketModeTest, WhatTheDriverCountedOutlivesTheSa) {
+  std::vector<ReleaseSlot> released;
+  world.told = [&](const Output& output) {
+    if (const auto* one = std::get_if<ReleaseSlot>(&output)) released.push_back(*one);
+  };
+  world.install(child(1, Wanted::automatic), context());
+  const auto slots = world.ledger_sas;
+  for (const auto& [slot, sa] : slots) {
+    world.kernel.carry({sa.dst, sa.spi}, sa.direction == base::Direction::in ? 5 : 6, 500);
+  }
+  world.retire({1}, Part::outbound);
+  ASSERT_EQ(released.size(), 1U);
+  EXPECT_EQ(released[0].driver_packets, 6U);
+  EXPECT_EQ(released[0].driver_bytes, 500U);
+  world.retire({1}, Part::all);
+  ASSERT_EQ(released.size(), 2U);
+  EXPECT_EQ(released[1].driver_packets, 5U);
+  EXPECT_EQ(world.kernel.sa_count(), 0U);
+
+  nic().packet = false;
+  world.install(child(2, Wanted::automatic), context());
+  world.remove({2});
+  ASSERT_EQ(released.size(), 4U);
+  EXPECT_EQ(released[3].driver_packets, 0U) << "in crypto mode the packets are counted where they pass";
+}
+
 TEST_F(PacketModeTest, LeavingItTheSaAndThePolicyGoInOneStep) {
   world.install(child(1, Wanted::automatic), context());
   auto software = context();
