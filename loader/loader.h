@@ -78,8 +78,8 @@ class Loader {
   // Replaces the record (actual, reason, device), not the identity: netns, dst, spi, proto, direction must stay. ENOENT
   // if free.
   base::Result<void> update(std::uint32_t slot, const maps::SaRecord& sa);
-  // After DELSA: stops counting, folds the counts into child_total once, frees the slot. ENOENT if free. `besides`: what
-  // was counted of it elsewhere (packet mode).
+  // After DELSA: stops counting, folds the counts into child_total once, frees the slot. ENOENT if free. `besides`:
+  // what was counted of it elsewhere (packet mode).
   base::Result<void> release(std::uint32_t slot, const maps::Counts& besides = {});
   [[nodiscard]] std::vector<LedgerSa> sas() const;  // after open(): what an earlier run left
 
