@@ -10,6 +10,7 @@ from .namespace import in_namespace
 
 EVERY = 0.01  # seconds
 PORT = 4000
+SO_RCVBUFFORCE = 33  # asm-generic/socket.h
 
 
 class Stream:
@@ -32,6 +33,8 @@ class Stream:
         if target:
             out.connect((target, PORT))
         out.setblocking(False)
+        # A machine that stands still for some seconds is not to be taken for a network that loses packets.
+        out.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 1 << 24)
         return out
 
     def __enter__(self):
@@ -77,10 +80,13 @@ class Stream:
                     pass
 
     def end(self, seconds=5):
-        """Sends no more, and waits for what is under way: {name: (sent, answered)}."""
+        """Sends no more, and waits for what is under way, until nothing came for so long: {name: (sent, answered)}."""
         self.quiet.set()
-        end = time.monotonic() + seconds
-        while time.monotonic() < end and any(len(self.answers[name]) < sent for name, sent in self.sent.items()):
+        came, since = -1, time.monotonic()
+        while time.monotonic() - since < seconds and any(len(self.answers[name]) < sent for name, sent in self.sent.items()):
+            now = sum(len(answers) for answers in self.answers.values())
+            if now != came:
+                came, since = now, time.monotonic()
             time.sleep(0.1)
         return {name: (sent, len(self.answers[name])) for name, sent in self.sent.items()}
 
