@@ -176,11 +176,8 @@ void KernelSide::retire(base::Instant now, const ike::RetireSa& order) { carry_o
 std::vector<base::ChildId> KernelSide::used_inbound() {
   std::vector<base::ChildId> out;
   for (const auto& [child, sa] : sad_.waiting()) {
-    std::vector<xfrm::Request> get;  // no initializer list: a request is moved, never copied
-    get.emplace_back(xfrm::GetSa{sa});
-    const auto answers = kernel_->execute(get);
-    const auto* state = answers.front() ? std::get_if<xfrm::SaState>(&*answers.front()) : nullptr;
-    if (state != nullptr && state->packets != 0) out.push_back(child);
+    const auto state = states({sa}).front();
+    if (state && state->packets != 0) out.push_back(child);
   }
   return out;
 }
@@ -319,21 +316,36 @@ std::vector<sad::SlotMove> KernelSide::moves(base::Instant now) {
       if (const auto row = reader->sa(slot)) octets[child] += row->counts.hw_bytes + row->counts.sw_bytes;
     }
     // BPF does not see packets of SAs in packet mode: the driver counts those.
+    std::vector<xfrm::SaId> ids;
+    std::vector<base::ChildId> whose;
     for (const auto& [slot, sa] : sad_.sas()) {
-      if (const auto told = driver_counts(sa)) octets[sa.child] += told->hw_bytes;
+      if (sa.actual != base::OffloadActual::packet) continue;
+      ids.push_back({sa.dst, sa.spi});
+      whose.push_back(sa.child);
     }
+    const auto told = states(ids);
+    for (std::size_t i = 0; i < told.size(); ++i) octets[whose[i]] += told[i] ? told[i]->bytes : 0;
     for (const auto& [child, sum] : octets) slots_.count(child, sum);
   }
   return slots_.round(now);
 }
 
+std::vector<std::optional<xfrm::SaState>> KernelSide::states(const std::vector<xfrm::SaId>& ids) const {
+  if (ids.empty()) return {};
+  std::vector<xfrm::Request> get;  // no initializer list: a request is moved, never copied
+  for (const auto& id : ids) get.emplace_back(xfrm::GetSa{id});
+  std::vector<std::optional<xfrm::SaState>> out;
+  for (const auto& answer : kernel_->execute(get)) {
+    const auto* state = answer ? std::get_if<xfrm::SaState>(&*answer) : nullptr;
+    out.push_back(state == nullptr ? std::nullopt : std::optional(*state));
+  }
+  return out;
+}
+
 std::optional<control::DirectionCounters> KernelSide::driver_counts(const maps::SaRecord& sa) const {
   if (sa.actual != base::OffloadActual::packet) return std::nullopt;
-  std::vector<xfrm::Request> get;
-  get.emplace_back(xfrm::GetSa{{sa.dst, sa.spi}});
-  const auto answers = kernel_->execute(get);
-  const auto* state = answers.front() ? std::get_if<xfrm::SaState>(&*answers.front()) : nullptr;
-  if (state == nullptr) return std::nullopt;
+  const auto state = states({{sa.dst, sa.spi}}).front();
+  if (!state) return std::nullopt;
   control::DirectionCounters out;
   out.hw_packets = state->packets;
   out.hw_bytes = state->bytes;

@@ -108,6 +108,8 @@ class KernelSide {
   [[nodiscard]] bool gone(const xfrm::SaId& id);
   // Of an SA in packet mode, which the driver counts, by way of GETSA; nullopt: of any other.
   [[nodiscard]] std::optional<control::DirectionCounters> driver_counts(const maps::SaRecord& sa) const;
+  // GETSA of each, in one go; nullopt: the kernel does not have it.
+  [[nodiscard]] std::vector<std::optional<xfrm::SaState>> states(const std::vector<xfrm::SaId>& ids) const;
   std::optional<LostChild> lost_child(base::ChildId id);
   sad::InstallContext context_for(base::Instant now, const ike::ChildSpec& child);
   void take(base::Instant now, sad::Output&& output);

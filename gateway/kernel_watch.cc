@@ -20,10 +20,6 @@ std::optional<std::uint64_t> protocol_errors() {
   return std::nullopt;
 }
 
-const xfrm::SaState* state_of(const xfrm::Result& result) {
-  return result ? std::get_if<xfrm::SaState>(&*result) : nullptr;
-}
-
 void add(sad::Reading& to, const maps::SaRow& row) {
   if (row.sa.direction == base::Direction::in) {
     to.in += row.counts.hw_packets + row.counts.sw_packets;
@@ -72,21 +68,20 @@ std::map<base::ChildId, sad::Reading> KernelSide::readings(const std::set<base::
 // Which of them the device did nobody counts here: as it holds the SA, it is taken for all. In packet mode integrity
 // failures are the device's, too, and no counter of the kernel's tells that there are new ones.
 void KernelSide::read_states(const std::set<base::ChildId>& children, std::map<base::ChildId, sad::Reading>& to) {
-  std::vector<xfrm::Request> get;
+  std::vector<xfrm::SaId> ids;
   std::vector<base::ChildId> whose;
   for (const auto child : children) {
     const auto sas = sad_.sas_of(child);
     if (!sas) continue;
-    get.emplace_back(xfrm::GetSa{sas->first});
-    get.emplace_back(xfrm::GetSa{sas->second});
+    ids.push_back(sas->first);
+    ids.push_back(sas->second);
     whose.push_back(child);
   }
-  if (get.empty()) return;
-  const auto answers = kernel_->execute(get);
+  const auto found = states(ids);
   for (std::size_t i = 0; i < whose.size(); ++i) {
-    const auto* in = state_of(answers[2 * i]);
-    const auto* sent = state_of(answers[2 * i + 1]);
-    if (in == nullptr || sent == nullptr) continue;
+    const auto& in = found[2 * i];
+    const auto& sent = found[2 * i + 1];
+    if (!in || !sent) continue;
     to[whose[i]] = {sent->packets, 0, in->packets, 0};
     failures_[whose[i]] = in->integrity_errors;
   }
@@ -100,18 +95,17 @@ bool KernelSide::more_failures() {
 }
 
 void KernelSide::count_failures(const std::set<base::ChildId>& children) {
-  std::vector<xfrm::Request> get;
+  std::vector<xfrm::SaId> ids;
   std::vector<base::ChildId> whose;
   for (const auto child : children) {
     const auto sas = sad_.sas_of(child);
     if (!sas) continue;
-    get.emplace_back(xfrm::GetSa{sas->first});
+    ids.push_back(sas->first);
     whose.push_back(child);
   }
-  if (get.empty()) return;
-  const auto answers = kernel_->execute(get);
+  const auto found = states(ids);
   for (std::size_t i = 0; i < whose.size(); ++i) {
-    if (const auto* in = state_of(answers[i])) failures_[whose[i]] = in->integrity_errors;
+    if (found[i]) failures_[whose[i]] = found[i]->integrity_errors;
   }
 }
 

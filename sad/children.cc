@@ -18,27 +18,31 @@ constexpr std::string_view kAhInSoftware =
 
 void Children::install(ike::InstallChild install, const InstallContext& context, const Handling& handling,
                        bool inbound_first, std::uint32_t larval) {
-  if (stopping_) return refuse_unborn(work_, install, Reason::stopping, "espgate is going down");
   if (children_.contains(install.child.id)) {
     return refuse_unborn(work_, install, Reason::cancelled, "a child with this number is there already");
   }
+  // Whoever gave it a place takes that back.
+  const auto refused = [&](Reason reason, const std::string& text) {
+    refuse_unborn(work_, install, reason, text);
+    work_.emit(Gone{install.child.id});
+  };
+  if (stopping_) return refused(Reason::stopping, "espgate is going down");
   const auto wanted = install.child.offload;
   const bool strict = wanted == base::OffloadWanted::crypto || wanted == base::OffloadWanted::packet;
   if (strict && install.child.suite.ah()) {
-    return refuse_unborn(work_, install, Reason::ah_in_software, std::string(kAhInSoftware));
+    return refused(Reason::ah_in_software, std::string(kAhInSoftware));
   }
   if (strict && context.ifindex == 0) {
-    return refuse_unborn(
-        work_, install, Reason::no_device,
-        fmt::format("no device to offload to: there is no route to {}", install.child.remote.address.text()));
+    return refused(Reason::no_device, fmt::format("no device to offload to: there is no route to {}",
+                                                  install.child.remote.address.text()));
   }
   if (strict && context.placement.reason == Reason::distrusted) {
-    return refuse_unborn(work_, install, Reason::distrusted, context.placement.text);
+    return refused(Reason::distrusted, context.placement.text);
   }
   const auto reqid = reqid_for(install.child);
   if (slots_.left() < 2 || !reqid) {
     if (reqid) reqids_.give_back(*reqid);
-    return refuse_unborn(work_, install, Reason::ledger_full, "the ledger has no room for two more SAs");
+    return refused(Reason::ledger_full, "the ledger has no room for two more SAs");
   }
   Child& child = children_[install.child.id];
   child.named = {base::ChildUid::of(install.child.conn, install.child.child), install.child.conn, install.child.child};

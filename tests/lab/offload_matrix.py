@@ -12,8 +12,8 @@ import itertools
 import sys
 import tempfile
 
-from gateway_packet import configs, held_by_nic, modes, pair, policies_held
-from scenario import counters, daemon, hosts, traffic
+from gateway_packet import Packet, held_by_nic, modes, pair, policies_held
+from scenario import counters, hosts, traffic
 from scenario.results import Results
 from scenario.shell import Failed, lib, wait_for
 
@@ -40,26 +40,13 @@ def expected(wish, says):
     return "none" if wish == "auto" else None
 
 
-class Matrix:
-    def __init__(self, directory, results):
-        self.results = results
-        self.gateway = daemon.Gateway(f"{directory}/gw")
-        self.gateway.arguments = ["--devices", f"{directory}/devices.json"]
-        self.peer = daemon.Charon(f"{directory}/peer")
-        self.peer_runs = False
-
-    def start(self, family):
+class Matrix(Packet):
+    def begin(self, family):
         children = {f"{wish}-{mode}": pair(number if mode == "tunnel" else 0, family, wish, mode=mode)
                     for number, (wish, mode) in enumerate(itertools.product(("auto", "crypto", "packet"), ("tunnel", "transport")), 1)}
         self.numbers = {name: number for number, name in enumerate(children, 1)}
-        ours, theirs = configs(family, children)
-        if self.peer_runs:
-            self.peer.load(theirs)
-        else:
-            self.peer.start(theirs)
-            self.peer_runs = True
         # A probe would be answered by the faults that are meant for the children.
-        self.gateway.start("gateway {\n  probe = no\n}\n" + ours)
+        self.start(family, children, "gateway {\n  probe = no\n}\n")
 
     def ends(self, name, family):
         if name.endswith("transport"):
@@ -131,18 +118,18 @@ class Matrix:
     def family(self, family):
         self.results.section(f"IPv{family}")
         modes("crypto packet")
-        self.start(family)
+        self.begin(family)
         for mode in ("tunnel", "transport"):
             for wish, says, way in cells():
                 self.cell(family, mode, "initiator", wish, says, way)
                 if (family, mode) == (4, "tunnel") and expected(wish, says) is None:
                     self.cell(family, mode, "responder", wish, says, way)
-        self.stop()
+        self.stop(f"IPv{family}")
 
     def full(self):
         """The n-th SA finds no room: auto goes on in software and says why, whichever SA it was."""
         self.results.section("no room")
-        self.start(4)
+        self.begin(4)
         for after in (0, 1, 2, 3):
             what = f"ENOSPC after {after} SAs"
             self.gateway.cli("offload", "forgive", "dev", NIC, ok=False)
@@ -159,12 +146,7 @@ class Matrix:
             self.results.equal(f"{what}: SAs on the NIC", len(held_by_nic()), 2 if taken else 0)
             self.gateway.cli("conn", "down", "demo")
             wait_for(f"{what}: both ends to be rid of it", lambda: not counters.kernel_sas(hosts.GW) and not counters.kernel_sas(hosts.PEER), 20)
-        self.stop()
-
-    def stop(self):
-        self.results.equal("stops cleanly", self.gateway.stop(), 0)
-        self.results.equal("nothing of it is left in the kernel", (counters.kernel_sas(hosts.GW), counters.policies(hosts.GW), policies_held()),
-                           ({}, [], []))
+        self.stop("no room")
 
 
 def main():

@@ -213,7 +213,7 @@ class CellRun:
             from_peer = {m.number for m in seen if m.src not in ours and m.response == (self.cell["asks"] == "espgate")}
             return len(from_gw & from_peer) >= 2
         try:
-            wait_for("two answers", answered, 45, 0.1)  # pluto takes its time after it answered a rekey
+            wait_for("two answers", answered, 45, 0.1)  # on a loaded machine pluto was once not heard within 15 s
             found = "answered twice"
         except Failed:
             found = f"{seen}"

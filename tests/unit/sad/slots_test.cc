@@ -238,6 +238,18 @@ TEST(Slots, WhoGoesGivesTheSlotBack) {
   EXPECT_TRUE(gateway.hardware(3));
 }
 
+TEST(Slots, WhoIsRefusedUnbornLeavesNothingBehind) {
+  Gateway gateway(with_slots(4));
+  gateway.up(1);
+  gateway.world.stop();
+  const auto answer = gateway.install(child(2, OffloadWanted::automatic, "net2", "10.2.0.0/16"));
+  ASSERT_NE(refused(answer), nullptr);
+  const auto view = gateway.slots.view().at("nic0");
+  EXPECT_EQ(view.hardware + view.software, 0U);
+  gateway.up(3, OffloadWanted::crypto);
+  EXPECT_FALSE(gateway.slots.hold({3}, {}));
+}
+
 TEST(Slots, WithoutADeviceOrWithoutTheWishNothingIsSteered) {
   Gateway gateway(with_slots(4));
   gateway.up(1, OffloadWanted::no);
