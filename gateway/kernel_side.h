@@ -92,7 +92,10 @@ class KernelSide {
   sad::WatchOrders watch(base::Instant now);
   [[nodiscard]] bool watch_busy() const { return watch_.busy(); }
   void watch_failed(base::Instant now, base::ChildId child) { watch_.failed(now, child); }
-  void forgiven(const std::string& device, const std::string& suite) { watch_.forgiven(device, suite); }
+  void forgiven(const std::string& device, const std::string& suite) {
+    watch_.forgiven(device, suite);
+    if (suite.empty()) slots_.forgiven(device);
+  }
   bool hold(base::ChildId child, sad::Placement why) { return slots_.hold(child, std::move(why)); }
   void let_go(base::ChildId child) { slots_.let_go(child); }
   [[nodiscard]] std::optional<sad::Standing> standing(base::ChildId child) const { return sad_.standing(child); }

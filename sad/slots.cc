@@ -174,6 +174,10 @@ void Slots::failed(base::ChildId child) {
   observed(*line);
 }
 
+void Slots::forgiven(const std::string& device) {
+  if (const auto found = devices_.find(device); found != devices_.end()) found->second.steer.forget_refusals();
+}
+
 bool Slots::hold(base::ChildId child, Placement why) {
   Line* line = line_of(child);
   if (line == nullptr) return false;

@@ -55,6 +55,9 @@ class Slots {
   // The rekey of a move came to nothing: the child is where it was.
   void failed(base::ChildId child);
 
+  // What its refusals told of the device's room is not believed any more.
+  void forgiven(const std::string& device);
+
   // From its next rekey on the child is in software, whatever room there is, until let_go(): `why` is told to whoever
   // asks. False: there is no such child. A child that was in hardware is back there with its next rekey, if the device
   // has room.

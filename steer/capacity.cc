@@ -42,6 +42,8 @@ void Capacity::refused(std::uint32_t used) {
   learned_ = std::min(used, known().value_or(used));
 }
 
+void Capacity::forget() { *this = Capacity(configured_, reserve_); }
+
 void Capacity::round_passed(bool wanted) {
   if (!learned_) return;
   ++quiet_;

@@ -30,6 +30,9 @@ class Capacity {
   // The device had no room for one more while `used` slots were taken (rekeys' second SAs included).
   void refused(std::uint32_t used);
 
+  // What refusals taught is not believed any more; what is configured stands.
+  void forget();
+
   // A round of decisions has passed. `wanted`: some child waits for a slot and none is free. After a while without a
   // refusal, 1 % more is believed in, at least one slot; each time that is refused, the while is doubled.
   void round_passed(bool wanted);

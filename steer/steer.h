@@ -76,6 +76,8 @@ class Steer {
   void observed(ChildRef child, bool in_hardware);
   // The device had no room for this child's SAs while `used` slots were taken: it is in software, and capacity lower.
   void refused(ChildRef child, std::uint32_t used);
+  // The operator says that the device may have more room than it said.
+  void forget_refusals() { capacity_.forget(); }
 
   // When round() is to be called next; nullopt: at any time, none was yet.
   [[nodiscard]] std::optional<base::Instant> due() const;

@@ -148,6 +148,10 @@ TEST(Slots, RoomIsLearnedFromARefusal) {
   EXPECT_EQ(gateway.slots.view().at("nic0").known, 5U);
   gateway.up(7);
   EXPECT_EQ(gateway.reason(7), "no-slot");  // not even tried
+  gateway.world.kernel.devices[kNic].slots = 100;
+  gateway.slots.forgiven("nic0");
+  gateway.up(8);
+  EXPECT_TRUE(gateway.hardware(8));
 }
 
 TEST(Slots, AStrictChildIsNeverMoved) {
