@@ -6,6 +6,7 @@
 
 #include "gateway/clock.h"
 #include "gateway/daemon.h"
+#include "ike/ts_select.h"
 #include "sad/strict.h"
 
 namespace espgate::gateway {
@@ -67,7 +68,10 @@ void Daemon::arm_steering() {
 // Who has to be rekeyed to be heard at all is not moved about meanwhile.
 void Daemon::move_children() {
   if (connections_.healing()) return;
-  for (const auto& move : kernel_.moves(gateway::now())) {
+  const auto moves = kernel_.moves(gateway::now());
+  devices_.hurried(kernel_.hurried(gateway::now()));
+  if (order_suites()) post(ike::Load{config_.ike});
+  for (const auto& move : moves) {
     log_info(printable(move.text, kLine));
     const auto id = pending_.next_id();
     const auto done = [this, move](const control::Outcome& outcome) {
@@ -98,24 +102,34 @@ std::optional<ike::Failure> Daemon::refused_beforehand(const ike::ConnConfig& co
   const auto planned = std::ranges::find_if(config_.plan.children, [&](const sad::ChildPlan& one) {
     return one.conn == key.first && one.child == key.second;
   });
-  const auto window =
-      planned == config_.plan.children.end() ? sad::Handling{}.replay_window : planned->handling.replay_window;
-  const auto try_row = [&](const sad::ProbeRow& row) {
-    auto answer = kernel_.try_row(route->ifindex, row);
-    devices_.learn({route->device, route->ifindex, row, answer}, epoch_now());
-    return answer;
+  const auto handling = planned == config_.plan.children.end() ? sad::Handling{} : planned->handling;
+  const auto refused = [](std::string why) {
+    return ike::Failure{ike::Reason::install_refused, "offload", std::move(why) + "; nothing was sent", ""};
+  };
+  if (child->offload == base::OffloadWanted::packet) {
+    auto obstacle =
+        sad::strict_obstacle(handling, ike::resolve(child->local_ts, ends.local.address),
+                             ike::resolve(child->remote_ts, ends.remote.address), ends.remote.address.family());
+    if (!obstacle.empty()) return refused(std::move(obstacle));
+  }
+  const auto try_pair = [&](const sad::ProbeRow& in, const sad::ProbeRow& out) {
+    auto answers = kernel_.try_pair(route->ifindex, in, out);
+    devices_.learn({route->device, route->ifindex, in, answers[0]}, epoch_now());
+    devices_.learn({route->device, route->ifindex, out, answers[1]}, epoch_now());
+    return answers;
   };
   const auto distrusted = [&](const base::EspSuite& suite) {
     const bool packet = child->offload == base::OffloadWanted::packet;
     return devices_.distrusted(route->device, suite, packet ? xfrm::OffloadKind::packet : xfrm::OffloadKind::crypto);
   };
-  auto offer = sad::strict_offer(child->esp_proposals, shape, window, route->device, try_row, distrusted);
+  auto offer =
+      sad::strict_offer(child->esp_proposals, shape, handling.replay_window, route->device, try_pair, distrusted);
   if (offer.refusal.empty()) return std::nullopt;
-  return ike::Failure{ike::Reason::install_refused, "offload", std::move(offer.refusal) + "; nothing was sent", ""};
+  return refused(std::move(offer.refusal));
 }
 
 std::vector<control::DeviceReport> Daemon::devices() const {
-  auto out = devices_.reports(config_.gateway.esp_floor);
+  auto out = devices_.reports(config_.gateway);
   const auto slots = kernel_.slots();
   for (auto& report : out) {
     if (const auto at = slots.find(report.facts.name); at != slots.end()) report.slots = at->second;

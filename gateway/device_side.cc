@@ -164,7 +164,7 @@ void DeviceSide::save() {
 std::optional<control::Steered> DeviceSide::steer(const control::Configuration& config) {
   if (!unsteered_ || probe_.in_between()) return std::nullopt;
   unsteered_ = false;
-  return control::steer_suites(config, [this](const ike::ConnConfig& conn) {
+  const auto devices_of = [this](const ike::ConnConfig& conn) {
     std::vector<const sad::DeviceRecord*> out;
     const auto found = survey_.of_conn.find(conn.name);
     if (found == survey_.of_conn.end()) return out;
@@ -172,7 +172,14 @@ std::optional<control::Steered> DeviceSide::steer(const control::Configuration& 
       if (const auto* record = table_.find(name)) out.push_back(record);
     }
     return out;
-  });
+  };
+  return control::steer_suites(config, devices_of, hurried_);
+}
+
+void DeviceSide::hurried(control::Hurried children) {
+  if (children == hurried_) return;
+  hurried_ = std::move(children);
+  unsteered_ = true;
 }
 
 std::string DeviceSide::disagreement(const std::vector<std::string>& members) const {
@@ -208,8 +215,10 @@ void DeviceSide::compare_members() {
   disagreements_ = std::move(now);
 }
 
-std::vector<control::DeviceReport> DeviceSide::reports(std::uint32_t floor) const {
+std::vector<control::DeviceReport> DeviceSide::reports(const control::GatewayOptions& gateway) const {
   std::vector<control::DeviceReport> out;
+  sad::OfferShape shape;
+  if (!gateway.offload_without_esn) shape.without_esn = sad::WithoutEsn::forbidden;
   const auto held = means_.held();
   for (const auto& [name, facts] : table_.devices()) {
     control::DeviceReport report;
@@ -224,9 +233,9 @@ std::vector<control::DeviceReport> DeviceSide::reports(std::uint32_t floor) cons
       const auto apart = disagreements_.find(upper);
       if (apart != disagreements_.end()) report.disagreement = fmt::format("under {}: {}", upper, apart->second);
     }
-    report.floor = floor;
+    report.floor = gateway.esp_floor;
     const sad::DeviceRecord* one[] = {&report.record};
-    report.offers = sad::order_suites(one, {}, floor);
+    report.offers = sad::order_suites(one, shape, gateway.esp_floor);
     out.push_back(std::move(report));
   }
   return out;

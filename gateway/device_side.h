@@ -55,10 +55,12 @@ class DeviceSide {
   // Tries an SA if it is time for one.
   void on_timer(base::Instant now, std::int64_t wall_clock);
 
+  // Children that are too fast for SAs without ESN.
+  void hurried(control::Hurried children);
   // nullopt: nothing new, or a device is half tried.
   std::optional<control::Steered> steer(const control::Configuration& config);
 
-  [[nodiscard]] std::vector<control::DeviceReport> reports(std::uint32_t floor) const;
+  [[nodiscard]] std::vector<control::DeviceReport> reports(const control::GatewayOptions& gateway) const;
   // How many answers went; the error is a sentence.
   std::expected<std::size_t, std::string> forgive(base::Instant now, const std::string& device,
                                                   const std::string& suite);
@@ -76,6 +78,7 @@ class DeviceSide {
   sad::DeviceProbe probe_{table_};
   DeviceSurvey survey_;
   std::map<std::string, std::string> disagreements_;  // by what stands upon the devices
+  control::Hurried hurried_;
   base::Instant look_again_{};
   bool unsaved_ = false, unsteered_ = true;
   bool write_failed_ = false;

@@ -285,12 +285,28 @@ void KernelSide::stop(base::Instant now) {
   if (auto removed = loader_.remove_all(); !removed) log_error(removed.error().text());
 }
 
-sad::ProbeAnswer KernelSide::try_row(std::uint32_t ifindex, const sad::ProbeRow& row) {
-  sad::ProbeMeans means;
-  means.random = fill_random;
-  auto outcome = sad::probe(*kernel_, ifindex, {&row, 1}, means);
+namespace {
+
+sad::ProbeMeans probe_means() {
+  sad::ProbeMeans out;
+  out.random = fill_random;
+  return out;
+}
+
+std::vector<sad::ProbeAnswer> answers_of(sad::ProbeOutcome outcome) {
   if (outcome.left_behind != 0) log_warn("an SA of a probe could not be deleted; the kernel does it within seconds");
-  return std::move(outcome.answers.front());
+  return std::move(outcome.answers);
+}
+
+}  // namespace
+
+sad::ProbeAnswer KernelSide::try_row(std::uint32_t ifindex, const sad::ProbeRow& row) {
+  return std::move(answers_of(sad::probe(*kernel_, ifindex, {&row, 1}, probe_means())).front());
+}
+
+std::vector<sad::ProbeAnswer> KernelSide::try_pair(std::uint32_t ifindex, const sad::ProbeRow& in,
+                                                   const sad::ProbeRow& out) {
+  return answers_of(sad::probe_pair(*kernel_, ifindex, in, out, probe_means()));
 }
 
 void KernelSide::attach(const std::set<std::string>& devices) {
@@ -306,28 +322,6 @@ void KernelSide::attach(const std::set<std::string>& devices) {
     }
     for (const auto& missing : attached->missing) log_warn(device + ": " + missing);
   }
-}
-
-// Without accounting nobody carries anything, as far as anybody knows: free slots are given away, and none is swapped.
-std::vector<sad::SlotMove> KernelSide::moves(base::Instant now) {
-  if (const auto* reader = loader_.reader()) {
-    std::map<base::ChildId, std::uint64_t> octets;
-    for (const auto& [slot, child] : sad_.slots()) {
-      if (const auto row = reader->sa(slot)) octets[child] += row->counts.hw_bytes + row->counts.sw_bytes;
-    }
-    // BPF does not see packets of SAs in packet mode: the driver counts those.
-    std::vector<xfrm::SaId> ids;
-    std::vector<base::ChildId> whose;
-    for (const auto& [slot, sa] : sad_.sas()) {
-      if (sa.actual != base::OffloadActual::packet) continue;
-      ids.push_back({sa.dst, sa.spi});
-      whose.push_back(sa.child);
-    }
-    const auto told = states(ids);
-    for (std::size_t i = 0; i < told.size(); ++i) octets[whose[i]] += told[i] ? told[i]->bytes : 0;
-    for (const auto& [child, sum] : octets) slots_.count(child, sum);
-  }
-  return slots_.round(now);
 }
 
 std::vector<std::optional<xfrm::SaState>> KernelSide::states(const std::vector<xfrm::SaId>& ids) const {

@@ -14,8 +14,10 @@
 #include "control/vici/daemon.h"
 #include "ike/api.h"
 #include "loader/loader.h"
+#include "sad/pace.h"
 #include "sad/sad.h"
 #include "sad/slots.h"
+#include "sad/unsent.h"
 #include "sad/watch.h"
 #include "xfrm/api.h"
 #include "xfrm/events.h"
@@ -78,13 +80,15 @@ class KernelSide {
   // SAs of ours in hardware, by device.
   [[nodiscard]] std::map<std::string, sad::Held> held() const { return sad_.held(); }
 
-  // Which children hold the slots of devices: another configuration; when to decide; the rekeys that follow, and that
-  // one of them came to nothing.
+  // Which children hold the slots of devices (kernel_steer.cc): another configuration; when to decide; the rekeys that
+  // follow, and that one of them came to nothing.
   void steer(const steer::Config& config) { slots_.configure(config); }
   [[nodiscard]] std::optional<base::Instant> steer_due() const { return slots_.due(); }
   std::vector<sad::SlotMove> moves(base::Instant now);
   void move_failed(base::ChildId child) { slots_.failed(child); }
   [[nodiscard]] std::map<std::string, sad::SlotView> slots() const { return slots_.view(); }
+  // Children, by conn and name, that are too fast for SAs without ESN.
+  [[nodiscard]] std::set<sad::Pace::Name> hurried(base::Instant now) const { return pace_.hurried(now); }
 
   // The watch (kernel_watch.cc). `distrusted` says why a device is not trusted with a suite; empty: it is.
   using Distrusted = std::function<std::string(const std::string&, const base::EspSuite&, xfrm::OffloadKind)>;
@@ -102,6 +106,8 @@ class KernelSide {
 
   // Adds a throw-away SA to the device, and deletes it at once.
   sad::ProbeAnswer try_row(std::uint32_t ifindex, const sad::ProbeRow& row);
+  // Both SAs of a child at a time.
+  std::vector<sad::ProbeAnswer> try_pair(std::uint32_t ifindex, const sad::ProbeRow& in, const sad::ProbeRow& out);
 
   [[nodiscard]] std::optional<control::ChildCounters> counters(base::ChildId child) const;
   [[nodiscard]] xfrm::RouteTable& routes() { return routes_; }
@@ -120,7 +126,8 @@ class KernelSide {
   // Packets of these children, by the maps or, without, by the kernel.
   std::map<base::ChildId, sad::Reading> readings(const std::set<base::ChildId>& children);
   void read_states(const std::set<base::ChildId>& children, std::map<base::ChildId, sad::Reading>& to);
-  bool more_failures();
+  bool more_failures(std::optional<std::uint64_t> errors);
+  [[nodiscard]] bool in_packet_mode() const;
   void count_failures(const std::set<base::ChildId>& children);
 
   std::unique_ptr<xfrm::Kernel> kernel_;
@@ -131,6 +138,8 @@ class KernelSide {
   std::function<sad::PacketMode(const std::string&)> packet_mode_;
   sad::Sad sad_;
   sad::Slots slots_;
+  sad::Pace pace_;
+  sad::Unsent unsent_;
   Distrusted distrusted_;
   sad::Watch watch_;
   std::map<base::ChildId, std::uint64_t> failures_;  // of the integrity check, as last read

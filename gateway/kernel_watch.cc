@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the watch is told: packets of children in hardware, and integrity failures of all, read when there are new ones.
+#include <algorithm>
 #include <fstream>
 
 #include "gateway/kernel_side.h"
@@ -8,16 +9,23 @@ namespace espgate::gateway {
 
 namespace {
 
-// Counts what an inbound SA could make nothing of, integrity failures among it, over all SAs of this network namespace;
-// nullopt: a kernel without CONFIG_XFRM_STATISTICS.
-std::optional<std::uint64_t> protocol_errors() {
+// Of this network namespace, over all SAs; nullopt: a kernel without CONFIG_XFRM_STATISTICS.
+struct Statistics {
+  // What an inbound SA could make nothing of, integrity failures among it.
+  std::optional<std::uint64_t> protocol_errors;
+  std::optional<std::uint64_t> unsent;
+};
+
+Statistics statistics() {
+  Statistics out;
   std::ifstream file("/proc/self/net/xfrm_stat");
   std::string name;
   std::uint64_t value = 0;
   while (file >> name >> value) {
-    if (name == "XfrmInStateProtoError") return value;
+    if (name == "XfrmInStateProtoError") out.protocol_errors = value;
+    if (name == "XfrmOutError") out.unsent = value;
   }
-  return std::nullopt;
+  return out;
 }
 
 void add(sad::Reading& to, const maps::SaRow& row) {
@@ -87,11 +95,15 @@ void KernelSide::read_states(const std::set<base::ChildId>& children, std::map<b
   }
 }
 
-bool KernelSide::more_failures() {
-  const auto now = protocol_errors();
-  const bool more = !now || now != protocol_errors_;
-  protocol_errors_ = now;
+bool KernelSide::more_failures(std::optional<std::uint64_t> errors) {
+  const bool more = !errors || errors != protocol_errors_;
+  protocol_errors_ = errors;
   return more;
+}
+
+bool KernelSide::in_packet_mode() const {
+  return std::ranges::any_of(sad_.sas(),
+                             [](const auto& one) { return one.second.actual == base::OffloadActual::packet; });
 }
 
 void KernelSide::count_failures(const std::set<base::ChildId>& children) {
@@ -112,7 +124,8 @@ void KernelSide::count_failures(const std::set<base::ChildId>& children) {
 sad::WatchOrders KernelSide::watch(base::Instant now) {
   const auto wanted = watch_.wanted();
   std::set<base::ChildId> children(wanted.begin(), wanted.end());
-  const bool more = more_failures();
+  const auto counted = statistics();
+  const bool more = more_failures(counted.protocol_errors);
   if (more || !counted_.empty()) {
     const auto software = watch_.in_software();
     children.insert(software.begin(), software.end());
@@ -129,7 +142,13 @@ sad::WatchOrders KernelSide::watch(base::Instant now) {
     watch_.count(child, reading);
   }
   counted_ = more ? children : std::set<base::ChildId>{};
-  return watch_.round(now);
+  auto orders = watch_.round(now);
+  if (counted.unsent) {
+    if (auto line = unsent_.count(now, *counted.unsent, [this] { return in_packet_mode(); })) {
+      orders.push_back(sad::WatchSays{true, std::move(*line)});
+    }
+  }
+  return orders;
 }
 
 }  // namespace espgate::gateway

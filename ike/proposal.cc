@@ -61,8 +61,8 @@ constexpr std::array<std::string_view, 2> kIkeDefaults{
     "modp3072-modp4096",
     "aes128-aes256-sha256-sha384-sha512-x25519-ecp256-ecp384-ecp521-x448-modp2048-modp3072-modp4096",
 };
-constexpr std::array<std::string_view, 2> kEspDefaults{"aes128gcm16-aes256gcm16-chacha20poly1305",
-                                                       "aes128-aes256-sha256"};
+constexpr std::array<std::string_view, 2> kEspDefaults{"aes128gcm16-aes256gcm16-chacha20poly1305-esn-noesn",
+                                                       "aes128-aes256-sha256-esn-noesn"};
 
 constexpr std::array<std::string_view, 1> kAhDefaults{"sha256-sha384-sha512"};
 

@@ -102,15 +102,18 @@ void Children::packet_refused(Child& child, const Verdict& in, const Verdict& ou
 }
 
 std::string packet_obstacle(const Child& child) {
-  const auto& handling = child.handling;
+  return packet_obstacle(child.handling, child.spec.local_ts, child.spec.remote_ts, child.spec.local.address.family());
+}
+
+std::string packet_obstacle(const Handling& handling, const std::vector<base::TrafficSelector>& local,
+                            const std::vector<base::TrafficSelector>& remote, base::Family outer) {
   const auto marked = [](const base::Mark& mark) { return mark.mask != 0; };
   if (marked(handling.mark_in) || marked(handling.mark_out) || marked(handling.set_mark_in) ||
       marked(handling.set_mark_out)) {
     return "packet mode does not know marks";
   }
   if (handling.if_id_in != 0 || handling.if_id_out != 0) return "packet mode does not know XFRM interfaces";
-  const auto outer = child.spec.local.address.family();
-  for (const auto& selector : expand(child.spec.local_ts, child.spec.remote_ts)) {
+  for (const auto& selector : expand(local, remote)) {
     // The kernel looks for the route to the tunnel's end in the inner family (net/xfrm/xfrm_policy.c,
     // xfrm_bundle_create).
     if (selector.source.family() != outer) return "packet mode carries only the tunnel's own address family";

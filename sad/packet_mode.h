@@ -12,6 +12,9 @@ namespace espgate::sad {
 
 // Why packet mode cannot carry this child on any device; empty: it may.
 std::string packet_obstacle(const Child& child);
+// The same of what is configured; `outer`: the tunnel's family.
+std::string packet_obstacle(const Handling& handling, const std::vector<base::TrafficSelector>& local,
+                            const std::vector<base::TrafficSelector>& remote, base::Family outer);
 
 // Of an SA for packet mode. The stack sees no sequence number there, so that the driver's packet count has to tell when
 // they are used up; and drivers take hard limits only above soft ones.

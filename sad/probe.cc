@@ -75,12 +75,7 @@ class Run {
   };
 
   Attempt attempt(std::span<const ProbeRow> rows) {
-    std::vector<xfrm::SaSpec> specs;
-    for (const auto& row : rows) {
-      specs.push_back(probe_sa(row, ifindex_.value_or(0), means_));
-      if (!ifindex_) specs.back().offload.reset();
-    }
-    keep_off_others(kernel_, specs, means_);
+    std::vector<xfrm::SaSpec> specs = drawn(rows);
     Attempt out;
     for (std::size_t first = 0; first < rows.size(); first += kRowsPerSend) {
       const std::size_t count = std::min(kRowsPerSend, rows.size() - first);
@@ -90,9 +85,44 @@ class Run {
     return out;
   }
 
+  // All of them at once, at most kRowsPerSend.
+  std::vector<ProbeAnswer> together(std::span<const ProbeRow> rows) {
+    std::vector<xfrm::SaSpec> specs = drawn(rows);
+    std::vector<xfrm::Request> requests;
+    std::vector<xfrm::SaId> ids;
+    for (auto& spec : specs) {
+      ids.push_back(spec.id());
+      requests.emplace_back(xfrm::AddSa{std::move(spec)});
+      requests.emplace_back(xfrm::GetSa{ids.back()});
+    }
+    for (const auto& id : ids) requests.emplace_back(xfrm::DelSa{id});
+    const auto results = kernel_.execute(requests);
+    std::vector<ProbeAnswer> out;
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      const auto& added = results[2 * i];
+      out.push_back(judge(rows[i], added, results[2 * i + 1]));
+      note(added, results[2 * rows.size() + i]);
+    }
+    return out;
+  }
+
   std::size_t left_behind = 0;
 
  private:
+  std::vector<xfrm::SaSpec> drawn(std::span<const ProbeRow> rows) {
+    std::vector<xfrm::SaSpec> out;
+    for (const auto& row : rows) {
+      out.push_back(probe_sa(row, ifindex_.value_or(0), means_));
+      if (!ifindex_) out.back().offload.reset();
+    }
+    keep_off_others(kernel_, out, means_);
+    return out;
+  }
+
+  void note(const xfrm::Result& added, const xfrm::Result& deleted) {
+    if (added && !deleted && deleted.error().code != ESRCH) ++left_behind;
+  }
+
   void send(std::span<const ProbeRow> rows, std::span<xfrm::SaSpec> specs, std::vector<ProbeAnswer>& to) {
     std::vector<xfrm::Request> requests;
     for (auto& spec : specs) {
@@ -104,9 +134,8 @@ class Run {
     const auto results = kernel_.execute(requests);
     for (std::size_t i = 0; i < rows.size(); ++i) {
       const auto& added = results[kSteps * i];
-      const auto& deleted = results[kSteps * i + 2];
       to.push_back(judge(rows[i], added, results[kSteps * i + 1]));
-      if (added && !deleted && deleted.error().code != ESRCH) ++left_behind;
+      note(added, results[kSteps * i + 2]);
     }
   }
 
@@ -214,6 +243,16 @@ ProbeOutcome probe(xfrm::Kernel& kernel, std::uint32_t ifindex, std::span<const 
   }
   out.left_behind = run.left_behind;
   return out;
+}
+
+ProbeOutcome probe_pair(xfrm::Kernel& kernel, std::uint32_t ifindex, const ProbeRow& in, const ProbeRow& out,
+                        const ProbeMeans& means) {
+  Run run(kernel, ifindex, means);
+  const std::array rows{in, out};
+  ProbeOutcome outcome;
+  outcome.answers = run.together(rows);
+  outcome.left_behind = run.left_behind;
+  return outcome;
 }
 
 }  // namespace espgate::sad

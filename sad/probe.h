@@ -83,4 +83,9 @@ void load_algorithms(xfrm::Kernel& kernel, std::span<const ProbeRow> rows, const
 ProbeOutcome probe(xfrm::Kernel& kernel, std::uint32_t ifindex, std::span<const ProbeRow> rows,
                    const ProbeMeans& means);
 
+// The two SAs of a child, both held at the same time, as the child would need them: a table may have room for one more
+// and no more. Answers: of `in`, of `out`.
+ProbeOutcome probe_pair(xfrm::Kernel& kernel, std::uint32_t ifindex, const ProbeRow& in, const ProbeRow& out,
+                        const ProbeMeans& means);
+
 }  // namespace espgate::sad

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "ike/suites.h"
+#include "sad/packet_mode.h"
 #include "sad/verdict.h"
 
 namespace espgate::sad {
@@ -16,17 +17,21 @@ using base::Direction;
 
 // Empty: the device takes it in both directions.
 std::string refusal_of(const base::EspSuite& suite, const OfferShape& shape, std::uint32_t replay_window,
-                       const std::function<ProbeAnswer(const ProbeRow&)>& try_row) {
+                       const TryPair& try_pair) {
   if (suite.ah()) return "AH is not offloadable";
-  for (const auto direction : {Direction::in, Direction::out}) {
+  const auto row = [&](Direction direction) {
     const bool packet = shape.wanted == base::OffloadWanted::packet;
-    ProbeRow row = usual_row(packet ? xfrm::OffloadKind::packet : xfrm::OffloadKind::crypto, direction);
-    row.suite = suite;
-    row.sa_mode = shape.mode;
-    row.family = shape.family;
-    row.encap = shape.encap;
-    row.replay_window = direction == Direction::in ? replay_window : 0;
-    const auto answer = try_row(row);
+    ProbeRow out = usual_row(packet ? xfrm::OffloadKind::packet : xfrm::OffloadKind::crypto, direction);
+    out.suite = suite;
+    out.sa_mode = shape.mode;
+    out.family = shape.family;
+    out.encap = shape.encap;
+    out.replay_window = direction == Direction::in ? replay_window : 0;
+    return out;
+  };
+  const auto answers = try_pair(row(Direction::in), row(Direction::out));
+  for (const auto direction : {Direction::in, Direction::out}) {
+    const auto& answer = answers[direction == Direction::in ? 0 : 1];
     if (answer.result == ProbeResult::silent_software) {
       return fmt::format("runs in software ({}), and the driver does not say why", base::to_string(direction));
     }
@@ -40,8 +45,7 @@ std::string refusal_of(const base::EspSuite& suite, const OfferShape& shape, std
 }  // namespace
 
 StrictOffer strict_offer(std::span<const ike::Proposal> configured, const OfferShape& shape,
-                         std::uint32_t replay_window, const std::string& device,
-                         const std::function<ProbeAnswer(const ProbeRow&)>& try_row,
+                         std::uint32_t replay_window, const std::string& device, const TryPair& try_pair,
                          const std::function<std::string(const base::EspSuite&)>& distrusted) {
   StrictOffer out;
   std::set<std::string> seen;
@@ -53,7 +57,7 @@ StrictOffer strict_offer(std::span<const ike::Proposal> configured, const OfferS
       refusals.push_back(std::move(wrong));
       continue;
     }
-    auto refusal = refusal_of(suite, shape, replay_window, try_row);
+    auto refusal = refusal_of(suite, shape, replay_window, try_pair);
     if (refusal.empty()) {
       out.taken.push_back(suite);
     } else {
@@ -66,6 +70,19 @@ StrictOffer strict_offer(std::span<const ike::Proposal> configured, const OfferS
                               fmt::join(refusals, "; "));
   }
   return out;
+}
+
+std::string strict_obstacle(const Handling& handling, const std::vector<base::TrafficSelector>& local,
+                            const std::vector<base::TrafficSelector>& remote, base::Family outer) {
+  std::string first;
+  for (const auto& near : local) {
+    for (const auto& far : remote) {
+      auto obstacle = packet_obstacle(handling, {near}, {far}, outer);
+      if (obstacle.empty()) return {};
+      if (first.empty()) first = std::move(obstacle);
+    }
+  }
+  return first.empty() ? first : "hw_offload = packet, and " + first;
 }
 
 }  // namespace espgate::sad

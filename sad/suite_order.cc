@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "ike/suites.h"
+#include "sad/pace.h"
 #include "sad/verdict.h"
 
 namespace espgate::sad {
@@ -25,7 +26,7 @@ const std::vector<ike::Proposal>& usual_proposals() {
 std::vector<SuiteOffer> usual_suites() {
   std::vector<SuiteOffer> out;
   for (auto& [suite, proposal] : ike::apart(usual_proposals())) {
-    out.push_back({suite, std::move(proposal), Carrier::unknown, {}});
+    out.push_back({suite, std::move(proposal), Carrier::unknown, false, {}});
   }
   return out;
 }
@@ -36,10 +37,12 @@ struct Said {
   bool like = false;                    // not to this very row
 };
 
-// Of two facts the one that speaks against it.
+// Of two facts the one that speaks against it; without one, both have to be known.
 Said worse(const Said& a, const Said& b) {
-  if (a.answer == nullptr || b.answer == nullptr) return a.answer == nullptr ? a : b;
-  return a.answer->result == ProbeResult::taken ? b : a;
+  for (const auto* one : {&a, &b}) {
+    if (one->answer != nullptr && one->answer->result != ProbeResult::taken) return {one->answer, true};
+  }
+  return {a.answer == nullptr ? nullptr : b.answer, true};
 }
 
 Said said(const DeviceRecord& device, const ProbeRow& row) {
@@ -48,6 +51,12 @@ Said said(const DeviceRecord& device, const ProbeRow& row) {
     return entry == nullptr ? nullptr : &entry->answer;
   };
   if (const auto* answer = exact(row)) return {answer, false};
+  if (row.suite.esn) {
+    ProbeRow plain = row, with_esn = usual_row(row.mode, row.direction);
+    plain.suite.esn = false;
+    with_esn.suite.esn = true;
+    return worse(said(device, plain), row == with_esn ? Said{} : said(device, with_esn));
+  }
   ProbeRow suite = usual_row(row.mode, row.direction);
   ProbeRow shape = row;
   shape.suite = suite.suite;
@@ -103,10 +112,37 @@ Judged judged(std::span<const DeviceRecord* const> devices, const base::EspSuite
   return {Carrier::hardware, fmt::format("{}", fmt::join(taken, "; "))};
 }
 
+// Empty: hardware gives it its place.
+std::string held_back(const base::EspSuite& suite, WithoutEsn without) {
+  if (suite.esn || without == WithoutEsn::allowed) return {};
+  if (without == WithoutEsn::forbidden) return ", but not before ESN: gateway.offload_without_esn = no";
+  return fmt::format(", but not before ESN: the child has been so fast that 2^32 packets do not last {} minutes",
+                     kLeastSequenceLife.count());
+}
+
 bool comes_first(const SuiteOffer& a, const SuiteOffer& b) {
-  const bool taken = a.carrier == Carrier::hardware;
-  if (taken != (b.carrier == Carrier::hardware)) return taken;
-  return taken && strength(a.suite) > strength(b.suite);  // the others stay as they are
+  if (a.first != b.first) return a.first;
+  if (!a.first) return false;  // these stay as they are
+  const auto rank = [](const SuiteOffer& one) { return std::pair(strength(one.suite), one.suite.esn); };
+  return rank(a) > rank(b);
+}
+
+bool beside(const SuiteOffer& a, const SuiteOffer& b) {
+  auto other = a.suite;
+  other.esn = !other.esn;
+  return other == b.suite && a.first == b.first;
+}
+
+std::vector<ike::Proposal> in_order(std::span<const SuiteOffer> offers) {
+  std::vector<ike::Proposal> out;
+  for (std::size_t i = 0; i < offers.size(); ++i) {
+    out.push_back(offers[i].proposal);
+    if (i + 1 == offers.size() || !beside(offers[i], offers[i + 1])) continue;
+    for (const auto& one : offers[++i].proposal.transforms) {
+      if (one.type == TransformType::esn) out.back().transforms.push_back(one);
+    }
+  }
+  return out;
 }
 
 }  // namespace
@@ -133,18 +169,22 @@ std::vector<SuiteOffer> order_suites(std::span<const DeviceRecord* const> device
     auto [carrier, why] = judged(devices, offer.suite, shape);
     offer.carrier = carrier;
     offer.why = std::move(why);
+    if (carrier != Carrier::hardware) continue;
+    const auto back = held_back(offer.suite, shape.without_esn);
+    offer.first = back.empty();
+    offer.why += back;
   }
   std::ranges::stable_sort(out, comes_first);
+  const bool strict = shape.wanted == base::OffloadWanted::crypto || shape.wanted == base::OffloadWanted::packet;
+  if (strict && !out.empty() && out.front().first) {
+    std::erase_if(out, [](const SuiteOffer& offer) { return offer.carrier == Carrier::software; });
+  }
   return out;
 }
 
 std::vector<ike::Proposal> proposals_of(std::span<const SuiteOffer> offers) {
-  std::vector<ike::Proposal> out;
-  if (std::ranges::any_of(offers, [](const auto& offer) { return offer.carrier == Carrier::hardware; })) {
-    for (const auto& offer : offers) out.push_back(offer.proposal);
-    return out;
-  }
-  out = usual_proposals();
+  if (!offers.empty() && offers.front().first) return in_order(offers);
+  auto out = usual_proposals();
   for (auto& proposal : out) {
     std::erase_if(proposal.transforms, [&](const ike::Transform& one) {
       if (one.type != TransformType::encr) return false;
@@ -160,9 +200,13 @@ std::vector<ike::Proposal> proposals_of(std::span<const SuiteOffer> offers) {
 }
 
 std::string text_of(std::span<const SuiteOffer> offers) {
-  std::vector<std::string> out;
-  for (const auto& offer : offers) out.push_back(fmt::format("{} ({})", offer.suite.name(), offer.why));
-  return fmt::format("{}", fmt::join(out, ", "));
+  std::string out;
+  for (std::size_t i = 0; i < offers.size(); ++i) {
+    if (i != 0) out += ", ";
+    out += offers[i].suite.name();
+    if (i + 1 == offers.size() || offers[i + 1].why != offers[i].why) out += fmt::format(" ({})", offers[i].why);
+  }
+  return out;
 }
 
 }  // namespace espgate::sad

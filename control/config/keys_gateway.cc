@@ -17,6 +17,7 @@ constexpr Key table[] = {
     {"gateway.interfaces", list, "auto", "devices to work on; auto: those that hold a local_addrs address or route to remote_addrs"},
     {"gateway.hw_offload", choice, "no", "hw_offload of children that do not say", honoured, "", "no auto crypto packet yes"},
     {"gateway.esp_floor", integer, "128", "least strength, 128 to 256, of what esp_proposals = default offers and takes", honoured, "", "", "bits"},
+    {"gateway.offload_without_esn", boolean, "yes", "esp_proposals = default leaves ESN out where the device takes nothing else, and 2^32 packets last ten minutes"},
     {"gateway.probe", boolean, "yes", "find out what devices take, with SAs that are added and deleted at once, ten a second"},
     {"gateway.workers", integer, "1", "IKE engines, each a thread", ignored, "one engine runs, whatever is asked for"},
     {"gateway.on_stop", choice, "close", "a clean stop closes what is up, or keeps it in the kernel", honoured, "", "close keep"},

@@ -27,6 +27,7 @@ struct GatewayOptions {
   std::vector<std::string> interfaces;  // empty: auto, the devices that hold local_addrs or route to remote_addrs
   base::OffloadWanted hw_offload = base::OffloadWanted::no;  // for children that do not say
   std::uint32_t esp_floor = 128;                             // bits; esp_proposals = default has nothing weaker
+  bool offload_without_esn = true;                           // where the device takes nothing else (sad/pace.h)
   bool probe = true;                                         // find out what devices take, with throw-away SAs
   std::uint32_t workers = 1;                                 // IKE engines
   OnStop on_stop = OnStop::close;                            // a clean stop closes SAs, or leaves them in the kernel

@@ -144,6 +144,7 @@ void build_gateway(const Section* section, Configuration& config, ike::Config& i
   if (const auto* interfaces = from.get("interfaces")) out.interfaces = read_interfaces(*interfaces, report);
   out.hw_offload = read_offload(from.text("hw_offload", "no"));
   out.esp_floor = from.integer("esp_floor", out.esp_floor, sad::kLeastFloor, sad::kMostFloor);
+  out.offload_without_esn = from.flag("offload_without_esn", out.offload_without_esn);
   out.probe = from.flag("probe", out.probe);
   out.workers = from.integer("workers", out.workers, 1, 64);
   out.on_stop = from.text("on_stop", "close") == "keep" ? OnStop::keep : OnStop::close;

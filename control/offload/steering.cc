@@ -32,7 +32,8 @@ ike::Config copy_of(const ike::Config& config) {
 // Thousands of children ask few questions: each is answered once.
 class Orders {
  public:
-  Orders(const DevicesOf& devices, std::uint32_t floor) : devices_(devices), floor_(floor) {}
+  Orders(const DevicesOf& devices, const GatewayOptions& gateway, const Hurried& hurried)
+      : devices_(devices), gateway_(gateway), hurried_(hurried) {}
 
   struct Order {
     std::vector<sad::SuiteOffer> offers;
@@ -40,20 +41,25 @@ class Orders {
   };
   const Order& of(const ike::ConnConfig& conn, const ike::ChildConfig& child) {
     auto leave_by = devices_(conn);
-    const auto shape = shape_of(conn, child);
-    const auto [at, is_new] =
-        known_.try_emplace(std::tuple(leave_by, shape.wanted, shape.mode, shape.family, shape.encap));
+    auto shape = shape_of(conn, child);
+    shape.without_esn = !gateway_.offload_without_esn                ? sad::WithoutEsn::forbidden
+                        : hurried_.contains({conn.name, child.name}) ? sad::WithoutEsn::too_fast
+                                                                     : sad::WithoutEsn::allowed;
+    const auto [at, is_new] = known_.try_emplace(
+        std::tuple(leave_by, shape.wanted, shape.mode, shape.family, shape.encap, shape.without_esn));
     if (is_new) {
-      at->second.offers = sad::order_suites(leave_by, shape, floor_);
+      at->second.offers = sad::order_suites(leave_by, shape, gateway_.esp_floor);
       at->second.proposals = sad::proposals_of(at->second.offers);
     }
     return at->second;
   }
 
  private:
-  using Key = std::tuple<std::vector<const sad::DeviceRecord*>, base::OffloadWanted, base::SaMode, base::Family, bool>;
+  using Key = std::tuple<std::vector<const sad::DeviceRecord*>, base::OffloadWanted, base::SaMode, base::Family, bool,
+                         sad::WithoutEsn>;
   const DevicesOf& devices_;
-  std::uint32_t floor_;
+  const GatewayOptions& gateway_;
+  const Hurried& hurried_;
   std::map<Key, Order> known_;
 };
 
@@ -76,12 +82,12 @@ sad::OfferShape shape_of(const ike::ConnConfig& conn, const ike::ChildConfig& ch
   return out;
 }
 
-Steered steer_suites(const Configuration& config, const DevicesOf& devices) {
+Steered steer_suites(const Configuration& config, const DevicesOf& devices, const Hurried& hurried) {
   std::set<std::pair<std::string, std::string>> free;  // children whose order is ours to choose
   for (const auto& child : config.plan.children) {
     if (child.default_proposals) free.emplace(child.conn, child.child);
   }
-  Orders orders(devices, config.gateway.esp_floor);
+  Orders orders(devices, config.gateway, hurried);
   Steered out{config.ike, {}};
   std::vector<std::shared_ptr<const ike::ConnConfig>> conns;
   for (const auto& conn : config.ike->conns) {

@@ -5,7 +5,9 @@
 
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "control/config/model.h"
@@ -21,8 +23,11 @@ struct Steered {
   std::vector<std::string> changes;        // a line for the log each
 };
 
+// Children that are too fast for SAs without ESN, by conn and child.
+using Hurried = std::set<std::pair<std::string, std::string>>;
+
 // Only children whose esp_proposals are `default` are touched, and of them only the proposals.
-Steered steer_suites(const Configuration& config, const DevicesOf& devices);
+Steered steer_suites(const Configuration& config, const DevicesOf& devices, const Hurried& hurried = {});
 
 // What a child would be offered as it is known before it is negotiated.
 sad::OfferShape shape_of(const ike::ConnConfig& conn, const ike::ChildConfig& child);

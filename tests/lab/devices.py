@@ -93,7 +93,7 @@ class Devices:
         else:
             self.peer.ctl("--initiate", "--child", "net", "--timeout", "60")
         row = self.gateway.children()["demo/net"]
-        self.results.equal(f"{what}: suite", row["suite"], suite)
+        self.results.equal(f"{what}: suite", row["suite"] + ("-esn" if row["esn"] else ""), suite)
         self.results.equal(f"{what}: where it runs", [row[way]["offload"]["actual"] for way in ("in", "out")],
                            [actual, actual])
         self.gateway.cli("conn", "down", "demo/net")
@@ -123,11 +123,14 @@ class Devices:
         times = [each["at"] for each in row["takes"]]
         self.results.more("seconds it took, at ten a second at most", max(times) - min(times), PLAN / 10 - 2)
         self.results.equal("offered", self.offers(),
-                           [("aes256gcm16", "hardware"), ("aes128gcm16", "hardware"), ("chacha20poly1305", "software"),
-                            ("aes128-sha256", "software"), ("aes256-sha256", "software")])
+                           [(name, where) for suite, where in (("aes256gcm16", "hardware"), ("aes128gcm16", "hardware"),
+                                                              ("chacha20poly1305", "software"), ("aes128-sha256", "software"),
+                                                              ("aes256-sha256", "software"))
+                            for name in (suite + "-esn", suite)])
         log = self.news()
         for said in (f"{NIC}: tried {PLAN} SAs: it takes aes128gcm16, aes256gcm16 in crypto mode and nothing in packet",
-                     f"demo/net: esp_proposals = default means now, in this order: aes256gcm16 ({NIC} takes it in crypto"):
+                     f"demo/net: esp_proposals = default means now, in this order: aes256gcm16-esn, aes256gcm16, aes128gcm16-esn, "
+                     f"aes128gcm16 ({NIC} takes it in crypto"):
             self.results.holds(f"the log says: {said}", said in log, log[-1500:] if said not in log else "so it does")
         print(self.gateway.cli("offload", "show").stdout, flush=True)
 
@@ -140,14 +143,14 @@ class Devices:
         row = self.shown()
         self.results.equal("known at once", [len(row["takes"]), *{each["learned"] for each in row["takes"]}],
                            [PLAN, "cache"])
-        self.results.equal("offered at once", self.offers()[0], ("aes256gcm16", "hardware"))
+        self.results.equal("offered at once", self.offers()[0], ("aes256gcm16-esn", "hardware"))
         before = int(run("stat", "-c", "%Y", self.cache).stdout)
         time.sleep(8)
         log = self.news()
         self.results.holds("and nothing is tried again", "finding out" not in log and self.state() == "done", log[-800:])
         self.results.equal("nor written", int(run("stat", "-c", "%Y", self.cache).stdout), before)
         self.gateway.stop()
-        self.results.equal("daemon down: `offload show` has it from there", self.offers()[0], ("aes256gcm16", "hardware"))
+        self.results.equal("daemon down: `offload show` has it from there", self.offers()[0], ("aes256gcm16-esn", "hardware"))
         for text, said in (("{}", "it is not as espgate writes it"), ("garbage", "it is no JSON")):
             self.cache.write_text(text)
             self.gateway.start()
@@ -166,8 +169,10 @@ class Devices:
         knob("suites", "aes128gcm16")
         self.results.more("forgiven: answers dropped", self.forgive(), PLAN - 1)
         self.wait_state("done")
-        self.results.equal("offered now", self.offers()[:2], [("aes128gcm16", "hardware"), ("aes256gcm16", "software")])
-        reason = self.shown()["offers"][1]["reason"]
+        self.results.equal("offered now", self.offers()[:4],
+                           [("aes128gcm16-esn", "hardware"), ("aes128gcm16", "hardware"), ("aes256gcm16-esn", "software"),
+                            ("aes256gcm16", "software")])
+        reason = self.shown()["offers"][3]["reason"]
         self.results.equal("why", reason, f"{NIC} refuses it (in): \"Cannot offload xfrm states with key length other "
                                           "than 128bit\" (EINVAL)")
         self.peer.load(self.theirs("aes256gcm16,aes128gcm16"))
@@ -177,6 +182,32 @@ class Devices:
         self.restart(self.ours().replace("esp_proposals = default", "esp_proposals = aes256gcm16, aes128gcm16"))
         self.negotiated("spelt out: as it was spelt out", "responder", "aes256gcm16", "none")
         knob("suites", "aes128gcm16 aes256gcm16")
+
+    def without_esn(self):
+        """A NIC without ESN, and a peer that takes both: what is negotiated, and where it runs."""
+        self.results.section("ESN")
+        both = ",".join(f"{suite}-esn-noesn" for suite in BOTH.split(","))
+        self.peer.load(self.theirs(both))
+        self.restart(self.ours())
+        self.forgive()
+        self.wait_state("done")
+        self.negotiated("a NIC that has ESN", "responder", "aes256gcm16-esn", "crypto")
+        knob("esn", "0")
+        self.forgive()
+        self.wait_state("done")
+        self.results.equal("a NIC without: offered now", self.offers()[:3],
+                           [("aes256gcm16", "hardware"), ("aes128gcm16", "hardware"), ("aes128gcm16-esn", "software")])
+        self.negotiated("ESN is left out", "responder", "aes256gcm16", "crypto")
+        self.negotiated("as the initiator, too", "initiator", self.peers_choice(), "crypto")
+        self.peer.load(self.theirs("aes256gcm16-esn"))
+        self.negotiated("a peer that insists", "responder", "aes256gcm16-esn", "none")
+        self.peer.load(self.theirs(both))
+        self.restart(self.ours(gateway="gateway {\n  offload_without_esn = no\n}\n"))
+        self.negotiated("where that is forbidden", "responder", "aes128gcm16-esn", "none")
+        why = {each["suite"]: each["reason"] for each in self.shown()["offers"]}["aes256gcm16"]
+        self.results.holds("and said", "not before ESN: gateway.offload_without_esn = no" in why, why)
+        knob("esn", "1")
+        self.peer.load(self.theirs(BOTH))
 
     def peers_choice(self):
         """charon prefers its own order of the proposals that it has."""
@@ -249,7 +280,7 @@ def main():
         try:
             hosts.build(networks=1)
             scenario = Devices(directory, results)
-            for part in (scenario.first_start, scenario.kept, scenario.steered, scenario.learned_from_children,
+            for part in (scenario.first_start, scenario.kept, scenario.steered, scenario.without_esn, scenario.learned_from_children,
                          scenario.full, scenario.on_others):
                 part()
             scenario.gateway.stop()

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """SAs and policies that vanish from the kernel without espgated's doing: link flaps of the offload device, a state flush, a policy
-flush, single SAs deleted, events lost; a device that is renamed, and one whose feature is switched off. Under traffic in both
+flush, single SAs deleted, events lost; a device that is renamed, one whose feature is switched off,
+and one whose driver is reloaded. Under traffic in both
 directions, against strongSwan: how long nothing passes, that nothing is in the clear, and that no outbound key is installed a
 second time.
 
@@ -160,6 +161,19 @@ class Healing:
             self.healed(f"renamed to {new}", ("hw",), before, stream, since)
             self.results.equal(f"renamed to {new}: on which device", self.gateway.children()["demo/hw"]["out"]["offload"]["dev"], new)
 
+    def reloaded(self, stream):
+        """The driver is unloaded and loaded: the device is another one by the same name, with routes as before."""
+        routes = [line for line in ns(hosts.GW, "ip", "route", "show", "dev", "simnic0").stdout.splitlines() if " proto kernel" not in line]
+        before = {name: self.spis(name) for name in CHILDREN}
+        hosts.reload_driver()
+        since = time.monotonic()
+        run("ip", "-n", hosts.GW, "-batch", "-", stdin="".join(f"route replace {line.strip()} dev simnic0\n" for line in routes))
+        self.healed("driver reloaded", ("hw",), before, stream, since)
+        shown = [self.gateway.children()["demo/hw"][side] for side in ("in", "out")]
+        self.results.equal("driver reloaded: hw is offloaded again", [side["offload"]["actual"] for side in shown], ["crypto", "crypto"])
+        wait_for("packets in hardware", lambda: self.gateway.children()["demo/hw"]["out"]["hw"]["packets"] > shown[1]["hw"]["packets"], 5)
+        self.results.equal("driver reloaded: traffic passes", [stream.answered_lately(name, 0.5) for name in CHILDREN], [True, True])
+
     def clear(self):
         inside = [packet for packet in counters.pcap_packets(self.capture.path) if counters.is_inner(packet)]
         self.results.equal("in the clear: packets of children", len(inside), 0)
@@ -190,6 +204,7 @@ def scenario(directory, results):
         healing.clear()
         with Stream({name: (hosts.inner(1, number), hosts.inner(2, number)) for number, name in enumerate(CHILDREN, 1)}) as stream:
             healing.policies(stream)
+            healing.reloaded(stream)
         results.equal("stops cleanly", healing.gateway.stop(), 0)
         results.equal("nothing of it is left in the kernel", (counters.kernel_sas(hosts.GW), counters.policies(hosts.GW)), ({}, []))
     except Failed as failure:

@@ -6,9 +6,10 @@
 those that are refused as responder, too; against strongSwan. For each cell the NIC's view, the kernel's and `sa show` are compared,
 and packets are carried. Then: the device's table is full at the n-th SA, and it answers slowly.
 
-tools/lab run --out DIR -- python3 tests/lab/offload_matrix.py; rows in DIR/offload_matrix.json.
+tools/lab run --out DIR -- python3 tests/lab/offload_matrix.py; rows in DIR/offload_matrix.json. ESPGATE_FAMILIES ("4 6").
 """
 import itertools
+import os
 import sys
 import tempfile
 
@@ -20,6 +21,7 @@ from scenario.shell import Failed, lib, wait_for
 NIC = "simnic0"
 WORDS = "Device command failed (injected)"
 PINGS = 5
+FAMILIES = [int(each) for each in os.environ.get("ESPGATE_FAMILIES", "4 6").split()]
 SAYS = {"taken": "none", "refused": "add_errno=22", "silent": "accept_silent"}
 WAYS = {"in": " in_only", "out": " out_only", "both": ""}
 
@@ -129,6 +131,7 @@ class Matrix(Packet):
     def full(self):
         """The n-th SA finds no room: auto goes on in software and says why, whichever SA it was."""
         self.results.section("no room")
+        modes("crypto packet")
         self.begin(4)
         for after in (0, 1, 2, 3):
             what = f"ENOSPC after {after} SAs"
@@ -148,6 +151,34 @@ class Matrix(Packet):
             wait_for(f"{what}: both ends to be rid of it", lambda: not counters.kernel_sas(hosts.GW) and not counters.kernel_sas(hosts.PEER), 20)
         self.stop("no room")
 
+    def slow(self):
+        """A driver that takes its time: what is in time is up, what is not is refused to the peer, with the reason, and leaves nothing."""
+        self.results.section("slow answers")
+        modes("crypto packet")
+        self.begin(4)
+        name = "auto-tunnel"
+        for role, delay, wanted in (("initiator", 400, "packet"), ("responder", 400, "packet"), ("initiator", 3000, "packet"),
+                                    ("responder", 3000, None)):
+            what = f"each SA takes {delay} ms, {role}"
+            lib("simnic_knob", NIC, "fault", f"add_delay={delay}")
+            _, said = self.up(name, role)
+            lib("simnic_knob", NIC, "fault", "none")
+            if wanted:
+                wait_for(f"{what}: it to be up", lambda: self.row(name) is not None, 20)
+                traffic.ping_all(hosts.GW, *self.ends(name, 4), PINGS)
+                row = self.row(name)
+                self.results.equal(f"{what}: runs in", [row[way]["offload"]["actual"] for way in ("in", "out")], [wanted, wanted])
+            else:
+                reason = "the kernel had not taken the child"
+                wait_for(f"{what}: the log to say why", lambda: reason in self.gateway.log()[-3000:], 30)
+                self.results.holds(f"{what}: the reason is in the log", True, reason)
+                self.results.holds(f"{what}: the peer is told", "TEMPORARY_FAILURE" in said or "NO_PROPOSAL" in said or "failed" in said, said[-300:])
+                wait_for(f"{what}: it to be gone", lambda: self.row(name) is None, 30)
+            self.gateway.cli("conn", "down", "demo", ok=False)
+            wait_for(f"{what}: both ends to be rid of it", lambda: not counters.kernel_sas(hosts.GW) and not counters.kernel_sas(hosts.PEER), 30)
+            self.results.equal(f"{what}: what is left of it", (held_by_nic(), policies_held()), ([], []))
+        self.stop("slow answers")
+
 
 def main():
     results = Results("offload_matrix")
@@ -155,9 +186,10 @@ def main():
         hosts.build()
         matrix = Matrix(directory, results)
         try:
-            matrix.family(4)
-            matrix.family(6)
+            for family in FAMILIES:
+                matrix.family(family)
             matrix.full()
+            matrix.slow()
         except Failed as failure:
             results.holds("the scenario runs to its end", False, str(failure))
         finally:

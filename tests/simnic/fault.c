@@ -26,6 +26,8 @@ static int simnic_fault_word(struct simnic_fault *fault, const char *word)
 	if (sscanf(word, "add_errno=%u,after=%u%c", &fault->add_errno, &fault->add_after, &end) == 2 ||
 	    sscanf(word, "add_errno=%u%c", &fault->add_errno, &end) == 1)
 		return fault->add_errno < MAX_ERRNO ? 0 : -EINVAL;
+	if (sscanf(word, "add_delay=%u%c", &fault->add_delay, &end) == 1)
+		return fault->add_delay <= SIMNIC_MAX_DELAY ? 0 : -EINVAL;
 	if (!strcmp(word, "accept_silent"))
 		fault->accept_silent = true;
 	else if (!strcmp(word, "in_only") && !fault->out_only)
@@ -73,6 +75,8 @@ void simnic_fault_show(const struct simnic_fault *fault, struct seq_file *out)
 		seq_printf(out, "rx_corrupt=%u ", fault->rx_corrupt);
 	if (fault->add_errno)
 		seq_printf(out, "add_errno=%u,after=%u ", fault->add_errno, fault->add_after);
+	if (fault->add_delay)
+		seq_printf(out, "add_delay=%u ", fault->add_delay);
 	if (fault->accept_silent)
 		seq_puts(out, "accept_silent ");
 	if (fault->in_only)

@@ -65,6 +65,8 @@ enum simnic_suite { SIMNIC_AES128GCM16 = BIT(0), SIMNIC_AES256GCM16 = BIT(1) };
 enum simnic_mode { SIMNIC_MODE_CRYPTO = BIT(0), SIMNIC_MODE_PACKET = BIT(1) };
 #define SIMNIC_MAX_WINDOW 256
 
+#define SIMNIC_MAX_DELAY 10000 /* ms */
+
 /* Faults that a test switches on; 0 is off everywhere. See fault.c for the text form. */
 struct simnic_fault {
 	u32 rx_skip;        /* every Nth ESP packet that could be decrypted is passed up as it is */
@@ -74,8 +76,9 @@ struct simnic_fault {
 	u32 rx_corrupt;     /* every Nth packet to decrypt fails its ICV here */
 	u32 add_errno;      /* state_add fails with this errno ... */
 	u32 add_after;      /* ... after this many more SAs were taken */
+	u32 add_delay;      /* state_add takes so many milliseconds */
 	bool accept_silent; /* state_add says EOPNOTSUPP, which the stack takes for "use software" */
-	bool in_only;       /* these two concern inbound SAs alone, ... */
+	bool in_only;       /* these three concern inbound SAs alone, ... */
 	bool out_only;      /* ... or outbound ones */
 	bool drop_all;      /* SAs are taken, and every packet of theirs is lost, both ways */
 };

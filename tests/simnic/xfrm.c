@@ -6,6 +6,7 @@
  * outbound SA after a rekey loses nothing.
  */
 #include <crypto/aead.h>
+#include <linux/delay.h>
 #include <linux/jhash.h>
 #include <linux/slab.h>
 #include <linux/version.h>
@@ -109,6 +110,8 @@ static int simnic_injected(struct simnic_dev *nic, bool in, struct netlink_ext_a
 
 	if (READ_ONCE(fault->in_only) ? !in : READ_ONCE(fault->out_only) && in)
 		return 0;
+	if (READ_ONCE(fault->add_delay))
+		msleep(READ_ONCE(fault->add_delay));
 	if (READ_ONCE(fault->accept_silent))
 		return -EOPNOTSUPP;
 	if (!READ_ONCE(fault->add_errno))

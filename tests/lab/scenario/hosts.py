@@ -46,31 +46,51 @@ def _routes(name, device, gateway, far_outer, near, far, networks):
     run("ip", "-n", name, "-batch", "-", stdin="\n".join(lines) + "\n")
 
 
+def _load_nic():
+    lib("simnic_load", 1)
+    run("ip", "link", "set", "simnic0", "netns", GW)
+    run("ip", "link", "set", "simnic1", "netns", WIRE)
+
+
+def _nic_addresses():
+    _address(GW, "simnic0", GW_ADDRESS[4], GW_ADDRESS[6])
+    _address(WIRE, "simnic1", ROUTER_GW_SIDE[4], ROUTER_GW_SIDE[6])
+
+
+def _routes_of_wire():
+    """The router would carry the inner networks, too, so that what leaves in the clear arrives and is seen."""
+    run("ip", "-n", WIRE, "-batch", "-", stdin=f"""route replace 10.1.0.0/16 via {GW_ADDRESS[4]}
+route replace 10.2.0.0/16 via {PEER_ADDRESS[4]}
+route replace fd01::/16 via {GW_ADDRESS[6]}
+route replace fd02::/16 via {PEER_ADDRESS[6]}
+""")
+
+
+def reload_driver():
+    """The NIC's driver is unloaded and loaded: its devices are new ones. Addresses are given back; the gateway's routes are not."""
+    run("rmmod", "simnic")
+    _load_nic()
+    _nic_addresses()
+    _routes_of_wire()
+
+
 def build(nic="simnic", networks=NETWORKS):
     """Makes namespaces, devices, addresses and routes. `nic`: "simnic", or "veth" for a gateway without offload.
     `networks`: how many stand behind each gateway."""
     lib("ns_add", GW, PEER, WIRE)
     if nic == "simnic":
-        lib("simnic_load", 1)
-        run("ip", "link", "set", "simnic0", "netns", GW)
-        run("ip", "link", "set", "simnic1", "netns", WIRE)
+        _load_nic()
     else:
         run("ip", "link", "add", "simnic0", "netns", GW, "type", "veth", "peer", "name", "simnic1", "netns", WIRE)
     run("ip", "link", "add", "veth-w", "netns", WIRE, "type", "veth", "peer", "name", "veth-p", "netns", PEER)
-    _address(GW, "simnic0", GW_ADDRESS[4], GW_ADDRESS[6])
-    _address(WIRE, "simnic1", ROUTER_GW_SIDE[4], ROUTER_GW_SIDE[6])
+    _nic_addresses()
     _address(WIRE, "veth-w", ROUTER_PEER_SIDE[4], ROUTER_PEER_SIDE[6])
     _address(PEER, "veth-p", PEER_ADDRESS[4], PEER_ADDRESS[6])
     _routes(GW, "simnic0", ROUTER_GW_SIDE, {4: "192.0.2.0/24", 6: "2001:db8:200::/64"}, 1, 2,
             networks)
     _routes(PEER, "veth-p", ROUTER_PEER_SIDE, {4: "198.51.100.0/24", 6: "2001:db8:100::/64"}, 2, 1,
             networks)
-    # The router would carry the inner networks, too, so that what leaves in the clear arrives and is seen.
-    run("ip", "-n", WIRE, "-batch", "-", stdin=f"""route add 10.1.0.0/16 via {GW_ADDRESS[4]}
-route add 10.2.0.0/16 via {PEER_ADDRESS[4]}
-route add fd01::/16 via {GW_ADDRESS[6]}
-route add fd02::/16 via {PEER_ADDRESS[6]}
-""")
+    _routes_of_wire()
     for name in (GW, PEER):
         ns(name, "sysctl", "-qw", "net.ipv4.conf.all.rp_filter=0")
 

@@ -78,14 +78,16 @@ class PingStream:
         return int(found.group(1)), int(found.group(2))
 
 
-def tcp(directory, client, source, server, target, octets):
-    """One TCP flow from `source` in namespace `client` to `target` in `server`; octets arrive whole or Failed."""
+def tcp(directory, client, source, server, target, octets, patience=600):
+    """One TCP flow from `source` in namespace `client` to `target` in `server`; octets arrive whole, within `patience` seconds, or Failed."""
     log = f"{directory}/tcp-{time.monotonic_ns()}.log"
     receiver = ns_start(server, sys.executable, "-c", SERVER, target, output=log)
     try:
         wait_for("the TCP server", lambda: "listening" in open(log, encoding="utf-8").read())
-        sent = ns(client, sys.executable, "-c", CLIENT, source, target, octets, timeout=600).stdout.split()[1]
+        sent = ns(client, sys.executable, "-c", CLIENT, source, target, octets, timeout=patience).stdout.split()[1]
         receiver.wait(timeout=60)
+    except subprocess.TimeoutExpired as late:
+        raise Failed(f"TCP from {source} to {target}: not done after {patience} s") from late
     finally:
         if receiver.poll() is None:
             receiver.kill()

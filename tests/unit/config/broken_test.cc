@@ -145,7 +145,8 @@ const Case model_cases[] = {
      "oops\ngateway {\n workers = 0\n no_such = 1\n}\nsecrets { ike { secret = 0sx\n } }\n",
      {"f:1:1: 'oops' stands alone, expected '=' for a setting or '{' for a section",
       "f:3:12: workers = 0 is out of range, expected 1 to 64",
-      "f:4:2: unknown key no_such in gateway, expected one of interfaces, hw_offload, esp_floor, probe, workers, "
+      "f:4:2: unknown key no_such in gateway, expected one of interfaces, hw_offload, esp_floor, offload_without_esn, "
+      "probe, workers, "
       "on_stop, "
       "cookie_threshold, half_open_limit, half_open_per_source, half_open_timeout, keep_alive, install_timeout, "
       "retransmit_tries, "

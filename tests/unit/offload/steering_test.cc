@@ -68,7 +68,8 @@ std::vector<std::string> proposals(const Steered& steered, std::size_t conn, std
   return out;
 }
 
-const std::vector<std::string> kUsual{"aes128gcm16-aes256gcm16-chacha20poly1305", "aes128-aes256-sha256"};
+const std::vector<std::string> kUsual{"aes128gcm16-aes256gcm16-chacha20poly1305-esn-noesn",
+                                      "aes128-aes256-sha256-esn-noesn"};
 
 TEST(Steering, OrdersWhatSaysDefaultAndLeavesTheRest) {
   const auto config = loaded();
@@ -76,8 +77,8 @@ TEST(Steering, OrdersWhatSaysDefaultAndLeavesTheRest) {
   const auto steered = steer_suites(config, [&](const ike::ConnConfig& conn) {
     return conn.name == "a" ? std::vector{&device} : std::vector<const sad::DeviceRecord*>{};
   });
-  const std::vector<std::string> ordered{"aes256gcm16", "aes128gcm16", "chacha20poly1305", "aes128-sha256",
-                                         "aes256-sha256"};
+  const std::vector<std::string> ordered{"aes256gcm16-esn-noesn", "aes128gcm16-esn-noesn", "chacha20poly1305-esn-noesn",
+                                         "aes128-sha256-esn-noesn", "aes256-sha256-esn-noesn"};
   EXPECT_EQ(proposals(steered, 0, 0), ordered);
   EXPECT_EQ(proposals(steered, 0, 1), ordered);
   EXPECT_THAT(proposals(steered, 0, 2), ElementsAre("aes128gcm16", "aes256gcm16"));
@@ -86,8 +87,8 @@ TEST(Steering, OrdersWhatSaysDefaultAndLeavesTheRest) {
   EXPECT_EQ(proposals(steered, 1, 0), kUsual);
   EXPECT_EQ(steered.ike->conns[1], config.ike->conns[1]) << "what did not change is the same object";
   EXPECT_THAT(steered.changes,
-              ElementsAre(HasSubstr("a/free: esp_proposals = default means now, in this order: aes256gcm16 (nic0 takes "
-                                    "it in crypto mode), aes128gcm16"),
+              ElementsAre(HasSubstr("a/free: esp_proposals = default means now, in this order: aes256gcm16-esn, "
+                                    "aes256gcm16, aes128gcm16-esn, aes128gcm16 (nic0 takes it in crypto mode), cha"),
                           HasSubstr("a/said: ")));
   ASSERT_EQ(steered.ike->secrets.size(), 1U) << "the rest of the configuration goes along";
   EXPECT_EQ(steered.ike->secrets[0].key.size(), 6U);
@@ -106,9 +107,29 @@ TEST(Steering, AnOrderThatStandsIsLeftAlone) {
   EXPECT_EQ(proposals(back, 0, 0), kUsual);
 }
 
+// A device that has room for 32 bits of a sequence number alone.
+sad::DeviceRecord narrow() {
+  auto out = nic();
+  for (auto& entry : out.entries) {
+    if (entry.row.suite.esn) entry.answer = {sad::ProbeResult::refused, EINVAL, "No ESN", {}};
+  }
+  return out;
+}
+
+TEST(Steering, EsnIsLeftOutWhereThatIsAllowedAndTheChildIsNotTooFast) {
+  const auto device = narrow();
+  const auto all = [&](const ike::ConnConfig&) { return std::vector{&device}; };
+  const auto steered = steer_suites(loaded(), all, {{"a", "said"}});
+  EXPECT_EQ(proposals(steered, 0, 0).front(), "aes256gcm16");
+  EXPECT_EQ(proposals(steered, 0, 1), kUsual) << "this one is in a hurry";
+  const auto forbidden = loaded("gateway { offload_without_esn = no\n }\n" + std::string(kConfig).substr(31));
+  EXPECT_EQ(proposals(steer_suites(forbidden, all), 0, 0), kUsual);
+}
+
 TEST(Steering, TheFloorHoldsFromTheLoadOn) {
   const auto config = loaded("gateway { esp_floor = 256\n }\n" + std::string(kConfig).substr(31));
-  EXPECT_THAT(proposals({config.ike, {}}, 0, 0), ElementsAre("aes256gcm16-chacha20poly1305", "aes256-sha256"));
+  EXPECT_THAT(proposals({config.ike, {}}, 0, 0),
+              ElementsAre("aes256gcm16-chacha20poly1305-esn-noesn", "aes256-sha256-esn-noesn"));
   EXPECT_THAT(proposals({config.ike, {}}, 0, 2), ElementsAre("aes128gcm16", "aes256gcm16")) << "what was said stands";
   const auto broken = load_text("gateway {\n esp_floor = 64\n}\n", "f");
   ASSERT_EQ(broken.report.errors.size(), 1U);

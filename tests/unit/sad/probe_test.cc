@@ -208,6 +208,21 @@ TEST(Probe, AFullTableIsSaid) {
   for (const auto& answer : outcome.answers) EXPECT_EQ(answer.code, ENOSPC);
 }
 
+// One SA more it would hold, two it does not.
+TEST(Probe, APairNeedsRoomForTwo) {
+  const auto in = usual_row(OffloadKind::crypto, Direction::in), out = usual_row(OffloadKind::crypto, Direction::out);
+  for (const std::uint32_t slots : {0, 1, 2}) {
+    WatchedKernel kernel;
+    kernel.devices[kDevice] = {{}, slots, true};
+    const auto outcome = probe_pair(kernel, kDevice, in, out, seeded(slots));
+    ASSERT_EQ(outcome.answers.size(), 2U);
+    EXPECT_EQ(outcome.answers[0].result, slots > 0 ? ProbeResult::taken : ProbeResult::refused) << slots;
+    EXPECT_EQ(outcome.answers[1].result, slots > 1 ? ProbeResult::taken : ProbeResult::refused) << slots;
+    EXPECT_EQ(outcome.answers[1].code, slots > 1 ? 0 : ENOSPC) << slots;
+    EXPECT_EQ(outcome.left_behind, 0U);
+  }
+}
+
 TEST(Probe, LoadsEachSuiteOnceInSoftware) {
   WatchedKernel kernel;
   kernel.devices[0] = kernel.devices[kDevice] = {};

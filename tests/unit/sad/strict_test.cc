@@ -16,9 +16,10 @@ struct Device {
   StrictOffer offer(const std::vector<ike::Proposal>& configured, const OfferShape& shape = {}) {
     return strict_offer(
         configured, shape, 64, "nic0",
-        [this](const ProbeRow& row) {
-          asked.push_back(row);
-          return says(row);
+        [this](const ProbeRow& in, const ProbeRow& out) {
+          asked.push_back(in);
+          asked.push_back(out);
+          return std::vector{says(in), says(out)};
         },
         [this](const base::EspSuite& suite) { return suite.name() == distrusted ? distrusted + " is wrong" : ""; });
   }
@@ -80,7 +81,33 @@ TEST(Strict, SilentSoftwareIsARefusalAndSoIsAh) {
   EXPECT_NE(silent.offer(esp("aes128gcm16")).refusal.find("runs in software (in)"), std::string::npos);
   const auto ah = silent.offer(*ike::parse_proposals(ike::Protocol::ah, "sha256"));
   EXPECT_NE(ah.refusal.find("AH is not offloadable"), std::string::npos);
-  EXPECT_EQ(silent.asked.size(), 1U) << "nobody is asked about AH";
+  EXPECT_EQ(silent.asked.size(), 2U) << "nobody is asked about AH";
+}
+
+std::vector<base::TrafficSelector> selectors(std::initializer_list<const char*> prefixes, std::uint8_t protocol = 0) {
+  std::vector<base::TrafficSelector> out;
+  for (const auto* text : prefixes) {
+    out.push_back(base::TrafficSelector::of(*base::Prefix::parse(text)));
+    out.back().protocol = protocol;
+  }
+  return out;
+}
+
+TEST(StrictObstacle, IsKnownBeforeAnythingIsSent) {
+  const auto near = selectors({"10.1.0.0/16"}), far = selectors({"10.2.0.0/16"});
+  EXPECT_EQ(strict_obstacle({}, near, far, base::Family::ipv4), "");
+  EXPECT_EQ(strict_obstacle({}, near, far, base::Family::ipv6),
+            "hw_offload = packet, and packet mode carries only the tunnel's own address family");
+  EXPECT_NE(strict_obstacle({}, selectors({"10.1.0.0/16"}, 1), far, base::Family::ipv4), "");
+  Handling marked;
+  marked.mark_out = {1, 1};
+  EXPECT_EQ(strict_obstacle(marked, near, far, base::Family::ipv4),
+            "hw_offload = packet, and packet mode does not know marks");
+}
+
+TEST(StrictObstacle, WhatThePeerMayNarrowToIsLeftToIt) {
+  const auto near = selectors({"10.1.0.0/16", "fd01::/64"}), far = selectors({"10.2.0.0/16", "fd02::/64"});
+  EXPECT_EQ(strict_obstacle({}, near, far, base::Family::ipv4), "");
 }
 
 }  // namespace
