@@ -51,12 +51,17 @@ def listening():
     return any(row[1] == "6" and int(row[3], 16) for row in rows[1:])
 
 
+ROOM = 16 << 20  # octets
+
+
 class Monitor:
     """`ip xfrm monitor` around a with block; `added` and `deleted` are what it saw."""
 
     def __enter__(self):
         self.output = tempfile.TemporaryFile("a+", encoding="utf-8")  # its writes go to the end, wherever we read
-        self.process = subprocess.Popen(["stdbuf", "-oL", "ip", "-s", "xfrm", "monitor", "SA"], stdout=self.output)
+        # Of a full socket the kernel drops the large messages first: adds, while deletes still find room.
+        run("sysctl", "-qw", f"net.core.rmem_max={ROOM}")
+        self.process = subprocess.Popen(["stdbuf", "-oL", "ip", "-s", "-rcvbuf", str(ROOM), "xfrm", "monitor", "SA"], stdout=self.output)
         wait_for("the monitor to listen", listening)
         return self
 
