@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/kernel_side.h"
 
+#include <fmt/format.h>
+
 #include <sys/random.h>
 
 #include <algorithm>
@@ -141,7 +143,10 @@ base::Result<void> KernelSide::restore(base::Instant now) {
   return {};
 }
 
-void KernelSide::plan(base::Instant now, const sad::Plan& plan) { carry_out(now, sad_.on_plan(now, plan)); }
+void KernelSide::plan(base::Instant now, const sad::Plan& plan) {
+  children_ = plan.children.size();
+  carry_out(now, sad_.on_plan(now, plan));
+}
 
 sad::InstallContext KernelSide::context_for(base::Instant now, const ike::ChildSpec& child) {
   sad::InstallContext context;
@@ -154,6 +159,9 @@ sad::InstallContext KernelSide::context_for(base::Instant now, const ike::ChildS
     log_warn(child.conn + "/" + child.child + ": " + route.error().text());
   }
   place(child, context);
+  const bool chance = child.offload == base::OffloadWanted::automatic && context.placement.hardware &&
+                      context.packet != sad::PacketMode::refuses;
+  if (context.ifindex != 0 && (chance || child.offload == base::OffloadWanted::packet)) make_table_room();
   return context;
 }
 
@@ -299,6 +307,27 @@ std::vector<sad::ProbeAnswer> answers_of(sad::ProbeOutcome outcome) {
 }
 
 }  // namespace
+
+// Before the first SA in packet mode: later it would be the harm that it is to prevent.
+void KernelSide::make_table_room() {
+  const auto places = sad::places_for(children_);
+  if (places <= table_room_ || in_packet_mode()) return;
+  table_room_ = places;
+  const auto room = sad::make_table_room(*kernel_, places, probe_means());
+  if (!room) return log_warn("the kernel's table of SAs is as it is: " + room.error().text());
+  if (room->left_behind != 0) log_warn("some throw-away SAs could not be deleted; the kernel does it within seconds");
+  if (room->places < places) {
+    log_warn(
+        fmt::format("the kernel's table of SAs has {} places and does not grow: if it does later, packet mode loses "
+                    "packets for a moment",
+                    room->places));
+  } else if (room->grown) {
+    log_info(
+        fmt::format("the kernel's table of SAs has {} places now, so that it need not grow while SAs are in packet "
+                    "mode",
+                    room->places));
+  }
+}
 
 sad::ProbeAnswer KernelSide::try_row(std::uint32_t ifindex, const sad::ProbeRow& row) {
   return std::move(answers_of(sad::probe(*kernel_, ifindex, {&row, 1}, probe_means())).front());

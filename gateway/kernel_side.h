@@ -17,6 +17,7 @@
 #include "sad/pace.h"
 #include "sad/sad.h"
 #include "sad/slots.h"
+#include "sad/table_room.h"
 #include "sad/unsent.h"
 #include "sad/watch.h"
 #include "xfrm/api.h"
@@ -128,6 +129,7 @@ class KernelSide {
   void read_states(const std::set<base::ChildId>& children, std::map<base::ChildId, sad::Reading>& to);
   bool more_failures(std::optional<std::uint64_t> errors);
   [[nodiscard]] bool in_packet_mode() const;
+  void make_table_room();
   void count_failures(const std::set<base::ChildId>& children);
 
   std::unique_ptr<xfrm::Kernel> kernel_;
@@ -138,6 +140,8 @@ class KernelSide {
   std::function<sad::PacketMode(const std::string&)> packet_mode_;
   sad::Sad sad_;
   sad::Slots slots_;
+  std::size_t children_ = 0;      // in the configuration
+  std::uint32_t table_room_ = 0;  // places that the kernel's table was made to have
   sad::Pace pace_;
   sad::Unsent unsent_;
   Distrusted distrusted_;

@@ -64,6 +64,7 @@ struct Child {
   std::optional<base::Instant> delete_at;  // deleting: again, as the peer did not know it
   std::optional<base::Instant> rekey_at;   // the next attempt; none while one is under way
   std::optional<base::Instant> expires_at;
+  std::optional<base::Instant> unsend_at;  // retired: its outbound SA goes
   std::optional<base::Instant> retire_at;
 };
 

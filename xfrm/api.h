@@ -197,6 +197,9 @@ class Kernel {
   virtual std::vector<Result> execute(std::span<const Request> requests) = 0;
   virtual std::expected<std::vector<SaState>, base::Error> dump_sas() = 0;
   virtual std::expected<std::vector<PolicySpec>, base::Error> dump_policies() = 0;
+  // Places of the kernel's table of SAs in this network namespace (XFRM_MSG_GETSADINFO). It doubles, a moment later,
+  // when an SA is added to a place that is taken and there are as many SAs as places; it never shrinks.
+  virtual base::Result<std::uint32_t> sa_places() = 0;
 };
 
 }  // namespace espgate::xfrm

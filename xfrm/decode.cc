@@ -241,6 +241,13 @@ std::optional<Notification> decode_notification(const nlmsghdr& message) {
   return out;
 }
 
+std::optional<std::uint32_t> decode_sad_info(const nlmsghdr& message) {
+  if (message.nlmsg_type != XFRM_MSG_NEWSADINFO || !header<std::uint32_t>(message)) return std::nullopt;
+  const Attributes attributes(message, sizeof(std::uint32_t));
+  const auto info = attributes.get<xfrmu_sadhinfo>(XFRMA_SAD_HINFO);
+  return info ? std::optional(info->sadhcnt) : std::nullopt;
+}
+
 std::optional<Ack> decode_ack(const nlmsghdr& message) {
   if (message.nlmsg_type != NLMSG_ERROR) return std::nullopt;
   const auto error = header<nlmsgerr>(message);

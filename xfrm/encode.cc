@@ -262,6 +262,12 @@ std::size_t encode(const Request& request, std::uint32_t sequence, const Feature
   return length;
 }
 
+std::size_t encode_sad_info(std::uint32_t sequence, std::span<std::uint8_t> to) {
+  nlmsghdr* message = start(to, XFRM_MSG_GETSADINFO, 0, sequence);
+  *header<std::uint32_t>(message) = 0;  // flags, of which there are none
+  return message->nlmsg_len;
+}
+
 std::size_t encode_dump(Table table, std::uint32_t sequence, std::span<std::uint8_t> to) {
   const bool sas = table == Table::sas;
   return start(to, sas ? XFRM_MSG_GETSA : XFRM_MSG_GETPOLICY, NLM_F_DUMP, sequence)->nlmsg_len;

@@ -30,6 +30,10 @@ std::size_t encode(const Request& request, std::uint32_t sequence, const Feature
 enum class Table : std::uint8_t { sas, policies };
 std::size_t encode_dump(Table table, std::uint32_t sequence, std::span<std::uint8_t> to);
 
+std::size_t encode_sad_info(std::uint32_t sequence, std::span<std::uint8_t> to);
+// Places of the table of SAs, of XFRM_MSG_NEWSADINFO.
+std::optional<std::uint32_t> decode_sad_info(const nlmsghdr& message);
+
 // Payload of XFRM_MSG_NEWSA. nullopt: shorter than its header, or neither ESP nor AH.
 std::optional<SaState> decode_sa(const nlmsghdr& message);
 // Whether an SA read back names its direction: the kernel knows XFRMA_SA_DIR.

@@ -59,6 +59,7 @@ Result ModelKernel::apply(const AddSa& add) {
   }
   beside_[state.id] = {spec.direction, ++added_, std::hash<std::string_view>{}(base::as_text(key))};
   sas_.emplace(state.id, state);
+  if (sas_.size() >= places) places *= 2;
   return Done{};
 }
 

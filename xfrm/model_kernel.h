@@ -35,7 +35,9 @@ class ModelKernel : public Kernel {
   std::vector<Result> execute(std::span<const Request> requests) override;
   std::expected<std::vector<SaState>, base::Error> dump_sas() override;
   std::expected<std::vector<PolicySpec>, base::Error> dump_policies() override;
+  base::Result<std::uint32_t> sa_places() override { return places; }
 
+  std::uint32_t places = 8;  // of its table
   // Asking for an ifindex that is not there is answered as the kernel does: silently in software.
   std::map<std::uint32_t, ModelDevice> devices;
   // Looked at first; an error from here is the answer and nothing happens.

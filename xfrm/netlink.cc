@@ -162,6 +162,25 @@ std::expected<std::vector<SaState>, base::Error> NetlinkKernel::dump_sas() {
   return out;
 }
 
+base::Result<std::uint32_t> NetlinkKernel::sa_places() {
+  const std::uint32_t sequence = sequence_++;
+  base::Secret buffer(kMessageRoom);
+  const std::size_t used = encode_sad_info(sequence, buffer.bytes());
+  if (auto sent = send_all(socket_.get(), buffer.part(0, used)); !sent) return std::unexpected(sent.error());
+  base::Result<std::uint32_t> out = std::unexpected(base::Error{"ask XFRM for its table of SAs", EPROTO, {}});
+  auto received = receive([&](const nlmsghdr& message) {
+    if (message.nlmsg_seq != sequence) return true;
+    if (auto ack = decode_ack(message)) {
+      out = std::unexpected(base::Error{"ask XFRM for its table of SAs", ack->code, ack->words});
+    } else if (auto places = decode_sad_info(message)) {
+      out = *places;
+    }
+    return false;
+  });
+  if (!received) return std::unexpected(received.error());
+  return out;
+}
+
 std::expected<std::vector<PolicySpec>, base::Error> NetlinkKernel::dump_policies() {
   std::vector<PolicySpec> out;
   auto done = dump(Table::policies, [&out](const nlmsghdr& message) {

@@ -33,6 +33,7 @@ class NetlinkKernel final : public Kernel {
   std::vector<Result> execute(std::span<const Request> requests) override;
   std::expected<std::vector<SaState>, base::Error> dump_sas() override;
   std::expected<std::vector<PolicySpec>, base::Error> dump_policies() override;
+  base::Result<std::uint32_t> sa_places() override;
 
  private:
   explicit NetlinkKernel(base::Fd socket) : socket_(std::move(socket)) {}

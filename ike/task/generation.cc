@@ -122,13 +122,13 @@ void on_switched(Context& ctx, IkeSa& sa, Child& child, const ChildAnswer& answe
 }
 
 void retire(Context& ctx, IkeSa& sa, Child& child) {
-  ctx.emit(RetireSa{child.id, RetireSa::Part::outbound});
   ctx.done(child.initiates);
   ctx.gone(child.id);
   child.state = ChildState::retired;
   child.announced = false;
   child.switch_at.reset();
   sibling_gone(ctx, sa, child);
+  child.unsend_at = ctx.now + kLinger;
   child.retire_at = ctx.now + kRetireAfter;
   for (auto& [id, other] : sa.children) {
     if (other.replaces == child.id) other.replaces.reset();
@@ -141,6 +141,9 @@ void on_generation_due(Context& ctx, IkeSa& sa) {
   for (auto& [id, child] : sa.children) {
     if (child.retire_at && *child.retire_at <= ctx.now) {
       over.push_back(id);
+    } else if (child.unsend_at && *child.unsend_at <= ctx.now) {
+      child.unsend_at.reset();
+      ctx.emit(RetireSa{id, RetireSa::Part::outbound});
     } else if (child.switch_at && *child.switch_at <= ctx.now) {
       switch_due(ctx, sa, child);
     } else if (child.delete_at && *child.delete_at <= ctx.now) {
@@ -160,7 +163,7 @@ void on_generation_due(Context& ctx, IkeSa& sa) {
 std::optional<base::Instant> generation_due(const IkeSa& sa) {
   std::optional<base::Instant> due;
   for (const auto& [id, child] : sa.children) {
-    for (const auto& at : {child.retire_at, child.switch_at, child.delete_at}) {
+    for (const auto& at : {child.unsend_at, child.retire_at, child.switch_at, child.delete_at}) {
       if (at && (!due || *at < *due)) due = at;
     }
   }

@@ -59,6 +59,21 @@ TEST_F(Rekeying, OutboundWaitsForThePeersDelete) {
   expect_settled();
 }
 
+// A packet may have chosen it just before the new one came.
+TEST_F(Rekeying, TheOldOutboundSaLingersAMoment) {
+  establish();
+  rekey(a);
+  ASSERT_TRUE(net.run_until([&] { return b.switches == 1; }));
+  EXPECT_EQ(b.outbound.size(), 2U);
+  net.run(std::chrono::milliseconds(200));
+  EXPECT_EQ(b.outbound.size(), 2U);
+  net.run(std::chrono::milliseconds(100));
+  EXPECT_EQ(b.outbound.size(), 1U);
+  EXPECT_EQ(a.outbound.size(), 1U);
+  EXPECT_EQ(b.receiving.size(), 2U) << "what is under way to it may still arrive";
+  expect_settled();
+}
+
 TEST_F(Rekeying, OutboundSwitchesFiveSecondsAfterThePeerHasOurReply) {
   for_a.children.push_back({"lab", {"10.11.0.0/16", "10.12.0.0/16"}});
   for_b = mirrored(for_a);
