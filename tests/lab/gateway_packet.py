@@ -179,6 +179,29 @@ class Packet:
         self.results.equal("in the clear on the wire", len(inside), 0)
         self.stop("flaps")
 
+    def crowded(self):
+        """Others' SAs make the kernel's table grow, and the kernel finds those in packet mode no more: they are made anew."""
+        self.results.section("a table that grows")
+        self.results.holds("it was made large before the first SA in packet mode", "table of SAs has 1024 places now" in self.gateway.log())
+        self.start(4, {"net": pair(1, 4, "packet")})
+        self.gateway.cli("conn", "up", "demo/net")
+        before = self.state("net")[1]["out"]["spi"]
+        name = "src 203.0.113.1 dst 203.0.113.2 proto esp spi 0x{:x}"
+        ends = hosts.inner(1, 1), hosts.inner(2, 1)
+        traffic.ping_all(hosts.GW, *ends, PINGS)
+        run("ip", "-n", hosts.GW, "-batch", "-", stdin="".join(
+            f"xfrm state add {name.format(spi)} mode tunnel enc cipher_null ''\n" for spi in range(0x10000, 0x10000 + 1500)))
+        time.sleep(1)
+        lost = 100 - traffic.ping(hosts.GW, *ends, count=100, interval=0.02)
+        self.results.add("seconds without answers", f"<= {LONGEST}", lost * 0.02, lost * 0.02 <= LONGEST)
+        traffic.ping_all(hosts.GW, *ends, PINGS)
+        actual, row = self.state("net")
+        print(f"       {'made anew' if row['out']['spi'] != before else 'still found'}", flush=True)
+        self.results.equal("where it runs", actual, ["packet", "packet"])
+        run("ip", "-n", hosts.GW, "-batch", "-", stdin="".join(
+            f"xfrm state delete {name.format(spi)}\n" for spi in range(0x10000, 0x10000 + 1500)))
+        self.stop("a table that grows")
+
     def flap(self, when, stream):
         routes = [line for line in ns(hosts.GW, "ip", "route", "show", "dev", "simnic0").stdout.splitlines() if " proto kernel" not in line]
         before = self.state("net")[1]["out"]["spi"]
@@ -205,6 +228,7 @@ def main():
             scenario.cells(6)
             scenario.refusals()
             scenario.flaps()
+            scenario.crowded()
         except Failed as failure:
             results.holds("the scenario runs to its end", False, str(failure))
         finally:

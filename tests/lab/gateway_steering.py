@@ -69,7 +69,7 @@ class Steering:
         """{child: crypto or none}, by what the kernel says of both directions; "apart" if they differ."""
         out = {}
         for name, row in self.gateway.children().items():
-            actual = {row[way]["offload"]["actual"] for way in ("in", "out")}
+            actual = {row[way] and row[way]["offload"]["actual"] for way in ("in", "out")}  # none yet, for a moment
             out[name.split("/")[1]] = actual.pop() if len(actual) == 1 else "apart"
         return out
 
