@@ -12,10 +12,10 @@ namespace espgate::ike {
 // have our reply; and at most: then the peer has given its request up.
 inline constexpr base::Duration kSwitchAfter = std::chrono::seconds(5);
 inline constexpr base::Duration kSwitchAtLast = std::chrono::seconds(240);
-// How long what was replaced still receives.
 // For packets that had chosen the old outbound SA when the new one came: the kernel drops those whose SA is deleted
 // under them (net/xfrm/xfrm_output.c: XfrmOutStateInvalid).
 inline constexpr base::Duration kLinger = std::chrono::milliseconds(250);
+// How long what was replaced still receives.
 inline constexpr base::Duration kRetireAfter = std::chrono::seconds(5);
 
 // `child` is what traffic goes by: child_rekeyed if it replaces one that was up, else child_up. Once.

@@ -172,7 +172,7 @@ class Matrix(Packet):
                 reason = "the kernel had not taken the child"
                 wait_for(f"{what}: the log to say why", lambda: reason in self.gateway.log()[-3000:], 30)
                 self.results.holds(f"{what}: the reason is in the log", True, reason)
-                self.results.holds(f"{what}: the peer is told", "TEMPORARY_FAILURE" in said or "NO_PROPOSAL" in said or "failed" in said, said[-300:])
+                self.results.holds(f"{what}: the peer is told", "NO_PROPOSAL_CHOSEN" in said or "TEMPORARY_FAILURE" in said, said[-300:])
                 wait_for(f"{what}: it to be gone", lambda: self.row(name) is None, 30)
             self.gateway.cli("conn", "down", "demo", ok=False)
             wait_for(f"{what}: both ends to be rid of it", lambda: not counters.kernel_sas(hosts.GW) and not counters.kernel_sas(hosts.PEER), 30)
