@@ -7,13 +7,12 @@ strongSwan: one in hardware, one whose suite the NIC refuses. Counts are never r
 each cell. Every cell proves its own precondition (batches seen or not, hardware and software used as it should).
 """
 import sys
-import tempfile
 from dataclasses import dataclass
 
 from demo import CBC, GCM, child, configs
 from scenario import counters, daemon, hosts, identities, traffic
 from scenario.exchange import Exchange
-from scenario.results import Results
+from scenario.results import run_scenario
 from scenario.shell import Failed, ip_json, ns
 
 NUMBER = {"demo/hw": 1, "demo/sw": 2}
@@ -212,15 +211,5 @@ def scenario(directory, results):
         hosts.destroy()
 
 
-def main():
-    results = Results("accounting")
-    with tempfile.TemporaryDirectory() as directory:
-        try:
-            scenario(directory, results)
-        except Failed as failure:
-            results.holds("the scenario runs to its end", False, str(failure))
-    return results.finish()
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_scenario("accounting", scenario))

@@ -11,13 +11,12 @@ tools/lab run --out DIR -- python3 tests/lab/gateway_healing.py; rows in DIR/hea
 import os
 import signal
 import sys
-import tempfile
 import time
 
 from demo import CBC, GCM, child, configs
 from scenario import counters, daemon, hosts
 from scenario.kernel import Kernel
-from scenario.results import Results
+from scenario.results import run_scenario
 from scenario.shell import Failed, ns, run, wait_for
 from scenario.stream import Stream
 
@@ -217,12 +216,5 @@ def scenario(directory, results):
         hosts.destroy()
 
 
-def main():
-    results = Results("healing")
-    with tempfile.TemporaryDirectory() as directory:
-        scenario(directory, results)
-    return results.finish()
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_scenario("healing", scenario))

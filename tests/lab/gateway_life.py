@@ -10,14 +10,13 @@ import re
 import signal
 import socket
 import sys
-import tempfile
 import time
 
 from demo import GCM, child, configs
 from scenario import counters, daemon, hosts, identities, traffic
 from scenario.exchange import Exchange
 from scenario.footprint import add_foreign, floor_of, footprint, foreign, pins
-from scenario.results import Results
+from scenario.results import run_scenario
 from scenario.shell import Failed, ns, ns_start, run, wait_for
 
 UP, IDLE, UNCOVERED = 1, 4, 9  # child numbers; nothing of the configuration covers the last
@@ -301,15 +300,5 @@ def scenario(directory, results):
         hosts.destroy()
 
 
-def main():
-    results = Results("life")
-    with tempfile.TemporaryDirectory() as directory:
-        try:
-            scenario(directory, results)
-        except Failed as failure:
-            results.holds("the scenario runs to its end", False, str(failure))
-    return results.finish()
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_scenario("life", scenario))

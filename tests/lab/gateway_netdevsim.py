@@ -10,10 +10,9 @@ import os
 import pathlib
 import re
 import sys
-import tempfile
 
 from scenario import counters, daemon, hosts
-from scenario.results import Results
+from scenario.results import run_scenario
 from scenario.shell import Failed, ns, run, wait_for
 
 CHILDREN = 17  # 34 SAs
@@ -162,15 +161,5 @@ def scenario(directory, results):
     full.peer.stop()
 
 
-def main():
-    results = Results("netdevsim")
-    with tempfile.TemporaryDirectory() as directory:
-        try:
-            scenario(directory, results)
-        except Failed as failure:
-            results.holds("the scenario runs to its end", False, str(failure))
-    return results.finish()
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_scenario("netdevsim", scenario))

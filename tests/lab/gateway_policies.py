@@ -10,11 +10,10 @@ import re
 import socket
 import struct
 import sys
-import tempfile
 import time
 
 from scenario import counters, daemon, hosts, traffic
-from scenario.results import Results
+from scenario.results import run_scenario
 from scenario.shell import Failed, ns, run, wait_for
 
 GCM = "aes128gcm16"
@@ -282,15 +281,5 @@ def scenario(directory, results, parts):
         hosts.destroy()
 
 
-def main():
-    results = Results("policies")
-    with tempfile.TemporaryDirectory() as directory:
-        try:
-            scenario(directory, results, sys.argv[1:] or PARTS)
-        except Failed as failure:
-            results.holds("the scenario runs to its end", False, str(failure))
-    return results.finish()
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_scenario("policies", lambda directory, results: scenario(directory, results, sys.argv[1:] or PARTS)))

@@ -9,12 +9,11 @@ ESPGATE_MOVES: how often each of five children is moved to software and back (4)
 import os
 import re
 import sys
-import tempfile
 import time
 
 from demo import GCM, child, configs
 from scenario import counters, daemon, hosts
-from scenario.results import Results
+from scenario.results import run_scenario
 from scenario.shell import Failed, lib, wait_for
 from scenario.stream import Stream
 
@@ -224,12 +223,5 @@ def scenario(directory, results):
         hosts.destroy()
 
 
-def main():
-    results = Results("steering_lab")
-    with tempfile.TemporaryDirectory() as directory:
-        scenario(directory, results)
-    return results.finish()
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_scenario("steering_lab", scenario))

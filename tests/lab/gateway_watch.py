@@ -8,14 +8,13 @@ tools/lab run --out DIR -- python3 tests/lab/gateway_watch.py; rows in DIR/watch
 import os
 import socket
 import sys
-import tempfile
 import threading
 import time
 
 from demo import GCM, child, configs
 from scenario import counters, daemon, hosts
 from scenario.namespace import in_namespace
-from scenario.results import Results
+from scenario.results import run_scenario
 from scenario.shell import Failed, lib, ns, ns_start, wait_for
 from scenario.stream import Stream
 
@@ -226,12 +225,5 @@ def scenario(directory, results):
         hosts.destroy()
 
 
-def main():
-    results = Results("watch")
-    with tempfile.TemporaryDirectory() as directory:
-        scenario(directory, results)
-    return results.finish()
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_scenario("watch", scenario))

@@ -2,7 +2,10 @@
 """What a scenario found: rows {id, expected, actual, pass, skipped_reason}, printed as they come, written at the end."""
 import json
 import pathlib
+import tempfile
 import time
+
+from .shell import Failed
 
 OUT = pathlib.Path("/run/lab/out")  # there only if tools/lab was told --out
 
@@ -47,3 +50,14 @@ class Results:
             print(f"FAILED {row['id']}: {row['actual']}, expected {row['expected']}")
         print(f"{len(self.rows) - len(failed)} passed, {len(failed)} failed", flush=True)
         return 0 if self.rows and not failed else 1
+
+
+def run_scenario(name, scenario):
+    """Calls scenario(directory, results), with a directory for as long as that takes; returns the exit status."""
+    results = Results(name)
+    with tempfile.TemporaryDirectory() as directory:
+        try:
+            scenario(directory, results)
+        except Failed as failure:
+            results.holds("the scenario runs to its end", False, str(failure))
+    return results.finish()
