@@ -66,7 +66,7 @@ static int __init simnic_module_init(void)
 	if (!pairs || pairs > SIMNIC_MAX_PAIRS)
 		return -EINVAL;
 	devices = kcalloc(2 * pairs, sizeof(*devices), GFP_KERNEL);
-	simnic_wq = alloc_workqueue("simnic", 0, 0);
+	simnic_wq = alloc_workqueue("simnic", WQ_UNBOUND, 0);
 	if (!devices || !simnic_wq) {
 		err = -ENOMEM;
 		goto fail;

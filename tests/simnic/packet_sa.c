@@ -131,7 +131,8 @@ void simnic_update_stats(struct xfrm_state *x)
 
 	if (x->xso.type != XFRM_DEV_OFFLOAD_PACKET || x->xso.flags & XFRM_DEV_OFFLOAD_FLAG_ACQ)
 		return;
-	nic = netdev_priv(x->xso.real_dev);
+	/* Since 6.16 only a bond names the device beneath it. */
+	nic = netdev_priv(x->xso.real_dev ? x->xso.real_dev : x->xso.dev);
 	rcu_read_lock();
 	sa = xa_load(&nic->sas, x->xso.offload_handle);
 	if (sa && sa->x == x) {

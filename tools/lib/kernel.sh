@@ -65,7 +65,7 @@ kernel_relocate() {
   # The headers ask for the compiler that Debian built with; any that builds is good enough for a lab.
   local compiler
   compiler=$(sed -n 's/^CC *=.*(CROSS_COMPILE)//p' "$headers/.kernelvariables")
-  command -v "x86_64-linux-gnu-$compiler" >/dev/null || sed -i "s|\$(CROSS_COMPILE)$compiler|gcc|" "$headers/.kernelvariables"
+  command -v "x86_64-linux-gnu-$compiler" >/dev/null || toolchain_wanted || sed -i "s|\$(CROSS_COMPILE)$compiler|gcc|" "$headers/.kernelvariables"
 }
 
 kernel_fetch() {

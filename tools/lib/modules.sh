@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
-# Modules that Debian does not build, built out of tree against the lab's kernel, in the cache. Sourced; needs kernel.sh.
+# Modules that Debian does not build, built out of tree against the lab's kernel, in the cache. Sourced; needs kernel.sh, toolchain.sh.
 # Keyed by a hash of the sources: what was built once is not built again, and two trees do not disturb each other.
 
 # module_hash DIR: of the names and contents of what a module is built from.
@@ -17,7 +17,7 @@ module_make() {
   log=$work.log
   cp -r "$source/." "$work/"
   echo "tools/lab: building ${built##*/} for $(kernel_version)" >&2
-  if ! make -C "$(kernel_headers)" M="$work" -j2 "$@" modules >"$log" 2>&1; then
+  if ! toolchain_run make -C "$(kernel_headers)" M="$work" -j2 "$@" modules >"$log" 2>&1; then
     sed "s|$work|$source|g" "$log" >&2
     rm -rf "$work" "$log"
     return 1
