@@ -54,6 +54,7 @@ Daemon::Daemon(Options options, Parts parts)
                        attach();
                        post(ike::PathUp{});
                      }}),
+      reroute_(io_, [this] { follow_routes(); }),
       sockets_(std::move(parts.sockets)) {}
 
 Daemon::~Daemon() {
@@ -83,7 +84,14 @@ base::Result<void> Daemon::start() {
     events_ready_.emplace(io_, events_->fd());
     wait_for_kernel();
   }
-  if (links_) healing_.watch(std::move(*links_));
+  if (links_) {
+    healing_.watch(std::move(*links_));
+    if (auto routes = xfrm::RouteEvents::make()) {
+      reroute_.watch(std::move(*routes));
+    } else {
+      log_warn(routes.error().text());
+    }
+  }
   arm_watch();
   return {};
 }
@@ -354,6 +362,7 @@ void Daemon::on_signal(int signal) {
 void Daemon::shut_down() {
   stopping_ = true;
   healing_.stop();
+  reroute_.stop();
   timer_.cancel();
   device_timer_.cancel();
   steer_timer_.cancel();

@@ -24,6 +24,7 @@
 #include "gateway/log.h"
 #include "gateway/options.h"
 #include "gateway/pending.h"
+#include "gateway/reroute.h"
 #include "gateway/vici_listener.h"
 
 namespace espgate::gateway {
@@ -80,6 +81,7 @@ class Daemon final : public control::Daemon {
   void take(const xfrm::Notification& event);
   void acquired(const xfrm::Notification& event);
   void heal(const LostChild& lost, const std::string& why);
+  void follow_routes();
   // Whether anything of ours goes, or should go, by this device.
   [[nodiscard]] bool uses(const std::string& device);
   void attach();  // the BPF programs to the devices they belong on now
@@ -133,6 +135,8 @@ class Daemon final : public control::Daemon {
   KernelSide kernel_;
   DeviceSide devices_;
   Healing healing_;
+  Reroute reroute_;
+  std::map<base::ChildId, std::string> followed_;  // rekeyed for its route to that device
   Connections connections_;
   PendingCommands pending_;
   LogLimiter limiter_;

@@ -144,4 +144,21 @@ std::expected<std::size_t, std::string> Daemon::forgive(const std::string& devic
   return gone;
 }
 
+// Once for each device that a child's route goes to: if the rekey fails, the child stays as it is.
+void Daemon::follow_routes() {
+  if (stopping_) return;
+  std::map<base::ChildId, std::string> followed;
+  for (const auto& one : kernel_.rerouted()) {
+    const auto& name = one.where.conn;
+    followed.emplace(one.id, one.device);
+    const auto before = followed_.find(one.id);
+    if (before != followed_.end() && before->second == one.device) continue;
+    log_warn(name + "/" + one.where.child + ": its packets leave by " + one.device + " now, and " +
+             (one.held ? one.where.device + " holds its SAs" : "it was installed for " + one.where.device) +
+             ": rekeying");
+    post(ike::Rekey{pending_.next_id(), name, {}, {}, one.id});
+  }
+  followed_ = std::move(followed);
+}
+
 }  // namespace espgate::gateway

@@ -33,6 +33,15 @@ struct LostChild {
   bool reachable = false;  // there is a route to its peer
 };
 
+// A child whose packets leave by another device than the one that it was installed for, where that matters: it is in
+// hardware, or could be.
+struct Rerouted {
+  base::ChildId id;
+  sad::Standing where;
+  std::string device;  // by which they leave now
+  bool held = false;   // by the former device
+};
+
 class KernelSide {
  public:
   // `answer` carries ChildAnswers back to the engine.
@@ -58,6 +67,7 @@ class KernelSide {
   std::optional<sad::Wanted> acquired(const xfrm::Notification& event);
   // Children that are up and have SAs that the kernel does not hold any more: all such, or the owner of this one.
   std::vector<LostChild> lost();
+  std::vector<Rerouted> rerouted();
   // `hidden`: also if the kernel has it, but does not find it (sad::Wanted).
   std::optional<LostChild> lost(const xfrm::SaId& id, bool hidden = false);
   // Puts back what somebody else deleted; nullopt: whatever it is.

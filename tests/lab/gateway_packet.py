@@ -17,6 +17,7 @@ from scenario.stream import Stream
 
 GCM, CBC = "aes128gcm16", "aes256-sha256"
 PINGS, TCP_OCTETS = 50, 300_000
+REROUTED = 4.0  # the same, of a route that has changed: a second is waited for others that may come
 LONGEST = 2.0  # seconds without an answer that are allowed after a link is up again
 
 
@@ -202,6 +203,30 @@ class Packet:
             f"xfrm state delete {name.format(spi)}\n" for spi in range(0x10000, 0x10000 + 1500)))
         self.stop("a table that grows")
 
+    def rerouted(self):
+        """The route to the peer goes to another device and comes back: the children follow it."""
+        self.results.section("another way")
+        run("ip", "link", "add", "side0", "netns", hosts.GW, "type", "veth", "peer", "name", "side1", "netns", hosts.WIRE)
+        for name, device, address in ((hosts.GW, "side0", "203.0.113.1/30"), (hosts.WIRE, "side1", "203.0.113.2/30")):
+            run("ip", "-n", name, "address", "add", address, "dev", device)
+            run("ip", "-n", name, "link", "set", device, "up")
+        self.start(4, {"net": pair(1, 4, "auto")})
+        self.gateway.cli("conn", "up", "demo/net")
+        with Stream({"net": (hosts.inner(1, 1), hosts.inner(2, 1))}) as stream:
+            time.sleep(1)
+            for device, way, actual in (("side0", "via 203.0.113.2", "none"),
+                                        ("simnic0", f"via {hosts.ROUTER_GW_SIDE[4]}", "packet")):
+                since = time.monotonic()
+                for target in ("192.0.2.0/24", f"{hosts.network(2, 1)}"):
+                    source = f"src {hosts.inner(1, 1)}" if target.startswith("10.") else f"src {hosts.GW_ADDRESS[4]}"
+                    run("ip", "-n", hosts.GW, *f"route replace {target} {way} dev {device} {source}".split())
+                wait_for(f"the child to follow to {device}", lambda: self.state("net")[0] == [actual, actual], 20)
+                time.sleep(1)
+                silence = stream.silence("net", since)
+                self.results.add(f"to {device}: longest silence in seconds", f"<= {REROUTED}", round(silence, 2), silence <= REROUTED)
+                self.results.equal(f"to {device}: traffic passes", stream.answered_lately("net", 0.5), True)
+        self.stop("another way")
+
     def flap(self, when, stream):
         routes = [line for line in ns(hosts.GW, "ip", "route", "show", "dev", "simnic0").stdout.splitlines() if " proto kernel" not in line]
         before = self.state("net")[1]["out"]["spi"]
@@ -229,6 +254,7 @@ def main():
             scenario.refusals()
             scenario.flaps()
             scenario.crowded()
+            scenario.rerouted()
         except Failed as failure:
             results.holds("the scenario runs to its end", False, str(failure))
         finally:
