@@ -45,13 +45,32 @@ base::Result<std::uint32_t> Ledger::assign(std::uint32_t slot, const maps::SaRec
   espgate_sa_entry entry = maps::to_abi(sa, generation);
   if (entry.netns == 0) entry.netns = netns_;
   if (auto written = write(slot, entry); !written) return std::unexpected(written.error());
-  const espgate_sa_key key = maps::key_of(entry);
-  const espgate_sa_value value = maps::value_of(entry, slot);
-  if (bpf_map_update_elem(fds_.sa_slot, &key, &value, BPF_ANY) == 0) return generation;
-  const base::Error error = base::Error::last("write sa_slot for SPI " + sa.spi.text());
+  const auto listed = list(slot, entry, BPF_ANY);
+  if (listed) return generation;
   entry.in_use = 0;
   (void)write(slot, entry);
-  return std::unexpected(error);
+  return std::unexpected(listed.error());
+}
+
+// From now on it is found and counted. `flags`: whether it may take the place of the same SA in another slot.
+base::Result<void> Ledger::list(std::uint32_t slot, const espgate_sa_entry& entry, std::uint64_t flags) {
+  const espgate_sa_index index{maps::key_of(entry), maps::value_of(entry, slot), {}};
+  if (bpf_map_update_elem(fds_.sa_slot, &index.key, &index.value, flags) != 0 &&
+      !(flags == BPF_NOEXIST && errno == EEXIST))
+    return std::unexpected(base::Error::last(fmt::format("write sa_slot for slot {}", slot)));
+  if (bpf_map_update_elem(fds_.sa_index, &slot, &index, BPF_ANY) != 0)
+    return std::unexpected(base::Error::last(fmt::format("write sa_index[{}]", slot)));
+  return {};
+}
+
+void Ledger::unlist(std::uint32_t slot, const espgate_sa_entry& entry) {
+  const espgate_sa_index none{};
+  bpf_map_update_elem(fds_.sa_index, &slot, &none, BPF_ANY);
+  const espgate_sa_key key = maps::key_of(entry);
+  espgate_sa_value value{};
+  // The key may be another slot's by now, if the same SPI was installed anew.
+  if (bpf_map_lookup_elem(fds_.sa_slot, &key, &value) == 0 && value.slot == slot)
+    bpf_map_delete_elem(fds_.sa_slot, &key);
 }
 
 base::Result<void> Ledger::update(std::uint32_t slot, const maps::SaRecord& sa) {
@@ -96,11 +115,7 @@ base::Result<void> Ledger::release(std::uint32_t slot, const maps::Reader& reade
   auto entry = read(slot);
   if (!entry) return std::unexpected(entry.error());
   if (entry->in_use == 0) return refuse(fmt::format("release slot {}", slot), ENOENT);
-  const espgate_sa_key key = maps::key_of(*entry);
-  espgate_sa_value value{};
-  // The key may be another slot's by now, if the same SPI was installed anew.
-  if (bpf_map_lookup_elem(fds_.sa_slot, &key, &value) == 0 && value.slot == slot)
-    bpf_map_delete_elem(fds_.sa_slot, &key);
+  unlist(slot, *entry);
   base::Result<void> folded;
   if (!is_folded(slot, *entry)) {
     auto counts = reader.counts(slot, entry->generation);
@@ -124,13 +139,11 @@ std::vector<LedgerSa> Ledger::sas() const {
 void Ledger::repair() {
   for (const LedgerSa& left : sas()) {
     auto entry = read(left.slot);
-    const espgate_sa_key key = maps::key_of(*entry);
-    espgate_sa_value value = maps::value_of(*entry, left.slot);
     if (is_folded(left.slot, *entry)) {
       entry->in_use = 0;
       (void)write(left.slot, *entry);
     } else {
-      bpf_map_update_elem(fds_.sa_slot, &key, &value, BPF_NOEXIST);
+      (void)list(left.slot, *entry, BPF_NOEXIST);
     }
   }
 }

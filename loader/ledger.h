@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Writes sa_dir, sa_slot, child_total and policy_dir, in an order that a crash at any point leaves repairable.
+// Writes sa_dir, sa_slot, sa_index, child_total and policy_dir, in an order that a crash at any point leaves repairable.
 #pragma once
 
 #include <cstdint>
@@ -33,6 +33,8 @@ class Ledger {
  private:
   base::Result<espgate_sa_entry> read(std::uint32_t slot) const;
   base::Result<void> write(std::uint32_t slot, const espgate_sa_entry& entry);
+  base::Result<void> list(std::uint32_t slot, const espgate_sa_entry& entry, std::uint64_t flags);
+  void unlist(std::uint32_t slot, const espgate_sa_entry& entry);
   base::Result<void> fold(std::uint32_t slot, const espgate_sa_entry& entry, const maps::Counts& counts);
   [[nodiscard]] bool is_folded(std::uint32_t slot, const espgate_sa_entry& entry) const;
 

@@ -60,6 +60,7 @@ std::optional<std::uint32_t> pinned_entries(const std::string& bpffs, const char
 
 void set_sizes(espgate_bpf& skeleton, const Sizes& sizes) {
   bpf_map__set_max_entries(skeleton.maps.sa_slot, sizes.slots);
+  bpf_map__set_max_entries(skeleton.maps.sa_index, sizes.slots);
   bpf_map__set_max_entries(skeleton.maps.counters, sizes.slots * sizes.cpus);
   bpf_map__set_max_entries(skeleton.maps.sa_dir, sizes.slots);
   bpf_map__set_max_entries(skeleton.maps.child_total, sizes.slots);
@@ -136,6 +137,7 @@ Objects::Objects(std::unique_ptr<Skeleton> skeleton) : skeleton_(std::move(skele
   auto map = [](const bpf_map* of) { return bpf_map__fd(of); };
   fds_ = {map(bpf.maps.meta),
           map(bpf.maps.sa_slot),
+          map(bpf.maps.sa_index),
           map(bpf.maps.counters),
           map(bpf.maps.sa_dir),
           map(bpf.maps.policy_dir),

@@ -79,6 +79,18 @@ struct espgate_sa_value {
 };
 ESPGATE_ABI_SIZE(espgate_sa_value, 16);
 
+/* sa_index, array[slot]: key and value of sa_slot for whoever knows the slot; zeros while the slot is free. An SA of
+ * ours carries its slot in xfrm_state.km.seq (`seq` of NEWSA) beside ESPGATE_SLOT_MARK, and the key proves that it is
+ * ours. One that answers an ACQUIRE carries that one's number, which the kernel counts up from 1: sa_slot has it. A
+ * line of the processor's cache each. */
+#define ESPGATE_SLOT_MARK 0x80000000U
+struct espgate_sa_index {
+  struct espgate_sa_key key;
+  struct espgate_sa_value value;
+  __u64 spare[2];
+};
+ESPGATE_ABI_SIZE(espgate_sa_index, 64);
+
 /* sa_dir, array[slot]: the record of what is ours. Written before NEWSA, cleared after DELSA. */
 struct espgate_sa_entry {
   __u32 generation; /* counts up at every assignment of the slot; never 0 once assigned */
