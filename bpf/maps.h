@@ -54,6 +54,7 @@ struct {
 /* Written and read by user space alone. */
 struct {
   __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(map_flags, BPF_F_MMAPABLE);
   __uint(max_entries, ESPGATE_DEFAULT_SLOTS);
   __type(key, __u32);
   __type(value, struct espgate_sa_entry);

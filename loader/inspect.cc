@@ -87,7 +87,7 @@ std::uint64_t octets_of(int map) {
 }
 
 std::uint64_t used(const std::string& name, int map, const bpf_map_info& info, const maps::Reader& reader) {
-  if (name == "sa_dir" || name == "sa_index" || name == "counters") return reader.sas().size();
+  if (name == "sa_dir" || name == "sa_index" || name == "counters") return reader.sas_in_use();
   if (name == "policy_dir") return reader.policies().size();
   return info.type == BPF_MAP_TYPE_ARRAY ? info.max_entries : keys_in(map, info);
 }

@@ -7,6 +7,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "maps/walk.h"
+
 namespace espgate::loader {
 
 namespace {
@@ -129,10 +131,12 @@ base::Result<void> Ledger::release(std::uint32_t slot, const maps::Reader& reade
 
 std::vector<LedgerSa> Ledger::sas() const {
   std::vector<LedgerSa> out;
-  for (std::uint32_t slot = 0; slot < meta_.max_slots; ++slot) {
-    const auto entry = read(slot);
-    if (entry && entry->in_use != 0) out.push_back({slot, entry->generation, maps::from_abi(*entry)});
-  }
+  maps::walk<std::uint32_t, espgate_sa_entry>(fds_.sa_dir, 1,
+                                              [&](std::uint32_t slot, std::span<const espgate_sa_entry> values) {
+                                                const espgate_sa_entry& entry = values.front();
+                                                if (entry.in_use != 0)
+                                                  out.push_back({slot, entry.generation, maps::from_abi(entry)});
+                                              });
   return out;
 }
 
@@ -163,15 +167,6 @@ base::Result<void> Ledger::clear_policy(std::uint32_t index) {
   if (bpf_map_update_elem(fds_.policy_dir, &index, &none, BPF_ANY) != 0)
     return std::unexpected(base::Error::last(fmt::format("clear policy_dir[{}]", index)));
   return {};
-}
-
-std::map<std::uint32_t, maps::PolicyRecord> Ledger::policies() const {
-  std::map<std::uint32_t, maps::PolicyRecord> out;
-  espgate_policy_entry entry{};
-  for (std::uint32_t index = 0; index < meta_.max_policies; ++index)
-    if (bpf_map_lookup_elem(fds_.policy_dir, &index, &entry) == 0 && entry.in_use != 0)
-      out.emplace(index, maps::from_abi(entry));
-  return out;
 }
 
 }  // namespace espgate::loader

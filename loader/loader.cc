@@ -176,7 +176,7 @@ base::Result<void> Loader::clear_policy(std::uint32_t index) {
 }
 
 std::map<std::uint32_t, maps::PolicyRecord> Loader::policies() const {
-  return impl_->ledger ? impl_->ledger->policies() : std::map<std::uint32_t, maps::PolicyRecord>{};
+  return impl_->reader ? impl_->reader->policies() : std::map<std::uint32_t, maps::PolicyRecord>{};
 }
 
 base::Result<void> Loader::remove_all() {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reads the pinned maps, with or without the daemon. Writes nothing, but needs the right to (root): the kernel maps the
-// counters into memory of those only.
+// Reads the pinned maps, with or without the daemon. Writes nothing, but needs the right to (root): the kernel maps
+// arrays into memory of those only. SAs and counters are read there, without a system call for each.
 #pragma once
 
 #include <array>
@@ -91,6 +91,7 @@ class Reader {
 
   [[nodiscard]] const espgate_meta& meta() const;  // as it was when opened
   [[nodiscard]] std::vector<SaRow> sas() const;    // in use, by slot
+  [[nodiscard]] std::size_t sas_in_use() const;
   [[nodiscard]] std::optional<SaRow> sa(std::uint32_t slot) const;
   [[nodiscard]] Counts counts(std::uint32_t slot, std::uint32_t generation) const;
   [[nodiscard]] std::map<std::uint32_t, PolicyRecord> policies() const;  // in use, by index
