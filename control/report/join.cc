@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
-#include <iterator>
 #include <tuple>
 #include <unordered_map>
 
@@ -55,63 +54,70 @@ struct PairHash {
   }
 };
 
-struct Pending {
-  ChildRow row;
-  std::int64_t installed_at = 0;
-  bool operator<(const Pending& other) const {
-    return std::tie(row.conn, row.child, installed_at) < std::tie(other.row.conn, other.row.child, other.installed_at);
+struct Pair {
+  const maps::SaRow *in = nullptr, *out = nullptr;
+
+  [[nodiscard]] const maps::SaRecord& either() const { return (in != nullptr ? in : out)->sa; }
+  [[nodiscard]] std::int64_t installed_at() const {
+    return std::max(in != nullptr ? in->sa.installed_at : 0, out != nullptr ? out->sa.installed_at : 0);
+  }
+  bool operator<(const Pair& other) const {
+    const auto &a = either(), &b = other.either();
+    return std::forward_as_tuple(a.conn, a.child_name, installed_at()) <
+           std::forward_as_tuple(b.conn, b.child_name, other.installed_at());
   }
 };
 
-void enter(const maps::SaRow& sa, Pending& pending) {
-  ChildRow& row = pending.row;
-  if (!row.in && !row.out) {
-    row.conn = sa.sa.conn;
-    row.child = sa.sa.child_name;
-    row.uid = sa.sa.uid;
-    row.mode = sa.sa.mode;
-    row.suite = without_esn(sa.sa.suite);
-    row.esn = sa.sa.esn;
-    row.encap = sa.sa.encap;
-  }
-  (sa.sa.direction == base::Direction::in ? row.in : row.out) = side_of(sa);
-  pending.installed_at = std::max(pending.installed_at, sa.sa.installed_at);
+ChildRow row_of(const Pair& pair) {
+  const maps::SaRecord& sa = pair.either();
+  ChildRow row;
+  row.conn = sa.conn;
+  row.child = sa.child_name;
+  row.uid = sa.uid;
+  row.mode = sa.mode;
+  row.suite = without_esn(sa.suite);
+  row.esn = sa.esn;
+  row.encap = sa.encap;
+  if (pair.in != nullptr) row.in = side_of(*pair.in);
+  if (pair.out != nullptr) row.out = side_of(*pair.out);
+  return row;
 }
 
-// In the order of the table. The first octets of the names, side by side, settle most comparisons: rows are large and
-// lie all over the memory.
-std::vector<ChildRow> sorted(std::vector<Pending> pairs) {
+// In the order of the table. The first octets of the names, side by side, settle most comparisons: the rest lies all
+// over the memory.
+void sort(std::vector<Pair>& pairs) {
   struct Place {
     std::array<char, 24> conn{};
-    std::uint32_t at = 0;
+    Pair pair;
   };
   std::vector<Place> places(pairs.size());
-  for (std::uint32_t i = 0; i < places.size(); ++i) {
-    const std::string& conn = pairs[i].row.conn;
-    conn.copy(places[i].conn.data(), places[i].conn.size());
-    places[i].at = i;
+  for (std::size_t i = 0; i < places.size(); ++i) {
+    pairs[i].either().conn.copy(places[i].conn.data(), places[i].conn.size());
+    places[i].pair = pairs[i];
   }
   std::stable_sort(places.begin(), places.end(), [&](const Place& a, const Place& b) {
     const int order = std::memcmp(a.conn.data(), b.conn.data(), a.conn.size());
-    return order != 0 ? order < 0 : pairs[a.at] < pairs[b.at];
+    return order != 0 ? order < 0 : a.pair < b.pair;
   });
-  std::vector<ChildRow> rows;
-  rows.reserve(pairs.size());
-  for (const Place& place : places) rows.push_back(std::move(pairs[place.at].row));
-  return rows;
+  std::ranges::transform(places, pairs.begin(), &Place::pair);
 }
 
 std::vector<ChildRow> pair_up(const MapsView& maps) {
   std::unordered_map<PairKey, std::size_t, PairHash> known;
-  std::vector<Pending> pairs;
+  std::vector<Pair> pairs;
   known.reserve(maps.sas.size() / 2 + 1);
   pairs.reserve(maps.sas.size() / 2 + 1);
   for (const auto& sa : maps.sas) {
     const auto [at, fresh] = known.try_emplace({sa.sa.uid, sa.sa.child, sa.sa.netns}, pairs.size());
     if (fresh) pairs.emplace_back();
-    enter(sa, pairs[at->second]);
+    Pair& pair = pairs[at->second];
+    (sa.sa.direction == base::Direction::in ? pair.in : pair.out) = &sa;
   }
-  return sorted(std::move(pairs));
+  sort(pairs);
+  std::vector<ChildRow> rows;
+  rows.reserve(pairs.size());
+  for (const Pair& pair : pairs) rows.push_back(row_of(pair));
+  return rows;
 }
 
 void join_kernel(Side& side, const KernelIndex& kernel) {

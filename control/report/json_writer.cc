@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "control/report/json_writer.h"
 
-#include <algorithm>
-
 #include "control/report/json.h"
 
 namespace espgate::control::report {
@@ -24,8 +22,9 @@ void JsonWriter::begin() {
 }
 
 void JsonWriter::text(std::string_view value) {
-  const bool plain = std::ranges::all_of(value, [](char c) { return c >= 0x20 && c < 0x7f && c != '"' && c != '\\'; });
-  if (!plain) return raw(Json(value).dump(-1, ' ', false, Json::error_handler_t::replace));
+  bool special = false;  // no early end, so that many octets are looked at in one step
+  for (const char c : value) special = special | (c < 0x20) | (c == 0x7f) | (c == '"') | (c == '\\');
+  if (special) return raw(Json(value).dump(-1, ' ', false, Json::error_handler_t::replace));
   begin();
   out_ += '"';
   out_ += value;

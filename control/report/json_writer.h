@@ -28,9 +28,11 @@ class JsonWriter {
     out_ += bracket;
     empty_ = false;
   }
-  JsonWriter& key(std::string_view name) {  // to be followed by a value or open()
-    text(name);
-    out_ += pretty_ ? ": " : ":";
+  JsonWriter& key(std::string_view name) {  // plain; to be followed by a value or open()
+    begin();
+    out_ += '"';
+    out_ += name;
+    out_ += pretty_ ? "\": " : "\":";
     named_ = true;
     return *this;
   }
