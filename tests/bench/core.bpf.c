@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /* The counting core under BPF_PROG_TEST_RUN, beside the programs that it is measured against. What the production hooks
- * read from an xfrm_state comes from a generator here, the same for all: nothing of this is in the production object. */
+ * read from an xfrm_state comes from a generator here, the same for all: nothing of this is in the production object.
+ */
 #include "bpf/sa.h"
 
 /* The peer: what counting costs at the least where a hash finds the counter, with the same key. */
