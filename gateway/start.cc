@@ -74,6 +74,8 @@ std::expected<loader::Loader, StartFailure> open_loader(const Options& options, 
     return fail("BPF: " + loader.error().text());
   }
   for (const auto& sentence : loader->capabilities().missing) log_warn(sentence);
+  if (const auto from = loader->capabilities().migrated_from; from != 0)
+    log_info(fmt::format("took over the maps of an earlier version (layout {}), with their counts", from));
   return std::move(*loader);
 }
 }  // namespace

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /* The layout of every BPF map, compiled by BPF C and by C++: the one place where it is written down.
  * Integers are host order except where __be says otherwise. Addresses are 16 octets, IPv4 in the first four, rest zero.
- * Any change of a size, an order or a meaning needs a new ESPGATE_ABI_VERSION: pinned maps of another one are not
- * reused. */
+ * Any change of a size, an order or a meaning, and any new map, needs a new ESPGATE_ABI_VERSION. */
 #ifndef ESPGATE_MAPS_ABI_H
 #define ESPGATE_MAPS_ABI_H
 
@@ -15,6 +14,8 @@
 #endif
 
 #define ESPGATE_ABI_VERSION 3
+#define ESPGATE_ABI_OLDEST \
+  2 /* what maps of this version and later ones hold has its meaning still: they are taken over */
 #define ESPGATE_DEFAULT_SLOTS 4096
 #define ESPGATE_DEFAULT_FLOWS 16384
 #define ESPGATE_MAX_DEVICES 256
