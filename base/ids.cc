@@ -7,9 +7,9 @@
 namespace espgate::base {
 
 std::string Spi::text() const {
-  char buffer[9];
-  std::snprintf(buffer, sizeof buffer, "%08x", value);
-  return buffer;
+  std::string out(8, '0');
+  for (std::size_t i = 0; i < out.size(); ++i) out[i] = "0123456789abcdef"[value >> (28U - 4U * i) & 0xfU];
+  return out;
 }
 
 std::optional<Spi> Spi::parse(std::string_view text) {

@@ -100,6 +100,9 @@ struct xfrm_state {
   possible_net_t xs_net;
   struct xfrm_id id;
   struct {
+    __u32 seq;
+  } km;
+  struct {
     __u8 mode;
     __u16 family;
     int header_len; /* from the outer IP header to the payload; without the outer IP header in transport mode */

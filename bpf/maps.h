@@ -20,6 +20,15 @@ struct {
   __type(value, struct espgate_sa_value);
 } sa_slot SEC(".maps");
 
+/* Mmapable for its alignment: an entry is in one line of the cache. */
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(map_flags, BPF_F_MMAPABLE);
+  __uint(max_entries, ESPGATE_DEFAULT_SLOTS);
+  __type(key, __u32);
+  __type(value, struct espgate_sa_index);
+} sa_index SEC(".maps");
+
 struct {
   __uint(type, BPF_MAP_TYPE_ARRAY);
   __uint(map_flags, BPF_F_MMAPABLE);
@@ -45,6 +54,7 @@ struct {
 /* Written and read by user space alone. */
 struct {
   __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(map_flags, BPF_F_MMAPABLE);
   __uint(max_entries, ESPGATE_DEFAULT_SLOTS);
   __type(key, __u32);
   __type(value, struct espgate_sa_entry);

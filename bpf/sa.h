@@ -51,6 +51,25 @@ static __always_inline void copy_address(__u8* to, struct xfrm_state* x, bool ip
   words[3] = x->id.daddr.a6[3];
 }
 
+static __always_inline bool same_key(const struct espgate_sa_key* a, const struct espgate_sa_key* b) {
+  const __u64 *one = (const __u64*)a, *other = (const __u64*)b;
+
+  return one[0] == other[0] && one[1] == other[1] && one[2] == other[2] && one[3] == other[3];
+}
+
+/* `told`: km.seq of the SA. The index costs one cache line where the hash costs several, which is most of the price of
+ * counting among a million SAs (docs/performance.md). */
+static __always_inline struct espgate_sa_value* find_key(const struct espgate_sa_key* key, __u32 told) {
+  __u32 slot = told & ~ESPGATE_SLOT_MARK;
+  struct espgate_sa_index* at;
+
+  if (told & ESPGATE_SLOT_MARK) {
+    at = bpf_map_lookup_elem(&sa_index, &slot);
+    if (at && same_key(&at->key, key)) return &at->value;
+  }
+  return bpf_map_lookup_elem(&sa_slot, key);
+}
+
 static __always_inline struct espgate_sa_value* find_sa(struct xfrm_state* x) {
   struct espgate_sa_key key = {};
 
@@ -59,7 +78,7 @@ static __always_inline struct espgate_sa_value* find_sa(struct xfrm_state* x) {
   key.proto = x->id.proto;
   key.family = (__u8)x->props.family;
   copy_address(key.daddr, x, key.family == AF_INET6);
-  return bpf_map_lookup_elem(&sa_slot, &key);
+  return find_key(&key, x->km.seq);
 }
 
 /* This CPU's cell of the slot, zeroed if the slot has a new owner; NULL for a straggler of an earlier one. */

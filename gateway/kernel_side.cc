@@ -380,8 +380,7 @@ std::optional<control::ChildCounters> KernelSide::counters(base::ChildId child) 
   const auto* reader = loader_.reader();
   if (reader == nullptr) return std::nullopt;
   std::optional<control::ChildCounters> out;
-  for (const auto& [slot, sa] : sad_.sas()) {
-    if (sa.child != child) continue;
+  for (const auto& [slot, sa] : sad_.sas(child)) {
     const auto row = reader->sa(slot);
     if (!row) continue;
     if (!out) out.emplace();

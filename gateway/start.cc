@@ -61,9 +61,10 @@ std::expected<std::vector<UdpSocket>, StartFailure> open_sockets(bool kernel_esp
   return out;
 }
 
-std::expected<loader::Loader, StartFailure> open_loader(const Options& options) {
+std::expected<loader::Loader, StartFailure> open_loader(const Options& options, std::uint32_t max_sas) {
   loader::Options loader_options;
   loader_options.bpffs = options.bpffs;
+  loader_options.max_slots = 2 * max_sas;
   auto loader = loader::Loader::open(loader_options);
   if (!loader) {
     if (loader.error().code == EBUSY) {
@@ -73,6 +74,8 @@ std::expected<loader::Loader, StartFailure> open_loader(const Options& options) 
     return fail("BPF: " + loader.error().text());
   }
   for (const auto& sentence : loader->capabilities().missing) log_warn(sentence);
+  if (const auto from = loader->capabilities().migrated_from; from != 0)
+    log_info(fmt::format("took over the maps of an earlier version (layout {}), with their counts", from));
   return std::move(*loader);
 }
 }  // namespace
@@ -108,7 +111,7 @@ std::expected<Daemon::Parts, StartFailure> gather(const Options& options) {
     if (!links) return fail(links.error().text());
     parts.links.emplace(std::move(*links));
   }
-  auto loader = open_loader(options);
+  auto loader = open_loader(options, parts.config.gateway.max_sas);
   if (!loader) return std::unexpected(loader.error());
   parts.loader.emplace(std::move(*loader));
   auto routes = xfrm::RouteTable::make();

@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <fstream>
 #include <optional>
+#include <string_view>
 #include <vector>
 
 #include "base/fd.h"
@@ -19,6 +20,9 @@
 namespace espgate::loader {
 
 namespace {
+
+// What is attached to an exact hook hands over to the program of that name, and its times are of both.
+constexpr std::string_view entry_prefix = "at_";
 
 std::string device_name(std::uint32_t ifindex) {
   char name[IF_NAMESIZE] = {};
@@ -37,7 +41,7 @@ std::pair<std::string, std::string> place_of(const bpf_link_info& link, const st
   }
   if (program == "receive") return {"", "xfrm_replay_recheck"};
   if (program == "transmit") return {"", "xfrm_replay_overflow"};
-  return {"", "net_dev_start_xmit"};
+  return {"", program == "transmit_busy" ? "net_dev_xmit" : "net_dev_start_xmit"};
 }
 
 std::string type_of(const bpf_prog_info& program) {
@@ -57,6 +61,7 @@ std::optional<ProgramInfo> program_of(const base::Fd& link) {
   ProgramInfo out;
   out.id = program.id;
   out.name = program.name;
+  if (out.name.starts_with(entry_prefix)) out.name.erase(0, entry_prefix.size());
   out.type = type_of(program);
   std::tie(out.device, out.attach) = place_of(about, out.name);
   out.instructions = program.xlated_prog_len / 8;
@@ -87,7 +92,7 @@ std::uint64_t octets_of(int map) {
 }
 
 std::uint64_t used(const std::string& name, int map, const bpf_map_info& info, const maps::Reader& reader) {
-  if (name == "sa_dir" || name == "counters") return reader.sas().size();
+  if (name == "sa_dir" || name == "sa_index" || name == "counters") return reader.sas_in_use();
   if (name == "policy_dir") return reader.policies().size();
   return info.type == BPF_MAP_TYPE_ARRAY ? info.max_entries : keys_in(map, info);
 }

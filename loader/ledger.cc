@@ -7,6 +7,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "maps/walk.h"
+
 namespace espgate::loader {
 
 namespace {
@@ -45,13 +47,32 @@ base::Result<std::uint32_t> Ledger::assign(std::uint32_t slot, const maps::SaRec
   espgate_sa_entry entry = maps::to_abi(sa, generation);
   if (entry.netns == 0) entry.netns = netns_;
   if (auto written = write(slot, entry); !written) return std::unexpected(written.error());
-  const espgate_sa_key key = maps::key_of(entry);
-  const espgate_sa_value value = maps::value_of(entry, slot);
-  if (bpf_map_update_elem(fds_.sa_slot, &key, &value, BPF_ANY) == 0) return generation;
-  const base::Error error = base::Error::last("write sa_slot for SPI " + sa.spi.text());
+  const auto listed = list(slot, entry, BPF_ANY);
+  if (listed) return generation;
   entry.in_use = 0;
   (void)write(slot, entry);
-  return std::unexpected(error);
+  return std::unexpected(listed.error());
+}
+
+// From now on it is found and counted. `flags`: whether it may take the place of the same SA in another slot.
+base::Result<void> Ledger::list(std::uint32_t slot, const espgate_sa_entry& entry, std::uint64_t flags) {
+  const espgate_sa_index index{maps::key_of(entry), maps::value_of(entry, slot), {}};
+  if (bpf_map_update_elem(fds_.sa_slot, &index.key, &index.value, flags) != 0 &&
+      !(flags == BPF_NOEXIST && errno == EEXIST))
+    return std::unexpected(base::Error::last(fmt::format("write sa_slot for slot {}", slot)));
+  if (bpf_map_update_elem(fds_.sa_index, &slot, &index, BPF_ANY) != 0)
+    return std::unexpected(base::Error::last(fmt::format("write sa_index[{}]", slot)));
+  return {};
+}
+
+void Ledger::unlist(std::uint32_t slot, const espgate_sa_entry& entry) {
+  const espgate_sa_index none{};
+  bpf_map_update_elem(fds_.sa_index, &slot, &none, BPF_ANY);
+  const espgate_sa_key key = maps::key_of(entry);
+  espgate_sa_value value{};
+  // The key may be another slot's by now, if the same SPI was installed anew.
+  if (bpf_map_lookup_elem(fds_.sa_slot, &key, &value) == 0 && value.slot == slot)
+    bpf_map_delete_elem(fds_.sa_slot, &key);
 }
 
 base::Result<void> Ledger::update(std::uint32_t slot, const maps::SaRecord& sa) {
@@ -96,11 +117,7 @@ base::Result<void> Ledger::release(std::uint32_t slot, const maps::Reader& reade
   auto entry = read(slot);
   if (!entry) return std::unexpected(entry.error());
   if (entry->in_use == 0) return refuse(fmt::format("release slot {}", slot), ENOENT);
-  const espgate_sa_key key = maps::key_of(*entry);
-  espgate_sa_value value{};
-  // The key may be another slot's by now, if the same SPI was installed anew.
-  if (bpf_map_lookup_elem(fds_.sa_slot, &key, &value) == 0 && value.slot == slot)
-    bpf_map_delete_elem(fds_.sa_slot, &key);
+  unlist(slot, *entry);
   base::Result<void> folded;
   if (!is_folded(slot, *entry)) {
     auto counts = reader.counts(slot, entry->generation);
@@ -114,23 +131,23 @@ base::Result<void> Ledger::release(std::uint32_t slot, const maps::Reader& reade
 
 std::vector<LedgerSa> Ledger::sas() const {
   std::vector<LedgerSa> out;
-  for (std::uint32_t slot = 0; slot < meta_.max_slots; ++slot) {
-    const auto entry = read(slot);
-    if (entry && entry->in_use != 0) out.push_back({slot, entry->generation, maps::from_abi(*entry)});
-  }
+  maps::walk<std::uint32_t, espgate_sa_entry>(fds_.sa_dir, 1,
+                                              [&](std::uint32_t slot, std::span<const espgate_sa_entry> values) {
+                                                const espgate_sa_entry& entry = values.front();
+                                                if (entry.in_use != 0)
+                                                  out.push_back({slot, entry.generation, maps::from_abi(entry)});
+                                              });
   return out;
 }
 
 void Ledger::repair() {
   for (const LedgerSa& left : sas()) {
     auto entry = read(left.slot);
-    const espgate_sa_key key = maps::key_of(*entry);
-    espgate_sa_value value = maps::value_of(*entry, left.slot);
     if (is_folded(left.slot, *entry)) {
       entry->in_use = 0;
       (void)write(left.slot, *entry);
     } else {
-      bpf_map_update_elem(fds_.sa_slot, &key, &value, BPF_NOEXIST);
+      (void)list(left.slot, *entry, BPF_NOEXIST);
     }
   }
 }
@@ -150,15 +167,6 @@ base::Result<void> Ledger::clear_policy(std::uint32_t index) {
   if (bpf_map_update_elem(fds_.policy_dir, &index, &none, BPF_ANY) != 0)
     return std::unexpected(base::Error::last(fmt::format("clear policy_dir[{}]", index)));
   return {};
-}
-
-std::map<std::uint32_t, maps::PolicyRecord> Ledger::policies() const {
-  std::map<std::uint32_t, maps::PolicyRecord> out;
-  espgate_policy_entry entry{};
-  for (std::uint32_t index = 0; index < meta_.max_policies; ++index)
-    if (bpf_map_lookup_elem(fds_.policy_dir, &index, &entry) == 0 && entry.in_use != 0)
-      out.emplace(index, maps::from_abi(entry));
-  return out;
 }
 
 }  // namespace espgate::loader

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Writes sa_dir, sa_slot, child_total and policy_dir, in an order that a crash at any point leaves repairable.
+// Writes sa_dir, sa_slot, sa_index, child_total and policy_dir, in an order that a crash at any point leaves
+// repairable.
 #pragma once
 
 #include <cstdint>
@@ -24,7 +25,6 @@ class Ledger {
 
   base::Result<void> put_policy(std::uint32_t index, const maps::PolicyRecord& policy);
   base::Result<void> clear_policy(std::uint32_t index);
-  [[nodiscard]] std::map<std::uint32_t, maps::PolicyRecord> policies() const;
 
   // After a crash: frees slots that were folded but not freed, so that they are not folded again; and starts counting
   // where the entry was written and nothing more.
@@ -33,6 +33,8 @@ class Ledger {
  private:
   base::Result<espgate_sa_entry> read(std::uint32_t slot) const;
   base::Result<void> write(std::uint32_t slot, const espgate_sa_entry& entry);
+  base::Result<void> list(std::uint32_t slot, const espgate_sa_entry& entry, std::uint64_t flags);
+  void unlist(std::uint32_t slot, const espgate_sa_entry& entry);
   base::Result<void> fold(std::uint32_t slot, const espgate_sa_entry& entry, const maps::Counts& counts);
   [[nodiscard]] bool is_folded(std::uint32_t slot, const espgate_sa_entry& entry) const;
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "loader/loader.h"
 
+#include <bpf/bpf.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <linux/magic.h>
@@ -8,6 +9,7 @@
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <utility>
 
@@ -53,30 +55,35 @@ struct Loader::Impl {
   [[nodiscard]] std::string pin(const char* hook) const {
     return maps::pin_directory(options.bpffs) + "/" + maps::link_prefix + hook;
   }
-  bool attach_tracing(const char* name, int program, bpf_attach_type type);
+  bool attach_tracing(const ExactHook& hook);
   base::Result<void> attach_exact();
 };
 
-// One exact hook; a sentence if it cannot be had.
-bool Loader::Impl::attach_tracing(const char* name, int program, bpf_attach_type type) {
-  if (program < 0) return false;
-  const auto done = install({pin(name), program, type, 0, 0, objects->fds().sa_slot_id});
+// One exact hook; a sentence if it cannot be had. What is attached already goes on with the program that its table has
+// from now on: no packet is missed, none is counted twice. A kernel without such tables gets the program itself.
+bool Loader::Impl::attach_tracing(const ExactHook& hook) {
+  if (hook.program < 0) return false;
+  const std::uint32_t zero = 0;
+  const bool tabled = hook.entry >= 0 && bpf_map_update_elem(hook.table, &zero, &hook.program, BPF_ANY) == 0;
+  const auto done = install({pin(hook.name), tabled ? hook.entry : hook.program, hook.type, 0, 0,
+                             tabled ? hook.table_id : objects->fds().sa_slot_id});
   if (!done)
-    capabilities.missing.push_back(fmt::format("the exact hook {} cannot be attached: {}", name, done.error().text()));
+    capabilities.missing.push_back(
+        fmt::format("the exact hook {} cannot be attached: {}", hook.name, done.error().text()));
   return done.has_value();
 }
 
 // All transmit hooks or none: with one alone, hits and software could not be told apart.
 base::Result<void> Loader::Impl::attach_exact() {
   const ObjectFds& fds = objects->fds();
-  capabilities.exact_in = attach_tracing("receive", fds.receive, BPF_TRACE_FEXIT);
-  capabilities.exact_out = fds.transmit >= 0 && fds.transmit_hit >= 0 && fds.transmit_busy >= 0 &&
-                           attach_tracing("transmit", fds.transmit, BPF_TRACE_FEXIT) &&
-                           attach_tracing("transmit_hit", fds.transmit_hit, BPF_TRACE_RAW_TP) &&
-                           attach_tracing("transmit_busy", fds.transmit_busy, BPF_TRACE_RAW_TP);
-  if (!capabilities.exact_in) uninstall(pin("receive"));
+  const auto transmits = {&fds.transmit, &fds.transmit_hit, &fds.transmit_busy};
+  capabilities.exact_in = attach_tracing(fds.receive);
+  capabilities.exact_out =
+      std::ranges::all_of(transmits, [](const ExactHook* hook) { return hook->program >= 0; }) &&
+      std::ranges::all_of(transmits, [this](const ExactHook* hook) { return attach_tracing(*hook); });
+  if (!capabilities.exact_in) uninstall(pin(fds.receive.name));
   if (!capabilities.exact_out)
-    for (const char* hook : {"transmit", "transmit_hit", "transmit_busy"}) uninstall(pin(hook));
+    for (const ExactHook* hook : transmits) uninstall(pin(hook->name));
   capabilities.tcx = fds.tc_egress >= 0 && fds.tc_ingress >= 0;
   capabilities.xdp = fds.shield >= 0;
   if (!capabilities.exact_in || !capabilities.exact_out)
@@ -176,7 +183,7 @@ base::Result<void> Loader::clear_policy(std::uint32_t index) {
 }
 
 std::map<std::uint32_t, maps::PolicyRecord> Loader::policies() const {
-  return impl_->ledger ? impl_->ledger->policies() : std::map<std::uint32_t, maps::PolicyRecord>{};
+  return impl_->reader ? impl_->reader->policies() : std::map<std::uint32_t, maps::PolicyRecord>{};
 }
 
 base::Result<void> Loader::remove_all() {

@@ -11,14 +11,16 @@
 #include <vector>
 
 #include "base/error.h"
+#include "loader/shield.h"
 #include "maps/reader.h"
 #include "maps/record.h"
 
 namespace espgate::loader {
 
-// XDP runs natively or not at all: generic XDP turns GRO off and cannot tell a decrypted packet from one that came in
-// plain. Where it does not run, tc ingress counts the classes.
-enum class XdpWish : std::uint8_t { off, native };
+// Natively or not at all, unless generic XDP is asked for: that turns GRO off for what it sees, and needs a hook beside
+// it to tell a decrypted packet from one that came in plain. Where XDP does not run natively, tc ingress counts the
+// classes.
+enum class XdpWish : std::uint8_t { off, native, generic };
 
 struct Options {
   std::string bpffs = maps::default_bpffs;          // a mounted bpffs; pins go to <bpffs>/espgate
@@ -32,7 +34,8 @@ struct Capabilities {
   bool accounting = false;  // maps are there and pinned; without it ledger calls succeed and keep nothing
   bool exact_in = false, exact_out = false;
   bool tcx = false, xdp = false;
-  bool reused = false;  // pinned maps of an earlier run were taken over, with their counts
+  bool reused = false;              // pinned maps of an earlier run were taken over, with their counts
+  std::uint32_t migrated_from = 0;  // they had the layout of this earlier version; 0: they had ours
   std::vector<std::string> missing;
 };
 
@@ -87,6 +90,13 @@ class Loader {
   base::Result<void> put_policy(std::uint32_t index, const maps::PolicyRecord& policy);
   base::Result<void> clear_policy(std::uint32_t index);
   [[nodiscard]] std::map<std::uint32_t, maps::PolicyRecord> policies() const;
+
+  // The shield (loader/shield.h). The loader writes what it is told and keeps nothing of it; a restart begins with
+  // rules that are not active until they are set again. Without accounting these succeed and do nothing.
+  base::Result<void> set_shield(const ShieldRules& rules);
+  base::Result<void> set_cookie_secrets(const CookieSecret& present, const std::optional<CookieSecret>& before);
+  // The sources that are never challenged nor limited, in this namespace; what is not named is no longer on the list.
+  base::Result<void> set_allowed(const std::vector<base::Prefix>& sources);
 
   // Clean stop: detaches everything and unpins everything; nothing of ours is left in bpffs. The Loader is of no use
   // afterwards.

@@ -17,6 +17,7 @@
 #include "base/fd.h"
 #include "bpf/espgate.skel.h"
 #include "loader/btf.h"
+#include "loader/migrate.h"
 #include "maps/pins.h"
 
 namespace espgate::loader {
@@ -35,7 +36,8 @@ int listen(libbpf_print_level level, const char* format, va_list arguments) {
   return 0;
 }
 
-constexpr const char* tracing_programs[] = {"receive", "transmit", "transmit_hit", "transmit_busy"};
+constexpr const char* tracing_programs[] = {"receive",      "at_receive",      "transmit",      "at_transmit",
+                                            "transmit_hit", "at_transmit_hit", "transmit_busy", "at_transmit_busy"};
 
 struct Sizes {
   std::uint32_t slots = 0, policies = 0, cpus = 0, flows = 0;
@@ -60,6 +62,7 @@ std::optional<std::uint32_t> pinned_entries(const std::string& bpffs, const char
 
 void set_sizes(espgate_bpf& skeleton, const Sizes& sizes) {
   bpf_map__set_max_entries(skeleton.maps.sa_slot, sizes.slots);
+  bpf_map__set_max_entries(skeleton.maps.sa_index, sizes.slots);
   bpf_map__set_max_entries(skeleton.maps.counters, sizes.slots * sizes.cpus);
   bpf_map__set_max_entries(skeleton.maps.sa_dir, sizes.slots);
   bpf_map__set_max_entries(skeleton.maps.child_total, sizes.slots);
@@ -123,6 +126,12 @@ void unpin_all(const std::string& directory) {
     for (const auto& pin : pins) std::filesystem::remove(pin, error);
 }
 
+std::uint32_t id_of(int map) {
+  bpf_map_info info{};
+  std::uint32_t octets = sizeof info;
+  return bpf_map_get_info_by_fd(map, &info, &octets) == 0 ? info.id : 0;
+}
+
 int fd_of(const bpf_program* program) { return bpf_program__autoload(program) ? bpf_program__fd(program) : -1; }
 
 }  // namespace
@@ -134,25 +143,18 @@ struct Objects::Skeleton {
 Objects::Objects(std::unique_ptr<Skeleton> skeleton) : skeleton_(std::move(skeleton)) {
   const espgate_bpf& bpf = *skeleton_->ptr;
   auto map = [](const bpf_map* of) { return bpf_map__fd(of); };
-  fds_ = {map(bpf.maps.meta),
-          map(bpf.maps.sa_slot),
-          map(bpf.maps.counters),
-          map(bpf.maps.sa_dir),
-          map(bpf.maps.policy_dir),
-          map(bpf.maps.child_total),
-          map(bpf.maps.devices),
-          fd_of(bpf.progs.shield),
-          fd_of(bpf.progs.tc_egress),
-          fd_of(bpf.progs.tc_ingress),
-          fd_of(bpf.progs.tc_ingress_classes),
-          fd_of(bpf.progs.receive),
-          fd_of(bpf.progs.transmit),
-          fd_of(bpf.progs.transmit_hit),
-          fd_of(bpf.progs.transmit_busy),
-          0};
-  bpf_map_info info{};
-  std::uint32_t octets = sizeof info;
-  if (bpf_map_get_info_by_fd(fds_.sa_slot, &info, &octets) == 0) fds_.sa_slot_id = info.id;
+  fds_ = {map(bpf.maps.meta),         map(bpf.maps.sa_slot),       map(bpf.maps.sa_index),
+          map(bpf.maps.counters),     map(bpf.maps.sa_dir),        map(bpf.maps.policy_dir),
+          map(bpf.maps.child_total),  map(bpf.maps.devices),       fd_of(bpf.progs.shield),
+          fd_of(bpf.progs.tc_egress), fd_of(bpf.progs.tc_ingress), fd_of(bpf.progs.tc_ingress_classes)};
+  fds_.sa_slot_id = id_of(fds_.sa_slot);
+  for (ExactHook* hook : {&fds_.receive, &fds_.transmit, &fds_.transmit_hit, &fds_.transmit_busy}) {
+    const std::string name = hook->name;
+    hook->program = fd_of(bpf_object__find_program_by_name(bpf.obj, name.c_str()));
+    hook->entry = fd_of(bpf_object__find_program_by_name(bpf.obj, ("at_" + name).c_str()));
+    hook->table = bpf_object__find_map_fd_by_name(bpf.obj, ("to_" + name).c_str());
+    hook->table_id = id_of(hook->table);
+  }
 }
 Objects::Objects(Objects&&) noexcept = default;
 Objects& Objects::operator=(Objects&&) noexcept = default;
@@ -166,19 +168,38 @@ base::Result<void> Objects::write_meta(const espgate_meta& meta) {
   return {};
 }
 
+namespace {
+
+// Whether what is pinned can go on; a sentence if not.
+bool take_over(const std::string& bpffs, const espgate_meta& pinned, std::uint32_t cpus, const espgate_bpf& skeleton,
+               Capabilities& capabilities) {
+  const std::uint32_t version = pinned.abi_version;
+  std::string why = fmt::format("have another layout (version {})", version);
+  if (version >= ESPGATE_ABI_OLDEST && version <= ESPGATE_ABI_VERSION) {
+    const auto fits = version == ESPGATE_ABI_VERSION ? base::Result<void>{} : adapt_pinned(bpffs, skeleton.obj);
+    if (fits && pinned.cpus == cpus) {
+      if (version != ESPGATE_ABI_VERSION) capabilities.migrated_from = version;
+      return true;
+    }
+    why = fits ? fmt::format("are for {} CPUs, and there may be {}", pinned.cpus, cpus)
+               : why + ": " + fits.error().text();
+  }
+  capabilities.missing.push_back(
+      fmt::format("the maps pinned in {} {}: removed, counters begin anew", maps::pin_directory(bpffs), why));
+  return false;
+}
+
+}  // namespace
+
 base::Result<Objects> Objects::load(const Options& options, Capabilities& capabilities) {
   libbpf_set_print(listen);
   Sizes sizes{options.max_slots, 2 * options.max_slots, static_cast<std::uint32_t>(libbpf_num_possible_cpus()),
               options.max_flows};
+  SkeletonPtr skeleton = open_skeleton();
+  if (!skeleton) return std::unexpected(base::Error{"open the BPF programs", errno, last_words});
   const auto pinned = pinned_meta(options.bpffs);
-  capabilities.reused = pinned && pinned->abi_version == ESPGATE_ABI_VERSION && pinned->cpus == sizes.cpus;
-  if (!capabilities.reused) {
-    if (pinned)
-      capabilities.missing.push_back(
-          fmt::format("the maps pinned in {} have another layout (version {}): removed, counters begin anew",
-                      maps::pin_directory(options.bpffs), pinned->abi_version));
-    unpin_all(maps::pin_directory(options.bpffs));  // also what a crash left half made
-  }
+  if (pinned) capabilities.reused = take_over(options.bpffs, *pinned, sizes.cpus, *skeleton, capabilities);
+  if (!capabilities.reused) unpin_all(maps::pin_directory(options.bpffs));  // also what a crash left half made
   if (capabilities.reused) {
     if (pinned->max_slots != sizes.slots)
       capabilities.missing.push_back(fmt::format("the maps pinned have {} slots; {} takes effect after a clean stop",
@@ -191,8 +212,6 @@ base::Result<Objects> Objects::load(const Options& options, Capabilities& capabi
   KernelConstants constants;
   auto known = kernel_constants();
   if (known) constants = *known;
-  SkeletonPtr skeleton = open_skeleton();
-  if (!skeleton) return std::unexpected(base::Error{"open the BPF programs", errno, last_words});
   std::set<std::string> programs = all_programs(*skeleton);
   if (!known) {
     programs.clear();

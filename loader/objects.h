@@ -2,6 +2,8 @@
 // The loaded BPF object: maps created or taken over from their pins, and those programs that this kernel takes.
 #pragma once
 
+#include <bpf/bpf.h>
+
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -12,11 +14,22 @@
 
 namespace espgate::loader {
 
+// An exact hook: a program that counts, and what is attached for it (bpf/entry.bpf.c).
+struct ExactHook {
+  const char* name;
+  bpf_attach_type type;
+  int program = -1, entry = -1;  // fds; -1: the kernel does not take it
+  int table = -1;                // fd of the program array that `entry` finds its program in
+  std::uint32_t table_id = 0;
+};
+
 struct ObjectFds {  // owned by the Objects
-  int meta = -1, sa_slot = -1, counters = -1, sa_dir = -1, policy_dir = -1, child_total = -1, devices = -1;
+  int meta = -1, sa_slot = -1, sa_index = -1, counters = -1, sa_dir = -1, policy_dir = -1, child_total = -1,
+      devices = -1;
   // -1: the kernel does not take the program.
-  int shield = -1, tc_egress = -1, tc_ingress = -1, tc_ingress_classes = -1, receive = -1, transmit = -1,
-      transmit_hit = -1, transmit_busy = -1;
+  int shield = -1, tc_egress = -1, tc_ingress = -1, tc_ingress_classes = -1;
+  ExactHook receive{"receive", BPF_TRACE_FEXIT}, transmit{"transmit", BPF_TRACE_FEXIT},
+      transmit_hit{"transmit_hit", BPF_TRACE_RAW_TP}, transmit_busy{"transmit_busy", BPF_TRACE_RAW_TP};
   std::uint32_t sa_slot_id = 0;
 };
 

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /* The layout of every BPF map, compiled by BPF C and by C++: the one place where it is written down.
  * Integers are host order except where __be says otherwise. Addresses are 16 octets, IPv4 in the first four, rest zero.
- * Any change of a size, an order or a meaning needs a new ESPGATE_ABI_VERSION: pinned maps of another one are not
- * reused. */
+ * Any change of a size, an order or a meaning, and any new map, needs a new ESPGATE_ABI_VERSION. */
 #ifndef ESPGATE_MAPS_ABI_H
 #define ESPGATE_MAPS_ABI_H
 
@@ -14,7 +13,9 @@
 #define ESPGATE_ABI_SIZE(type, octets) _Static_assert(sizeof(struct type) == (octets), #type)
 #endif
 
-#define ESPGATE_ABI_VERSION 2
+#define ESPGATE_ABI_VERSION 3
+#define ESPGATE_ABI_OLDEST \
+  2 /* what maps of this version and later ones hold has its meaning still: they are taken over */
 #define ESPGATE_DEFAULT_SLOTS 4096
 #define ESPGATE_DEFAULT_FLOWS 16384
 #define ESPGATE_MAX_DEVICES 256
@@ -78,6 +79,18 @@ struct espgate_sa_value {
   __u32 pad;
 };
 ESPGATE_ABI_SIZE(espgate_sa_value, 16);
+
+/* sa_index, array[slot]: key and value of sa_slot for whoever knows the slot; zeros while the slot is free. An SA of
+ * ours carries its slot in xfrm_state.km.seq (`seq` of NEWSA) beside ESPGATE_SLOT_MARK, and the key proves that it is
+ * ours. One that answers an ACQUIRE carries that one's number, which the kernel counts up from 1: sa_slot has it. A
+ * line of the processor's cache each. */
+#define ESPGATE_SLOT_MARK 0x80000000U
+struct espgate_sa_index {
+  struct espgate_sa_key key;
+  struct espgate_sa_value value;
+  __u64 spare[2];
+};
+ESPGATE_ABI_SIZE(espgate_sa_index, 64);
 
 /* sa_dir, array[slot]: the record of what is ours. Written before NEWSA, cleared after DELSA. */
 struct espgate_sa_entry {
@@ -207,6 +220,73 @@ struct espgate_class_count {
   __u64 bytes; /* from the Ethernet header on */
 };
 ESPGATE_ABI_SIZE(espgate_class_count, 16);
+
+/* shield, array of one: what the XDP program does beyond counting. Written by the loader, read by every packet; a
+ * change takes effect with the next packet. All rates are of all CPUs together, and each may be exceeded by what
+ * arrives on other CPUs within the same instant. */
+struct espgate_shield {
+  __u8 active;       /* 1: acts; 0: classifies and counts, passes everything */
+  __u8 drop_unknown; /* 1: ESP and AH for this host with an SPI that the kernel does not know are dropped */
+  __u8 pad[2];
+  __u32 cookie_rate;   /* IKE_SA_INIT requests a second, of those not allow-listed, that pass without a cookie; 0: no
+                          limit */
+  __u32 fragment_rate; /* fragments a second to or about IKE that pass, allow-listed sources apart; 0: no limit */
+  __u32 source_rate;   /* other IKE packets a second of one source prefix (/24, /56); 0: no limit */
+};
+ESPGATE_ABI_SIZE(espgate_shield, 16);
+
+/* shield_secrets, array of one: what cookies are made with, RFC 7296 2.6. The daemon's engines have the same.
+ * A cookie is 9 octets: the number of its secret, then SipHash-2-4 (64 bits, as its reference writes them) keyed with
+ * it over: the initiator's SPI (8 octets), its address (16, IPv4 first, the rest zero), its nonce (16 to 256 octets).
+ */
+#define ESPGATE_COOKIE_OCTETS 9
+#define ESPGATE_COOKIE_KEY_OCTETS 16
+struct espgate_cookie_secret {
+  __u8 key[ESPGATE_COOKIE_KEY_OCTETS];
+  __u8 number;
+  __u8 valid; /* 0: no such secret */
+  __u8 pad[6];
+};
+ESPGATE_ABI_SIZE(espgate_cookie_secret, 24);
+struct espgate_cookie_secrets {
+  struct espgate_cookie_secret present; /* cookies are made with this one */
+  struct espgate_cookie_secret before;  /* and taken with this one, too */
+};
+ESPGATE_ABI_SIZE(espgate_cookie_secrets, 48);
+
+/* shield_allow, LPM trie: sources that are never challenged nor limited. `prefix` counts the bits of what follows it.
+ */
+struct espgate_allow_key {
+  __u32 prefix; /* 96 and the bits of the address */
+  __u8 netns[8];
+  __u8 family; /* AF_INET, AF_INET6 */
+  __u8 pad[3];
+  __u8 address[16];
+};
+ESPGATE_ABI_SIZE(espgate_allow_key, 32);
+
+/* shield_counts, per-CPU hash. What the shield did; the class counters say the verdicts beside it. */
+enum espgate_shield_event {
+  ESPGATE_SHIELD_INIT_PASSED = 0, /* IKE_SA_INIT requests that passed without a cookie, under the rate */
+  ESPGATE_SHIELD_COOKIE_SENT = 1, /* answered with a challenge */
+  ESPGATE_SHIELD_COOKIE_GOOD = 2, /* passed, for a right cookie came with them */
+  ESPGATE_SHIELD_COOKIE_BAD =
+      3, /* a cookie that is forged, expired or another's; challenged anew, and counted there too */
+  ESPGATE_SHIELD_INIT_DROPPED =
+      4, /* IKE_SA_INIT requests that cannot be answered: malformed, or shorter than the answer */
+  ESPGATE_SHIELD_FRAGMENT_PASSED = 5,
+  ESPGATE_SHIELD_FRAGMENT_DROPPED = 6, /* above fragment_rate */
+  ESPGATE_SHIELD_SOURCE_DROPPED = 7,   /* above source_rate */
+  ESPGATE_SHIELD_UNKNOWN_SPI = 8,      /* ESP and AH for this host that the kernel has no SA for */
+  ESPGATE_SHIELD_UNKNOWN_DROPPED = 9,  /* of these, dropped */
+  ESPGATE_SHIELD_ALLOWED = 10,         /* IKE of allow-listed sources that passed for that */
+  ESPGATE_SHIELD_EVENT_COUNT = 11
+};
+struct espgate_shield_key {
+  __u32 ifindex;
+  __u32 event; /* enum espgate_shield_event */
+};
+ESPGATE_ABI_SIZE(espgate_shield_key, 8);
 
 /* flows, LRU hash: inner 5-tuples as tc saw them. tc sees GRO and GSO batches, so the split of a batch is its first
  * packet's. */

@@ -3,7 +3,6 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
-#include <sys/mman.h>
 
 #include <cerrno>
 #include <cstring>
@@ -11,26 +10,25 @@
 
 #include "base/fd.h"
 #include "maps/pins.h"
+#include "maps/walk.h"
 
 namespace espgate::maps {
 
 namespace {
 
-// Calls visit(key, value) for every entry. Entries that vanish meanwhile are left out; an LRU map may repeat some.
-template <class Key, class Value, class Visit>
-void for_each(int map, std::size_t at_most, Visit visit) {
-  Key key{};
-  Value value{};
-  const Key* before = nullptr;
-  for (std::size_t i = 0; i < at_most && bpf_map_get_next_key(map, before, &key) == 0; ++i) {
-    if (bpf_map_lookup_elem(map, &key, &value) == 0) visit(key, value);
-    before = &key;
-  }
-}
-
 base::Address address_of(const std::uint8_t (&octets)[16], std::uint8_t family) {
   return base::Address::from_octets({octets, family == AF_INET6 ? std::size_t{16} : std::size_t{4}})
       .value_or(base::Address{});
+}
+
+std::map<std::uint32_t, PolicyRecord> policies_in(int policy_dir) {
+  std::map<std::uint32_t, PolicyRecord> out;
+  walk<std::uint32_t, espgate_policy_entry>(policy_dir, 1,
+                                            [&](std::uint32_t index, std::span<const espgate_policy_entry> values) {
+                                              if (values.front().in_use != 0)
+                                                out.emplace_hint(out.end(), index, from_abi(values.front()));
+                                            });
+  return out;
 }
 
 Counts counts_of(const espgate_folded& folded) {
@@ -57,16 +55,12 @@ Counts& Counts::operator+=(const Counts& other) {
 
 struct Reader::Impl {
   espgate_meta meta{};
-  base::Fd sa_dir, policy_dir, child_total, classes, flows, devices, counters;
-  const espgate_cell* cells = nullptr;
-  std::size_t mapped = 0;
+  base::Fd policy_dir, child_total, classes, flows, devices;
+  Mapping<espgate_cell> cells;
+  Mapping<espgate_sa_entry> entries;
 
-  Impl() = default;
-  Impl(const Impl&) = delete;
-  Impl& operator=(const Impl&) = delete;
-  ~Impl() {
-    if (cells != nullptr) ::munmap(const_cast<espgate_cell*>(cells), mapped);
-  }
+  [[nodiscard]] bool copy_entry(std::uint32_t slot, espgate_sa_entry& to) const;
+  [[nodiscard]] SaRow row_of(std::uint32_t slot, const espgate_sa_entry& entry, const Counts& counts) const;
 };
 
 Reader::Reader(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -92,20 +86,19 @@ base::Result<Reader> Reader::open(const std::string& bpffs) {
     return std::unexpected(base::Error{"use the maps pinned in " + pin_directory(bpffs), EPROTO,
                                        "their layout is version " + std::to_string(impl->meta.abi_version) +
                                            ", this program's is " + std::to_string(ESPGATE_ABI_VERSION)});
-  impl->sa_dir = open_map("sa_dir");
   impl->policy_dir = open_map("policy_dir");
   impl->child_total = open_map("child_total");
   impl->classes = open_map("classes");
   impl->flows = open_map("flows");
   impl->devices = open_map("devices");
-  // Of a read-only descriptor the kernel refuses a shared mapping, even one for reading.
-  impl->counters = open_map("counters", 0);
+  const base::Fd counters = open_map("counters", 0), sa_dir = open_map("sa_dir", 0);
   if (failed) return std::unexpected(*failed);
-
-  impl->mapped = sizeof(espgate_cell) * impl->meta.cpus * impl->meta.max_slots;
-  void* cells = ::mmap(nullptr, impl->mapped, PROT_READ, MAP_SHARED, impl->counters.get(), 0);
-  if (cells == MAP_FAILED) return std::unexpected(base::Error::last("map the counters into memory"));
-  impl->cells = static_cast<const espgate_cell*>(cells);
+  auto cells = Mapping<espgate_cell>::make(counters.get(), std::size_t{impl->meta.cpus} * impl->meta.max_slots);
+  if (!cells) return std::unexpected(cells.error());
+  impl->cells = std::move(*cells);
+  auto entries = Mapping<espgate_sa_entry>::make(sa_dir.get(), impl->meta.max_slots);
+  if (!entries) return std::unexpected(entries.error());
+  impl->entries = std::move(*entries);
   return Reader(std::move(impl));
 }
 
@@ -140,45 +133,54 @@ Counts Reader::counts(std::uint32_t slot, std::uint32_t generation) const {
   return out;
 }
 
-std::optional<SaRow> Reader::sa(std::uint32_t slot) const {
-  espgate_sa_entry entry{}, again{};
-  // The kernel copies entries without a lock against readers: take one that reads the same twice.
+// False: the slot is free. The loader's writes are copies in the kernel, without a lock against readers: what is taken
+// reads the same twice.
+bool Reader::Impl::copy_entry(std::uint32_t slot, espgate_sa_entry& to) const {
+  const espgate_sa_entry& entry = entries[slot];
   for (int tries = 0; tries < 8; ++tries) {
-    if (bpf_map_lookup_elem(impl_->sa_dir.get(), &slot, &entry) != 0) return std::nullopt;
-    if (entry.in_use == 0) return std::nullopt;
-    if (bpf_map_lookup_elem(impl_->sa_dir.get(), &slot, &again) != 0) return std::nullopt;
-    if (std::memcmp(&entry, &again, sizeof entry) == 0) break;
+    if (__atomic_load_n(&entry.in_use, __ATOMIC_ACQUIRE) == 0) return false;
+    std::memcpy(&to, &entry, sizeof to);
+    __atomic_thread_fence(__ATOMIC_ACQUIRE);
+    if (std::memcmp(&to, &entry, sizeof to) == 0) break;
   }
-  SaRow row;
-  row.slot = slot;
-  row.generation = entry.generation;
-  row.sa = from_abi(entry);
-  row.counts = counts(slot, entry.generation);
-  const bool exact = row.sa.direction == base::Direction::in ? impl_->meta.exact_in : impl_->meta.exact_out;
+  return to.in_use != 0;
+}
+
+SaRow Reader::Impl::row_of(std::uint32_t slot, const espgate_sa_entry& entry, const Counts& counts) const {
+  SaRow row{slot, entry.generation, from_abi(entry), counts, false};
+  const bool exact = row.sa.direction == base::Direction::in ? meta.exact_in : meta.exact_out;
   row.exact = exact && row.sa.actual != base::OffloadActual::packet;
   return row;
 }
 
-std::vector<SaRow> Reader::sas() const {
-  std::vector<SaRow> out;
-  for (std::uint32_t slot = 0; slot < impl_->meta.max_slots; ++slot)
-    if (auto row = sa(slot)) out.push_back(std::move(*row));
+std::optional<SaRow> Reader::sa(std::uint32_t slot) const {
+  espgate_sa_entry entry{};
+  if (slot >= impl_->meta.max_slots || !impl_->copy_entry(slot, entry)) return std::nullopt;
+  return impl_->row_of(slot, entry, counts(slot, entry.generation));
+}
+
+std::size_t Reader::sas_in_use() const {
+  std::size_t out = 0;
+  for (std::uint32_t slot = 0; slot < impl_->meta.max_slots; ++slot) out += impl_->entries[slot].in_use != 0 ? 1 : 0;
   return out;
 }
 
-std::map<std::uint32_t, PolicyRecord> Reader::policies() const {
-  std::map<std::uint32_t, PolicyRecord> out;
-  espgate_policy_entry entry{};
-  for (std::uint32_t index = 0; index < impl_->meta.max_policies; ++index)
-    if (bpf_map_lookup_elem(impl_->policy_dir.get(), &index, &entry) == 0 && entry.in_use != 0)
-      out.emplace(index, from_abi(entry));
+std::vector<SaRow> Reader::sas() const {
+  std::vector<SaRow> out;
+  espgate_sa_entry entry{};
+  out.reserve(sas_in_use());
+  for (std::uint32_t slot = 0; slot < impl_->meta.max_slots; ++slot)
+    if (impl_->copy_entry(slot, entry)) out.push_back(impl_->row_of(slot, entry, counts(slot, entry.generation)));
   return out;
 }
+
+std::map<std::uint32_t, PolicyRecord> Reader::policies() const { return policies_in(impl_->policy_dir.get()); }
 
 std::vector<ChildTotal> Reader::totals() const {
   std::vector<ChildTotal> out;
-  for_each<std::uint64_t, espgate_child_total>(
-      impl_->child_total.get(), impl_->meta.max_slots, [&](std::uint64_t uid, const espgate_child_total& total) {
+  walk<std::uint64_t, espgate_child_total>(
+      impl_->child_total.get(), 1, [&](std::uint64_t uid, std::span<const espgate_child_total> values) {
+        const espgate_child_total& total = values.front();
         ChildTotal row{base::ChildUid{uid}, text_of(total.conn), text_of(total.child), text_of(total.device), {}, {}};
         for (std::size_t direction = 0; direction < 2; ++direction) {
           row.folded[direction] = counts_of(total.folded[direction]);
@@ -193,10 +195,10 @@ std::vector<ChildTotal> Reader::totals() const {
 
 std::vector<DeviceRow> Reader::devices() const {
   std::vector<DeviceRow> out;
-  for_each<std::uint32_t, espgate_device>(impl_->devices.get(), ESPGATE_MAX_DEVICES,
-                                          [&](std::uint32_t ifindex, const espgate_device& device) {
-                                            out.push_back({ifindex, text_of(device.name), device});
-                                          });
+  walk<std::uint32_t, espgate_device>(impl_->devices.get(), 1,
+                                      [&](std::uint32_t ifindex, std::span<const espgate_device> values) {
+                                        out.push_back({ifindex, text_of(values.front().name), values.front()});
+                                      });
   return out;
 }
 
@@ -204,28 +206,24 @@ std::vector<ClassRow> Reader::classes() const {
   std::vector<ClassRow> out;
   std::map<std::uint32_t, std::string> names;
   for (const DeviceRow& device : devices()) names[device.ifindex] = device.name;
-  std::vector<espgate_class_count> per_cpu(static_cast<std::size_t>(libbpf_num_possible_cpus()));
-  espgate_class_key key{};
-  const espgate_class_key* before = nullptr;
-  while (out.size() < std::size_t{ESPGATE_MAX_DEVICES} * ESPGATE_CLASS_COUNT &&
-         bpf_map_get_next_key(impl_->classes.get(), before, &key) == 0) {
-    before = &key;
-    if (bpf_map_lookup_elem(impl_->classes.get(), &key, per_cpu.data()) != 0) continue;
-    ClassRow row{key.ifindex, names[key.ifindex], key.class_, key.verdict, 0, 0};
-    for (const espgate_class_count& count : per_cpu) {
-      row.packets += count.packets;
-      row.bytes += count.bytes;
-    }
-    out.push_back(std::move(row));
-  }
+  walk<espgate_class_key, espgate_class_count>(
+      impl_->classes.get(), static_cast<std::size_t>(libbpf_num_possible_cpus()),
+      [&](const espgate_class_key& key, std::span<const espgate_class_count> per_cpu) {
+        ClassRow row{key.ifindex, names[key.ifindex], key.class_, key.verdict, 0, 0};
+        for (const espgate_class_count& count : per_cpu) {
+          row.packets += count.packets;
+          row.bytes += count.bytes;
+        }
+        out.push_back(std::move(row));
+      });
   return out;
 }
 
 std::vector<FlowRow> Reader::flows() const {
   std::vector<FlowRow> out;
-  for_each<espgate_flow_key, espgate_flow_value>(
-      impl_->flows.get(), 1U << 20U, [&](const espgate_flow_key& key, const espgate_flow_value& value) {
-        out.push_back({key, value, address_of(key.src, key.family), address_of(key.dst, key.family)});
+  walk<espgate_flow_key, espgate_flow_value>(
+      impl_->flows.get(), 1, [&](const espgate_flow_key& key, std::span<const espgate_flow_value> values) {
+        out.push_back({key, values.front(), address_of(key.src, key.family), address_of(key.dst, key.family)});
       });
   return out;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reads the pinned maps, with or without the daemon. Writes nothing, but needs the right to (root): the kernel maps the
-// counters into memory of those only.
+// Reads the pinned maps, with or without the daemon. Writes nothing, but needs the right to (root): the kernel maps
+// arrays into memory of those only. SAs and counters are read there, without a system call for each.
 #pragma once
 
 #include <array>
@@ -29,9 +29,10 @@ struct Counts {
 
 // Code of a fallback reason, as labels and JSON show it: "not-held", ...; "unknown" outside of the enumeration.
 const char* fallback_code(unsigned fallback);
-const char* class_name(unsigned class_);       // "ike", "natt-keepalive", ... as the interface names them
-const char* verdict_name(unsigned verdict);    // "pass", "drop", "tx", "redirect"
-const char* xdp_mode_name(unsigned xdp_mode);  // "none", "native", "generic"
+const char* class_name(unsigned class_);        // "ike", "natt-keepalive", ... as the interface names them
+const char* shield_event_name(unsigned event);  // "cookie-sent", "cookie-good", ...
+const char* verdict_name(unsigned verdict);     // "pass", "drop", "tx", "redirect"
+const char* xdp_mode_name(unsigned xdp_mode);   // "none", "native", "generic"
 
 struct SaRow {
   std::uint32_t slot = 0;
@@ -59,6 +60,13 @@ struct ClassRow {
   std::uint64_t packets = 0, bytes = 0;
 };
 
+// What the shield did on a device: packets by espgate_shield_event.
+struct ShieldRow {
+  std::uint32_t ifindex = 0;
+  std::string device;  // as it was called when attached; empty if not attached now
+  std::array<std::uint64_t, ESPGATE_SHIELD_EVENT_COUNT> events{};
+};
+
 struct FlowRow {
   espgate_flow_key key{};
   espgate_flow_value value{};
@@ -83,11 +91,14 @@ class Reader {
 
   [[nodiscard]] const espgate_meta& meta() const;  // as it was when opened
   [[nodiscard]] std::vector<SaRow> sas() const;    // in use, by slot
+  [[nodiscard]] std::size_t sas_in_use() const;
   [[nodiscard]] std::optional<SaRow> sa(std::uint32_t slot) const;
   [[nodiscard]] Counts counts(std::uint32_t slot, std::uint32_t generation) const;
   [[nodiscard]] std::map<std::uint32_t, PolicyRecord> policies() const;  // in use, by index
   [[nodiscard]] std::vector<ChildTotal> totals() const;
   [[nodiscard]] std::vector<ClassRow> classes() const;
+  [[nodiscard]] std::vector<ShieldRow> shield() const;               // by device, those with counts
+  [[nodiscard]] std::optional<espgate_shield> shield_rules() const;  // as they are now; nullopt if they cannot be read
   [[nodiscard]] std::vector<FlowRow> flows() const;
   [[nodiscard]] std::vector<DeviceRow> devices() const;
 

@@ -86,6 +86,8 @@ xfrm::SaSpec sa_spec(const Child& child, Direction direction, std::optional<xfrm
   out.auth_key = (in ? spec.keys.auth_in : spec.keys.auth_out).clone();
   out.mode = spec.mode;
   out.reqid = child.reqid;
+  const std::uint32_t slot = in ? child.in.slot : child.out.slot;
+  if (slot != kNoSlot) out.number = ESPGATE_SLOT_MARK | slot;
   put_handling(child, direction, out);
   out.encap = encap_of(child, direction);
   out.offload = offload;
@@ -105,7 +107,7 @@ xfrm::SaSpec trial_of(const Child& child, const xfrm::Offload& offload) {
   out.cipher_key = base::Secret(out.cipher_key.size());
   out.auth_key = base::Secret(out.auth_key.size());
   out.reqid = kTrialReqid;
-  out.acquire = 0;  // a trial answers nothing
+  out.acquire = out.number = 0;  // a trial answers nothing and is not counted
   return out;
 }
 

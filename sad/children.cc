@@ -382,10 +382,11 @@ std::map<std::string, Held> Children::held() const {
   return out;
 }
 
-std::map<std::uint32_t, maps::SaRecord> Children::records() const {
+std::map<std::uint32_t, maps::SaRecord> Children::records(std::optional<base::ChildId> only) const {
   std::map<std::uint32_t, maps::SaRecord> out;
-  for (const auto& [id, child] : children_) {
-    for (const auto* half : {&child.in, &child.out}) {
+  for (auto at = only ? children_.find(*only) : children_.begin(); at != children_.end(); ++at) {
+    if (only && at->first != *only) break;
+    for (const auto* half : {&at->second.in, &at->second.out}) {
       if (half->assigned) out.emplace(half->slot, half->record);
     }
   }

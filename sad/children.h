@@ -50,7 +50,7 @@ class Children {
   }
   Reqids& reqids() { return reqids_; }
   [[nodiscard]] std::size_t size() const { return children_.size(); }
-  [[nodiscard]] std::map<std::uint32_t, maps::SaRecord> records() const;
+  [[nodiscard]] std::map<std::uint32_t, maps::SaRecord> records(std::optional<base::ChildId> only = {}) const;
   [[nodiscard]] std::map<std::string, Held> held() const;
   [[nodiscard]] std::vector<std::pair<std::uint32_t, base::ChildId>> slots() const;
 

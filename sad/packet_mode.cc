@@ -142,7 +142,7 @@ base::Spi anchored_spi(base::Spi anchor) { return {anchor.value ^ 0x80000000U}; 
 xfrm::SaSpec anchor_of(const Child& child) {
   xfrm::SaSpec out = sa_spec(child, Direction::in, {});
   out.spi = anchored_spi(out.spi);
-  out.acquire = 0;
+  out.acquire = out.number = 0;
   out.limits = {};
   return out;
 }

@@ -24,19 +24,21 @@ class Reqids {
   // One that no SA has.
   std::optional<std::uint32_t> take() {
     const auto reqid = free();
-    if (reqid) ++uses_[*reqid];
+    if (reqid) ++uses_[*reqid].count;
     return reqid;
   }
   // One more user of a reqid that is in use.
   void share(std::uint32_t reqid, const ike::ChildSpec& spec) {
-    ++uses_[reqid];
-    by_key_.try_emplace(key(spec), reqid);
+    Use& use = uses_[reqid];
+    ++use.count;
+    const auto [at, fresh] = by_key_.try_emplace(key(spec), reqid);
+    if (fresh) use.keys.push_back(at);
   }
   void give_back(std::uint32_t reqid) {
     const auto found = uses_.find(reqid);
-    if (found == uses_.end() || --found->second != 0) return;
+    if (found == uses_.end() || --found->second.count != 0) return;
+    for (const auto key : found->second.keys) by_key_.erase(key);
     uses_.erase(found);
-    std::erase_if(by_key_, [&](const auto& entry) { return entry.second == reqid; });
   }
 
  private:
@@ -51,7 +53,7 @@ class Reqids {
   }
   // Each number in turn, so that one just given up is not at once somebody else's.
   std::optional<std::uint32_t> free() {
-    constexpr std::uint32_t kLast = 0xffff;
+    constexpr std::uint32_t kLast = kReqids - 1;
     for (std::uint32_t tries = 0; tries < kLast; ++tries) {
       last_ = last_ == kLast ? 2 : last_ + 1;
       if (!uses_.contains(kReqidBase + last_)) return kReqidBase + last_;
@@ -59,8 +61,13 @@ class Reqids {
     return std::nullopt;
   }
 
-  std::map<Key, std::uint32_t> by_key_;
-  std::map<std::uint32_t, std::size_t> uses_;
+  using ByKey = std::map<Key, std::uint32_t>;
+  struct Use {
+    std::size_t count = 0;
+    std::vector<ByKey::iterator> keys;  // that it was given for
+  };
+  ByKey by_key_;
+  std::map<std::uint32_t, Use> uses_;
   std::uint32_t last_ = 1;  // 1 is for trials
 };
 

@@ -51,7 +51,7 @@ class Sad::Impl {
 
 namespace {
 
-bool reqid_is_ours(std::uint32_t reqid) { return (reqid & 0xffff0000U) == kReqidBase && reqid != kReqidBase; }
+bool reqid_is_ours(std::uint32_t reqid) { return reqid > kReqidBase && reqid - kReqidBase < kReqids; }
 
 }  // namespace
 
@@ -297,7 +297,9 @@ std::size_t Sad::child_count() const { return impl_->children_.size(); }
 std::vector<std::pair<std::uint32_t, base::ChildId>> Sad::slots() const { return impl_->children_.slots(); }
 std::map<std::string, Held> Sad::held() const { return impl_->children_.held(); }
 
-std::map<std::uint32_t, maps::SaRecord> Sad::sas() const { return impl_->children_.records(); }
+std::map<std::uint32_t, maps::SaRecord> Sad::sas(std::optional<base::ChildId> only) const {
+  return impl_->children_.records(only);
+}
 std::map<std::uint32_t, maps::PolicyRecord> Sad::policies() const { return impl_->spd_.records(); }
 
 }  // namespace espgate::sad

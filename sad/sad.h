@@ -38,8 +38,9 @@
 
 namespace espgate::sad {
 
-// reqids of ours are kReqidBase + n, 0 < n < 2^16; the first is for trials.
+// reqids of ours are kReqidBase + n, 0 < n < kReqids; the first is for trials.
 inline constexpr std::uint32_t kReqidBase = 0x45470000;
+inline constexpr std::uint32_t kReqids = 1U << 22;
 
 // An outbound SA without ESN tells each time so many sequence numbers are used up, and is rekeyed when half are.
 inline constexpr std::uint32_t kSequenceNotice = 1U << 28;
@@ -169,7 +170,7 @@ class Sad {
   // The ledger's slots that are in use, and whose.
   [[nodiscard]] std::vector<std::pair<std::uint32_t, base::ChildId>> slots() const;
   // What the ledger holds: SAs by slot, policies by index.
-  [[nodiscard]] std::map<std::uint32_t, maps::SaRecord> sas() const;
+  [[nodiscard]] std::map<std::uint32_t, maps::SaRecord> sas(std::optional<base::ChildId> only = {}) const;
   [[nodiscard]] std::map<std::uint32_t, maps::PolicyRecord> policies() const;
 
  private:

@@ -58,6 +58,7 @@ SaSpec SaSpec::clone() const {
   out.set_mark = set_mark;
   out.if_id = if_id;
   out.acquire = acquire;
+  out.number = number;
   out.copied = copied;
   return out;
 }

@@ -97,6 +97,7 @@ struct SaSpec {
   base::Mark mark, set_mark;         // asked of packets; given to packets that it has carried
   std::uint32_t if_id = 0;           // of an XFRM interface; 0: none
   std::uint32_t acquire = 0;         // of the Notification that this SA answers: the larval one goes; 0: none
+  std::uint32_t number = 0;  // unless it answers one: kept by the kernel with the SA, for BPF (xfrm_state.km.seq)
   Copied copied;
 
   [[nodiscard]] SaId id() const { return {destination, spi, mark, suite.ah()}; }

@@ -155,7 +155,7 @@ void put_sa_info(nlmsghdr* message, const SaSpec& spec) {
   info->family = static_cast<std::uint16_t>(spec.destination.family());
   info->mode = spec.mode == base::SaMode::tunnel ? XFRM_MODE_TUNNEL : XFRM_MODE_TRANSPORT;
   info->reqid = spec.reqid;
-  info->seq = spec.acquire;
+  info->seq = spec.acquire != 0 ? spec.acquire : spec.number;
   if (spec.suite.esn) info->flags |= XFRM_STATE_ESN;
   if (!spec.copied.df) info->flags |= XFRM_STATE_NOPMTUDISC;
   if (!spec.copied.ecn) info->flags |= XFRM_STATE_NOECN;

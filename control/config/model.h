@@ -14,6 +14,7 @@
 #include "base/esp.h"
 #include "control/config/tree.h"
 #include "ike/config.h"
+#include "maps/abi.h"
 #include "sad/plan.h"
 #include "steer/steer.h"
 
@@ -30,6 +31,7 @@ struct GatewayOptions {
   bool offload_without_esn = true;                           // where the device takes nothing else (sad/pace.h)
   bool probe = true;                                         // find out what devices take, with throw-away SAs
   std::uint32_t workers = 1;                                 // IKE engines
+  std::uint32_t max_sas = ESPGATE_DEFAULT_SLOTS / 2;         // child SAs, each a slot a direction in the BPF maps
   OnStop on_stop = OnStop::close;                            // a clean stop closes SAs, or leaves them in the kernel
   std::uint32_t half_open_limit = 10'000;                    // half-open IKE SAs; 0: no limit
   bool install_routes = true;

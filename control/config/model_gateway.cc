@@ -147,6 +147,7 @@ void build_gateway(const Section* section, Configuration& config, ike::Config& i
   out.offload_without_esn = from.flag("offload_without_esn", out.offload_without_esn);
   out.probe = from.flag("probe", out.probe);
   out.workers = from.integer("workers", out.workers, 1, 64);
+  out.max_sas = from.integer("max_sas", out.max_sas, 1, 2'000'000);
   out.on_stop = from.text("on_stop", "close") == "keep" ? OnStop::keep : OnStop::close;
   out.half_open_limit = from.integer("half_open_limit", out.half_open_limit, 0, 1'000'000);
   ike.cookie_threshold = from.integer("cookie_threshold", ike.cookie_threshold, 0, 1'000'000);

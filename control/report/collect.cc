@@ -23,9 +23,14 @@ std::string maps_note(const base::Error& error, const std::string& bpffs) {
 
 }  // namespace
 
-MapsView read_maps(const maps::Reader& reader) {
+MapsView read_maps(const maps::Reader& reader, Extent extent) {
   MapsView view;
   view.meta = reader.meta();
+  view.whole = extent == Extent::whole;
+  if (!view.whole) {
+    view.sas = reader.sas();
+    return view;
+  }
   view.classes = reader.classes();
   // A fold between the two readings would count an SA twice or not at all: read again until none came between.
   view.totals = reader.totals();
@@ -39,11 +44,11 @@ MapsView read_maps(const maps::Reader& reader) {
   return view;
 }
 
-Collected collect(const Where& where) {
+Collected collect(const Where& where, Extent extent) {
   Collected result;
   std::optional<MapsView> maps;
   if (auto reader = maps::Reader::open(where.bpffs)) {
-    maps = read_maps(*reader);
+    maps = read_maps(*reader, extent);
   } else {
     result.maps_error = reader.error();
   }

@@ -20,11 +20,14 @@ namespace espgate::control::report {
 // One reading of the pinned maps.
 struct MapsView {
   espgate_meta meta{};
+  bool whole = true;  // false: the SAs alone were read
   std::vector<maps::SaRow> sas;
   std::vector<maps::ChildTotal> totals;
   std::vector<maps::ClassRow> classes;
 };
-MapsView read_maps(const maps::Reader& reader);
+// The SAs, or with all that is summed up over SAs gone by.
+enum class Extent : std::uint8_t { sas, whole };
+MapsView read_maps(const maps::Reader& reader, Extent extent);
 
 // What the kernel of one network namespace holds.
 struct KernelView {
@@ -45,6 +48,6 @@ struct Where {
   std::string bpffs;     // where bpffs is mounted
   std::string vici_uri;  // of the daemon
 };
-Collected collect(const Where& where);
+Collected collect(const Where& where, Extent extent);
 
 }  // namespace espgate::control::report

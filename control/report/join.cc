@@ -1,18 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <array>
+#include <cstring>
 #include <tuple>
+#include <unordered_map>
 
 #include "control/report/collect.h"
+#include "control/report/join_index.h"
 
 namespace espgate::control::report {
 namespace {
-
-Count hardware(const maps::Counts& counts) { return {counts.hw_packets, counts.hw_bytes}; }
-Count software(const maps::Counts& counts) { return {counts.sw_packets, counts.sw_bytes}; }
-void operator+=(Count& into, const Count& more) {
-  into.packets += more.packets;
-  into.bytes += more.bytes;
-}
 
 Side side_of(const maps::SaRow& row) {
   Side side;
@@ -29,6 +26,7 @@ Side side_of(const maps::SaRow& row) {
   side.exact = row.exact;
   side.slot = row.slot;
   side.generation = row.generation;
+  side.netns = row.sa.netns;
   return side;
 }
 
@@ -37,11 +35,6 @@ void hide_unheld_device(Side& side) {
   if (side.actual == base::OffloadActual::none) side.device.clear();
 }
 
-struct Pending {
-  ChildRow row;
-  std::int64_t installed_at = 0;
-};
-
 std::string without_esn(std::string suite) {
   constexpr std::string_view suffix = "-esn";
   if (suite.ends_with(suffix)) suite.resize(suite.size() - suffix.size());
@@ -49,38 +42,87 @@ std::string without_esn(std::string suite) {
 }
 
 // Pairs of (in, out) by child id; ids repeat after a restart, so the configured child counts, too.
-std::vector<Pending> pair_up(const MapsView& maps) {
-  std::map<std::tuple<base::ChildUid, base::ChildId, std::uint64_t>, Pending> pairs;
-  for (const auto& sa : maps.sas) {
-    Pending& pending = pairs[{sa.sa.uid, sa.sa.child, sa.sa.netns}];
-    ChildRow& row = pending.row;
-    row.conn = sa.sa.conn;
-    row.child = sa.sa.child_name;
-    row.uid = sa.sa.uid;
-    row.mode = sa.sa.mode;
-    row.suite = without_esn(sa.sa.suite);
-    row.esn = sa.sa.esn;
-    row.encap = sa.sa.encap;
-    (sa.sa.direction == base::Direction::in ? row.in : row.out) = side_of(sa);
-    pending.installed_at = std::max(pending.installed_at, sa.sa.installed_at);
+struct PairKey {
+  base::ChildUid uid;
+  base::ChildId child;
+  std::uint64_t netns = 0;
+  bool operator==(const PairKey&) const = default;
+};
+struct PairHash {
+  std::size_t operator()(const PairKey& key) const {
+    return std::hash<std::uint64_t>{}((key.uid.value ^ key.netns) + key.child.value * 0x9e3779b97f4a7c15ULL);
   }
-  std::vector<Pending> rows;
-  for (auto& [key, pending] : pairs) rows.push_back(std::move(pending));
-  std::stable_sort(rows.begin(), rows.end(), [](const Pending& a, const Pending& b) {
-    return std::tie(a.row.conn, a.row.child, a.installed_at) < std::tie(b.row.conn, b.row.child, b.installed_at);
+};
+
+struct Pair {
+  const maps::SaRow *in = nullptr, *out = nullptr;
+
+  [[nodiscard]] const maps::SaRecord& either() const { return (in != nullptr ? in : out)->sa; }
+  [[nodiscard]] std::int64_t installed_at() const {
+    return std::max(in != nullptr ? in->sa.installed_at : 0, out != nullptr ? out->sa.installed_at : 0);
+  }
+  bool operator<(const Pair& other) const {
+    const auto &a = either(), &b = other.either();
+    return std::forward_as_tuple(a.conn, a.child_name, installed_at()) <
+           std::forward_as_tuple(b.conn, b.child_name, other.installed_at());
+  }
+};
+
+ChildRow row_of(const Pair& pair) {
+  const maps::SaRecord& sa = pair.either();
+  ChildRow row;
+  row.conn = sa.conn;
+  row.child = sa.child_name;
+  row.uid = sa.uid;
+  row.mode = sa.mode;
+  row.suite = without_esn(sa.suite);
+  row.esn = sa.esn;
+  row.encap = sa.encap;
+  if (pair.in != nullptr) row.in = side_of(*pair.in);
+  if (pair.out != nullptr) row.out = side_of(*pair.out);
+  return row;
+}
+
+// In the order of the table. The first octets of the names, side by side, settle most comparisons: the rest lies all
+// over the memory.
+void sort(std::vector<Pair>& pairs) {
+  struct Place {
+    std::array<char, 24> conn{};
+    Pair pair;
+  };
+  std::vector<Place> places(pairs.size());
+  for (std::size_t i = 0; i < places.size(); ++i) {
+    pairs[i].either().conn.copy(places[i].conn.data(), places[i].conn.size());
+    places[i].pair = pairs[i];
+  }
+  std::stable_sort(places.begin(), places.end(), [&](const Place& a, const Place& b) {
+    const int order = std::memcmp(a.conn.data(), b.conn.data(), a.conn.size());
+    return order != 0 ? order < 0 : a.pair < b.pair;
   });
+  std::ranges::transform(places, pairs.begin(), &Place::pair);
+}
+
+std::vector<ChildRow> pair_up(const MapsView& maps) {
+  std::unordered_map<PairKey, std::size_t, PairHash> known;
+  std::vector<Pair> pairs;
+  known.reserve(maps.sas.size() / 2 + 1);
+  pairs.reserve(maps.sas.size() / 2 + 1);
+  for (const auto& sa : maps.sas) {
+    const auto [at, fresh] = known.try_emplace({sa.sa.uid, sa.sa.child, sa.sa.netns}, pairs.size());
+    if (fresh) pairs.emplace_back();
+    Pair& pair = pairs[at->second];
+    (sa.sa.direction == base::Direction::in ? pair.in : pair.out) = &sa;
+  }
+  sort(pairs);
+  std::vector<ChildRow> rows;
+  rows.reserve(pairs.size());
+  for (const Pair& pair : pairs) rows.push_back(row_of(pair));
   return rows;
 }
 
-const xfrm::SaState* find(const KernelView& kernel, base::Spi spi, const base::Address& destination) {
-  const auto found = std::find_if(kernel.sas.begin(), kernel.sas.end(), [&](const xfrm::SaState& state) {
-    return state.id.spi == spi && state.id.destination == destination;
-  });
-  return found == kernel.sas.end() ? nullptr : &*found;
-}
-
-void join_kernel(Side& side, const KernelView& kernel) {
-  const auto* found = find(kernel, side.spi, side.dst);
+void join_kernel(Side& side, const KernelIndex& kernel) {
+  if (kernel.foreign(side.netns)) return;
+  const auto* found = kernel.find(side.spi, side.dst);
   if (found == nullptr) {
     side.in_kernel = false;
     return;
@@ -98,41 +140,44 @@ void join_kernel(Side& side, const KernelView& kernel) {
   }
 }
 
-// Of another network namespace than that whose SAs were read.
-bool foreign(const maps::SaRow& sa, const KernelView& kernel) {
-  return sa.sa.netns != 0 && kernel.netns != 0 && sa.sa.netns != kernel.netns;
-}
-
-void join_kernel(std::vector<ChildRow>& rows, const KernelView& kernel, const MapsView* maps) {
-  const auto elsewhere = [&](const Side& side) {
-    if (maps == nullptr) return false;
-    return std::any_of(maps->sas.begin(), maps->sas.end(),
-                       [&](const maps::SaRow& sa) { return sa.slot == side.slot && foreign(sa, kernel); });
-  };
-  for (auto& row : rows) {
-    if (row.in && !elsewhere(*row.in)) join_kernel(*row.in, kernel);
-    if (row.out && !elsewhere(*row.out)) join_kernel(*row.out, kernel);
-  }
-}
-
 // The ledger cuts long names.
 bool same_name(const std::string& cut, const std::string& whole) {
   return cut == whole.substr(0, ESPGATE_NAME_OCTETS - 1);
 }
 
 bool same_child(const ChildRow& row, const DaemonChild& known) {
-  const auto same = [](const std::optional<Side>& side, const std::optional<base::Spi>& spi) {
-    return side && spi && side->spi == *spi;
-  };
-  return same_name(row.conn, known.row.conn) && same_name(row.child, known.row.child) &&
-         (same(row.in, known.spi_in) || same(row.out, known.spi_out));
+  return same_name(row.conn, known.row.conn) && same_name(row.child, known.row.child);
 }
 
+// Peers may choose equal SPIs: the names tell.
+class DaemonIndex {
+ public:
+  explicit DaemonIndex(const DaemonView& daemon) {
+    for (const auto& child : daemon.children) {
+      if (child.spi_in) in_.emplace(child.spi_in->value, &child);
+      if (child.spi_out) out_.emplace(child.spi_out->value, &child);
+    }
+  }
+  [[nodiscard]] const DaemonChild* find(const ChildRow& row) const {
+    const auto* found = row.in ? find(in_, row.in->spi, row) : nullptr;
+    return found == nullptr && row.out ? find(out_, row.out->spi, row) : found;
+  }
+
+ private:
+  using BySpi = std::unordered_multimap<std::uint32_t, const DaemonChild*>;
+  static const DaemonChild* find(const BySpi& in, base::Spi spi, const ChildRow& row) {
+    const auto [first, last] = in.equal_range(spi.value);
+    const auto found = std::find_if(first, last, [&](const auto& each) { return same_child(row, *each.second); });
+    return found == last ? nullptr : found->second;
+  }
+  BySpi in_, out_;
+};
+
 void join_daemon(std::vector<ChildRow>& rows, const DaemonView& daemon) {
+  const DaemonIndex index(daemon);
   for (auto& row : rows) {
-    const auto found = std::find_if(daemon.children.begin(), daemon.children.end(),
-                                    [&](const DaemonChild& known) { return same_child(row, known); });
-    if (found == daemon.children.end()) continue;
+    const auto* found = index.find(row);
+    if (found == nullptr) continue;
     row.unique_id = found->row.unique_id;
     row.state = found->row.state;
     row.established_at = found->row.established_at;
@@ -140,97 +185,28 @@ void join_daemon(std::vector<ChildRow>& rows, const DaemonView& daemon) {
   }
 }
 
-// Between fold and release, or if the daemon died there, an SA is in both places.
-bool folded_already(const MapsView& maps, const maps::SaRow& sa) {
-  const auto i = static_cast<std::size_t>(sa.sa.direction);
-  return std::any_of(maps.totals.begin(), maps.totals.end(), [&](const maps::ChildTotal& total) {
-    return total.uid == sa.sa.uid && total.last_generation[i] == sa.generation && total.last_slot[i] == sa.slot;
-  });
-}
-
-// Folded counts of retired SAs, and the live ones on top; those of packet mode the kernel alone knows.
-std::vector<ChildTotal> totals_of(const MapsView& maps, const KernelView* kernel) {
-  std::map<base::ChildUid, ChildTotal> totals;
-  for (const auto& folded : maps.totals) {
-    ChildTotal& total = totals[folded.uid];
-    total.conn = folded.conn;
-    total.child = folded.child;
-    for (std::size_t i = 0; i < 2; ++i) {
-      total.hw[i] = hardware(folded.folded[i]);
-      total.sw[i] = software(folded.folded[i]);
-    }
-  }
-  for (const auto& sa : maps.sas) {
-    ChildTotal& total = totals[sa.sa.uid];
-    total.conn = sa.sa.conn;
-    total.child = sa.sa.child_name;
-    if (folded_already(maps, sa)) continue;
-    const auto i = static_cast<std::size_t>(sa.sa.direction);
-    total.hw[i] += hardware(sa.counts);
-    total.sw[i] += software(sa.counts);
-    if (kernel == nullptr || sa.sa.actual != base::OffloadActual::packet || foreign(sa, *kernel)) continue;
-    if (const auto* state = find(*kernel, sa.sa.spi, sa.sa.dst)) total.hw[i] += Count{state->packets, state->bytes};
-  }
-  std::vector<ChildTotal> rows;
-  for (auto& [uid, total] : totals) {
-    total.uid = uid;
-    rows.push_back(std::move(total));
-  }
-  std::sort(rows.begin(), rows.end(), [](const ChildTotal& a, const ChildTotal& b) {
-    return std::tie(a.conn, a.child) < std::tie(b.conn, b.child);
-  });
-  return rows;
-}
-
-// Software packets of SAs for which hardware was wanted, by device and reason.
-std::vector<FallbackCount> fallbacks_of(const MapsView& maps) {
-  std::map<std::pair<std::string, unsigned>, std::uint64_t> sums;
-  const auto add = [&](const std::string& device, const maps::Counts& counts) {
-    for (unsigned reason = ESPGATE_FB_NONE_WANTED + 1; reason < ESPGATE_FB_COUNT; ++reason) {
-      if (counts.fallback[reason] > 0) sums[{device, reason}] += counts.fallback[reason];
-    }
-  };
-  for (const auto& sa : maps.sas) {
-    if (!folded_already(maps, sa)) add(sa.sa.device, sa.counts);
-  }
-  for (const auto& total : maps.totals) {
-    for (const auto& folded : total.folded) add(total.device, folded);
-  }
-  std::vector<FallbackCount> rows;
-  for (const auto& [key, packets] : sums) rows.push_back({key.first, maps::fallback_code(key.second), packets});
-  return rows;
-}
-
-std::vector<ClassCount> classes_of(const MapsView& maps) {
-  std::map<std::tuple<std::string, unsigned, unsigned>, Count> sums;
-  for (const auto& row : maps.classes) {
-    sums[{row.device, row.class_, row.verdict}] += Count{row.packets, row.bytes};
-  }
-  std::vector<ClassCount> rows;
-  for (const auto& [key, count] : sums) {
-    const auto& [device, class_, verdict] = key;
-    rows.push_back({device, maps::class_name(class_), maps::verdict_name(verdict), count});
-  }
-  return rows;
-}
-
 }  // namespace
 
 Report join(const MapsView* maps, const KernelView* kernel, std::optional<DaemonView> daemon) {
   Report report;
+  std::optional<KernelIndex> states;
+  if (kernel != nullptr) states.emplace(*kernel);
   if (maps != nullptr) {
-    for (auto& pending : pair_up(*maps)) report.sas.rows.push_back(std::move(pending.row));
-    report.totals = totals_of(*maps, kernel);
-    report.fallbacks = fallbacks_of(*maps);
-    report.classes = classes_of(*maps);
+    report.sas.rows = pair_up(*maps);
+    if (maps->whole) {
+      report.totals = totals_of(*maps, states ? &*states : nullptr);
+      report.fallbacks = fallbacks_of(*maps);
+      report.classes = classes_of(*maps);
+    }
     if (daemon) join_daemon(report.sas.rows, *daemon);
   } else if (daemon) {
     for (const auto& child : daemon->children) report.sas.rows.push_back(child.row);
   }
-  if (kernel != nullptr) join_kernel(report.sas.rows, *kernel, maps);
   for (auto& row : report.sas.rows) {
     for (auto* side : {&row.in, &row.out}) {
-      if (*side) hide_unheld_device(**side);
+      if (!*side) continue;
+      if (states) join_kernel(**side, *states);
+      hide_unheld_device(**side);
     }
   }
   report.daemon = std::move(daemon);

@@ -52,9 +52,12 @@ std::set<ChildName> children_of(const Report& report) {
 void add_children(const Report& report, std::vector<MetricFamily>& out) {
   MetricFamily up = family("espgate_child_up", "Whether the child has both its SAs in the kernel", MetricType::Gauge);
   MetricFamily sas = family("espgate_child_sas", "Child SAs of this name that are up", MetricType::Gauge);
-  for (const auto& [conn, child] : children_of(report)) {
-    std::size_t count = 0;
-    for (const auto& row : report.sas.rows) count += (row.conn == conn && row.child == child && row.up()) ? 1U : 0U;
+  std::map<ChildName, std::size_t> counts;
+  for (const auto& row : report.sas.rows) counts[{row.conn, row.child}] += row.up() ? 1U : 0U;
+  for (const auto& name : children_of(report)) {
+    const auto& [conn, child] = name;
+    const auto found = counts.find(name);
+    const std::size_t count = found == counts.end() ? 0 : found->second;
     add(up, {{"conn", conn}, {"child", child}}, count > 0 ? 1 : 0);
     add(sas, {{"conn", conn}, {"child", child}}, static_cast<double>(count));
   }

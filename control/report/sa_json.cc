@@ -1,56 +1,116 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "control/report/json.h"
+#include "control/report/json_writer.h"
 #include "control/report/sa_render.h"
 
 namespace espgate::control::report {
 namespace {
 
-Json offload(const Side& side) {
-  return Json{{"wanted", base::to_string(side.wanted)},
-              {"actual", base::to_string(side.actual)},
-              {"effective", to_string(side.effective())},
-              {"dev", json_text_or_null(side.device)},
-              {"reason_code", json_text_or_null(side.reason_code)},
-              {"reason", json_text_or_null(side.reason)}};
+void text_or_null(JsonWriter& to, std::string_view text) {
+  if (text.empty()) return to.null();
+  to.text(text);
 }
 
-Json direction(const std::optional<Side>& side) {
-  if (!side) return nullptr;
-  return Json{{"spi", side->spi.text()},
-              {"src", side->src.text()},
-              {"dst", side->dst.text()},
-              {"offload", offload(*side)},
-              {"hw", json_count(side->hw)},
-              {"sw", json_count(side->sw)},
-              {"exact", side->exact},
-              {"kernel", side->kernel ? json_count(*side->kernel) : Json(nullptr)},
-              {"errors",
-               {{"integrity", json_number(side->errors.integrity)},
-                {"replay", json_number(side->errors.replay)},
-                {"other", json_number(side->errors.other)}}}};
+void time_or_null(JsonWriter& to, const std::optional<std::int64_t>& time) {
+  if (!time) return to.null();
+  to.time(*time);
 }
 
-Json child(const ChildRow& row) {
-  return Json{{"conn", row.conn},
-              {"child", row.child},
-              {"unique_id", row.unique_id ? json_number(*row.unique_id) : Json(nullptr)},
-              {"state", json_or_null(row.state)},
-              {"mode", base::to_string(row.mode)},
-              {"suite", row.suite},
-              {"esn", row.esn},
-              {"encap", row.encap},
-              {"in", direction(row.in)},
-              {"out", direction(row.out)},
-              {"established_at", json_or_null(row.established_at)},
-              {"rekey_at", json_or_null(row.rekey_at)}};
+void count(JsonWriter& to, const Count& count) {
+  to.open('{');
+  to.key("packets").number(count.packets);
+  to.key("bytes").number(count.bytes);
+  to.close('}');
 }
+
+void offload(JsonWriter& to, const Side& side) {
+  to.open('{');
+  to.key("wanted").text(base::to_string(side.wanted));
+  to.key("actual").text(base::to_string(side.actual));
+  to.key("effective").text(to_string(side.effective()));
+  text_or_null(to.key("dev"), side.device);
+  text_or_null(to.key("reason_code"), side.reason_code);
+  text_or_null(to.key("reason"), side.reason);
+  to.close('}');
+}
+
+void errors(JsonWriter& to, const Errors& errors) {
+  to.open('{');
+  to.key("integrity").number(errors.integrity);
+  to.key("replay").number(errors.replay);
+  to.key("other").number(errors.other);
+  to.close('}');
+}
+
+void direction(JsonWriter& to, const std::optional<Side>& side) {
+  if (!side) return to.null();
+  to.open('{');
+  to.key("spi").text(side->spi.text());
+  to.key("src").text(side->src.text());
+  to.key("dst").text(side->dst.text());
+  offload(to.key("offload"), *side);
+  count(to.key("hw"), side->hw);
+  count(to.key("sw"), side->sw);
+  to.key("exact").boolean(side->exact);
+  to.key("kernel");
+  if (side->kernel) {
+    count(to, *side->kernel);
+  } else {
+    to.null();
+  }
+  errors(to.key("errors"), side->errors);
+  to.close('}');
+}
+
+void child(JsonWriter& to, const ChildRow& row) {
+  to.open('{');
+  to.key("conn").text(row.conn);
+  to.key("child").text(row.child);
+  to.key("unique_id");
+  if (row.unique_id) {
+    to.number(*row.unique_id);
+  } else {
+    to.null();
+  }
+  to.key("state");
+  if (row.state) {
+    to.text(*row.state);
+  } else {
+    to.null();
+  }
+  to.key("mode").text(base::to_string(row.mode));
+  to.key("suite").text(row.suite);
+  to.key("esn").boolean(row.esn);
+  to.key("encap").boolean(row.encap);
+  direction(to.key("in"), row.in);
+  direction(to.key("out"), row.out);
+  time_or_null(to.key("established_at"), row.established_at);
+  time_or_null(to.key("rekey_at"), row.rekey_at);
+  to.close('}');
+}
+
+constexpr std::size_t kPiece = 64 * 1024;  // octets
 
 }  // namespace
 
+void sa_json(const SaTable& table, bool pretty, const std::function<void(std::string_view)>& sink) {
+  std::string piece;
+  JsonWriter writer(piece, pretty);
+  writer.open('[');
+  for (const auto& row : table.rows) {
+    child(writer, row);
+    if (piece.size() < kPiece) continue;
+    sink(piece);
+    piece.clear();
+  }
+  writer.close(']');
+  piece += '\n';
+  sink(piece);
+}
+
 std::string sa_json(const SaTable& table, bool pretty) {
-  Json rows = Json::array();
-  for (const auto& row : table.rows) rows.push_back(child(row));
-  return json_text(rows, pretty);
+  std::string out;
+  sa_json(table, pretty, [&](std::string_view piece) { out += piece; });
+  return out;
 }
 
 }  // namespace espgate::control::report

@@ -2,7 +2,9 @@
 // `espgate sa show` as text and as JSON (docs/schema/sa-show.json).
 #pragma once
 
+#include <functional>
 #include <string>
+#include <string_view>
 
 #include "control/report/table.h"
 
@@ -15,5 +17,7 @@ struct TextStyle {
 
 std::string sa_text(const SaTable& table, const TextStyle& style);
 std::string sa_json(const SaTable& table, bool pretty);
+// In pieces as they are written: of a million SAs the whole is hundreds of megabytes.
+void sa_json(const SaTable& table, bool pretty, const std::function<void(std::string_view)>& sink);
 
 }  // namespace espgate::control::report

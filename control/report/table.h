@@ -47,6 +47,7 @@ struct Side {
   bool in_kernel = true;        // false: the ledger has it, and the kernel, asked, does not
   Errors errors;
   std::uint32_t slot = 0, generation = 0;  // where BPF counts it
+  std::uint64_t netns = 0;                 // SO_NETNS_COOKIE of its namespace; 0: not known
 
   [[nodiscard]] Effective effective() const;
   [[nodiscard]] bool less_than_wanted() const;

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The loader on this machine's kernel: pins, restarts, devices, the ledger, and what it leaves behind.
+#include <arpa/inet.h>
 #include <bpf/bpf.h>
 #include <gmock/gmock.h>
 
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <set>
@@ -145,6 +147,28 @@ TEST_F(LoaderTest, ReleasedCountsAreFoldedOnceEvenAfterACrash) {
   EXPECT_EQ(totals[0].folded[1].fallback[ESPGATE_FB_NOT_HELD], 1U);
   EXPECT_EQ(totals[0].folded[0], maps::Counts{});
   EXPECT_EQ(totals[0].sas[1], 2U);
+}
+
+TEST_F(LoaderTest, TheIndexSaysWhatTheHashSays) {
+  const auto indexed = [&](std::uint32_t slot) {
+    const base::Fd map(bpf_obj_get(maps::map_pin(bpffs, "sa_index").c_str()));
+    espgate_sa_index out{};
+    EXPECT_EQ(bpf_map_lookup_elem(map.get(), &slot, &out), 0);
+    return out;
+  };
+  Loader loader = open();
+  const std::uint32_t generation = loader.assign(6, record()).value();
+  const espgate_sa_index assigned = indexed(6);
+  EXPECT_EQ(ntohl(assigned.key.spi), 0x1234U);
+  EXPECT_EQ(assigned.value.slot, 6U);
+  EXPECT_EQ(assigned.value.generation, generation);
+  const base::Fd hash(bpf_obj_get(maps::map_pin(bpffs, "sa_slot").c_str()));
+  espgate_sa_value value{};
+  ASSERT_EQ(bpf_map_lookup_elem(hash.get(), &assigned.key, &value), 0);
+  EXPECT_EQ(std::memcmp(&value, &assigned.value, sizeof value), 0);
+  ASSERT_TRUE(loader.release(6));
+  const espgate_sa_index none{}, released = indexed(6);
+  EXPECT_EQ(std::memcmp(&none, &released, sizeof none), 0);
 }
 
 TEST_F(LoaderTest, UpdateKeepsTheIdentity) {

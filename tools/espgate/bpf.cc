@@ -47,13 +47,11 @@ std::string end_text(const base::Address& address, std::uint16_t port) {
   return port == 0 ? address.text() : base::Endpoint{address, port}.text();
 }
 
-report::FlowRow flow_row(const maps::FlowRow& flow, const std::vector<maps::SaRow>& sas) {
+report::FlowRow flow_row(const maps::FlowRow& flow, const maps::Reader& reader) {
   report::FlowRow row;
   // A flow of an SA that is gone keeps its counts and has no name.
-  const auto sa = std::find_if(sas.begin(), sas.end(), [&](const maps::SaRow& each) {
-    return each.slot == flow.key.slot && each.generation == flow.key.generation;
-  });
-  if (sa != sas.end()) {
+  const auto sa = reader.sa(flow.key.slot);
+  if (sa && sa->generation == flow.key.generation) {
     row.conn = sa->sa.conn;
     row.child = sa->sa.child_name;
   }
@@ -104,9 +102,8 @@ Outcome stats_show(const Context& context) {
 Outcome flow_show(const Context& context) {
   const auto reader = maps::Reader::open(context.options.bpffs);
   if (!reader) return std::unexpected(maps_failure(reader.error(), context.options.bpffs));
-  const auto sas = reader->sas();
   std::vector<report::FlowRow> rows;
-  for (const auto& flow : reader->flows()) rows.push_back(flow_row(flow, sas));
+  for (const auto& flow : reader->flows()) rows.push_back(flow_row(flow, *reader));
   std::stable_sort(rows.begin(), rows.end(), [](const auto& a, const auto& b) { return bytes_of(a) > bytes_of(b); });
   const std::size_t top = context.invocation.number("top", static_cast<std::uint32_t>(rows.size()));
   if (rows.size() > top) rows.resize(top);

@@ -3,7 +3,10 @@
 #pragma once
 
 #include <expected>
+#include <functional>
 #include <string>
+#include <string_view>
+#include <utility>
 
 #include "base/error.h"
 #include "control/command/parse.h"
@@ -25,8 +28,18 @@ struct Context {
   control::command::Invocation invocation;
 };
 
-// Text for stdout.
-using Outcome = std::expected<std::string, Failure>;
+// For stdout: a text, or something that writes it in pieces.
+using Sink = std::function<void(std::string_view)>;
+class Output {
+ public:
+  Output(std::string text) : write_([text = std::move(text)](const Sink& sink) { sink(text); }) {}
+  explicit Output(std::function<void(const Sink&)> write) : write_(std::move(write)) {}
+  void to(const Sink& sink) const { write_(sink); }
+
+ private:
+  std::function<void(const Sink&)> write_;
+};
+using Outcome = std::expected<Output, Failure>;
 
 // A line to stderr, harmless for a terminal: what could not be had, while the rest is shown.
 void note(const std::string& text);

@@ -14,8 +14,8 @@ namespace tools = espgate::tools;
 namespace command = espgate::control::command;
 namespace report = espgate::control::report;
 
-int print(const std::string& text) {
-  std::fputs(text.c_str(), stdout);
+int print(const tools::Output& output) {
+  output.to([](std::string_view text) { std::fwrite(text.data(), 1, text.size(), stdout); });
   return std::fflush(stdout) == 0 ? 0 : static_cast<int>(tools::Exit::refused);
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // sa show, export prometheus: the joined table, from maps, kernel and daemon, as far as each of them answers.
 #include <cerrno>
+#include <memory>
 
 #include "control/report/collect.h"
 #include "control/report/prometheus.h"
@@ -13,7 +14,7 @@ namespace report = control::report;
 
 Outcome sa_show(const Context& context) {
   const Options& options = context.options;
-  auto collected = report::collect({options.bpffs, options.vici});
+  auto collected = report::collect({options.bpffs, options.vici}, report::Extent::sas);
   // Each source alone is worth showing; without both there is nothing to show.
   if (collected.maps_error && collected.daemon_error) {
     const bool nothing_pinned = collected.maps_error->code == ENOENT;
@@ -27,13 +28,16 @@ Outcome sa_show(const Context& context) {
   filter.device = context.invocation.get("dev");
   if (const auto spi = context.invocation.get("spi")) filter.spi = base::Spi::parse(*spi);
   report::keep(table, filter);
-  if (options.json) return report::sa_json(table, options.pretty);
+  if (options.json) {
+    auto rows = std::make_shared<const report::SaTable>(std::move(table));
+    return Output([rows, pretty = options.pretty](const Sink& sink) { report::sa_json(*rows, pretty, sink); });
+  }
   return report::sa_text(table, {options.color, context.invocation.has("kernel")});
 }
 
 Outcome export_prometheus(const Context& context) {
   const Options& options = context.options;
-  const auto collected = report::collect({options.bpffs, options.vici});
+  const auto collected = report::collect({options.bpffs, options.vici}, report::Extent::whole);
   // No maps are a fact worth exporting (espgate_up says the rest); maps that cannot be read would look like lost
   // series.
   if (collected.maps_error && collected.maps_error->code != ENOENT) {

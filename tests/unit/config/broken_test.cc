@@ -146,7 +146,7 @@ const Case model_cases[] = {
      {"f:1:1: 'oops' stands alone, expected '=' for a setting or '{' for a section",
       "f:3:12: workers = 0 is out of range, expected 1 to 64",
       "f:4:2: unknown key no_such in gateway, expected one of interfaces, hw_offload, esp_floor, offload_without_esn, "
-      "probe, workers, "
+      "probe, workers, max_sas, "
       "on_stop, "
       "cookie_threshold, half_open_limit, half_open_per_source, half_open_timeout, keep_alive, install_timeout, "
       "retransmit_tries, "

@@ -174,6 +174,7 @@ TEST(EncodeSa, MarksInterfaceAndHeaderBits) {
   spec.set_mark = {3, 0xff};
   spec.if_id = 5;
   spec.acquire = 77;
+  spec.number = 0x80000005;
   spec.copied = {false, false, false, true};
   const Taken got = take_sa(std::move(spec));
   EXPECT_EQ(got.as<xfrm_mark>(XFRMA_MARK).v, 0x10U);
@@ -183,8 +184,11 @@ TEST(EncodeSa, MarksInterfaceAndHeaderBits) {
   EXPECT_EQ(got.as<std::uint32_t>(XFRMA_IF_ID), 5U);
   EXPECT_EQ(got.as<std::uint32_t>(XFRMA_SA_EXTRA_FLAGS), std::uint32_t{XFRM_SA_XFLAG_DONT_ENCAP_DSCP});
   const auto info = got.head<xfrm_usersa_info>();
-  EXPECT_EQ(info.seq, 77U);
+  EXPECT_EQ(info.seq, 77U) << "or the larval SA stays";
   EXPECT_EQ(info.flags, XFRM_STATE_AF_UNSPEC | XFRM_STATE_NOPMTUDISC | XFRM_STATE_NOECN | XFRM_STATE_DECAP_DSCP);
+  SaSpec numbered = gcm_in();
+  numbered.number = 0x80000005;
+  EXPECT_EQ(take_sa(std::move(numbered)).head<xfrm_usersa_info>().seq, 0x80000005U);
   const Taken plain = take_sa(gcm_in());
   for (const int absent : {XFRMA_MARK, XFRMA_SET_MARK, XFRMA_IF_ID, XFRMA_SA_EXTRA_FLAGS}) {
     EXPECT_FALSE(plain.attributes.contains(absent)) << absent;

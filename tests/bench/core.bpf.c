@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* The counting core under BPF_PROG_TEST_RUN, beside the programs that it is measured against. What the production hooks
+ * read from an xfrm_state comes from a generator here, the same for all: nothing of this is in the production object.
+ */
+#include "bpf/sa.h"
+
+/* The peer: what counting costs at the least where a hash finds the counter, with the same key. */
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(max_entries, ESPGATE_DEFAULT_SLOTS);
+  __type(key, struct espgate_sa_key);
+  __type(value, __u64);
+} peer SEC(".maps");
+
+const volatile __u32 sas = 1; /* of which each run takes one at random */
+
+__u32 state = 1;
+
+/* The facts of the next packet: which of the SAs it belongs to. */
+static __always_inline __u32 next_sa(struct espgate_sa_key* key) {
+  __u32 index;
+
+  state = state * 1664525 + 1013904223; /* Numerical Recipes' generator: the high bits are the random ones */
+  index = (__u32)(((__u64)state * sas) >> 32);
+  __builtin_memset(key, 0, sizeof(*key));
+  key->netns = 1;
+  key->daddr[0] = 10;
+  key->spi = index + 0x10000;
+  key->family = AF_INET;
+  key->proto = 50;
+  return index;
+}
+
+SEC("xdp")
+int pass(struct xdp_md* context) { return XDP_PASS; }
+
+/* The facts alone. */
+SEC("xdp")
+int facts(struct xdp_md* context) {
+  struct espgate_sa_key key;
+
+  return next_sa(&key) == ~0U || key.spi == 0 ? XDP_DROP : XDP_PASS;
+}
+
+SEC("xdp")
+int one_hash(struct xdp_md* context) {
+  struct espgate_sa_key key;
+  __u64* count;
+
+  next_sa(&key);
+  count = bpf_map_lookup_elem(&peer, &key);
+  if (!count) return XDP_DROP;
+  __sync_fetch_and_add(count, 1);
+  return XDP_PASS;
+}
+
+static __always_inline int count_one(__u32 told) {
+  struct amount amount = {1, 1400};
+  struct espgate_sa_value* sa;
+  struct espgate_sa_key key;
+  __u32 index = next_sa(&key);
+
+  sa = find_key(&key, told ? ESPGATE_SLOT_MARK | index : 0);
+  if (!sa) return XDP_DROP;
+  count(sa, WAY_SW, amount, unheld_reason(sa));
+  return XDP_PASS;
+}
+
+/* An SA that says its slot. */
+SEC("xdp")
+int core(struct xdp_md* context) { return count_one(1); }
+
+/* One that does not: it answers an ACQUIRE, or an earlier version installed it. */
+SEC("xdp")
+int core_hash(struct xdp_md* context) { return count_one(0); }
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
