@@ -13,6 +13,7 @@ import sys
 from scenario import accounting_cells, accounting_table
 from scenario.accounting_bench import Bench
 from scenario.accounting_cells import Rows
+from scenario.accounting_shapes import Shapes
 from scenario.results import Results
 from scenario.shell import run
 
@@ -30,6 +31,7 @@ def main():
     rows = Rows(results)
     bench = Bench()
     accounting_cells.run(bench, rows, chosen(sys.argv[1:]))
+    Shapes(bench, rows).run(sys.argv[1:])
     bench.close()
     complaints = [line for line in run("dmesg").stdout.splitlines()
                   if any(word in line for word in ("WARNING:", "BUG:", "Oops", "Call Trace"))]

@@ -2,7 +2,7 @@
 """What traffic of an SA may look like, and where it must be counted: one table of rules. Pure: no process, no clock.
 
 An outcome reads: hw; sw(reason of the fallback); hw+sw(reason); hw by GETSA (packet mode: no program sees a packet);
-refused(the kernel's or the driver's words). "A, in B": out A, in B."""
+refused(the kernel's or the driver's words); "not exact": counted by tc alone. "A, in B": out A, in B."""
 from dataclasses import dataclass
 
 from .pairwise import Design, Excluded
@@ -47,7 +47,10 @@ PATHS = (
 NO_BATCHES = (
     Rule("no batches", "a socket sends none through a type without offload (xfrm_dst_offload_ok)", {"proto": "ah"}),
 )
-NO_MERGING = ()
+NO_MERGING = (
+    Rule("no merging", "has no GRO of its own (a UDP socket would have to ask for it), and what comes out of a transport-mode SA "
+         "meets GRO no more", {"proto": ("udp", "ah"), "mode": "transport"}),
+)
 
 # Asked for once: a refusal does not look at the traffic.
 ONCE = tuple(Excluded(f"refused whatever {dimension} is: tried once", {**rule.values, dimension: value})
@@ -84,3 +87,56 @@ def merges(cell):
 
 def name(cell):
     return "-".join(cell.values())
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Traffic that is not of the product: where it is counted, and why there. `back`: the SA of the way back, if it differs."""
+    expected: str
+    why: str
+    back: str = ""
+
+    @property
+    def way_back(self):
+        return self.back or self.expected
+
+
+SOFT = "sw(not-held)"
+STAGED = {"crypto": "hw", "packet": "hw by GETSA", "software": "sw(none-wanted)"}
+SHAPES = {
+    **{f"one-sided-{family}-{mode}": Shape(f"hw, in {SOFT}", "one end in hardware, the other in software", f"{SOFT}, in hw")
+       for family in TABLE["family"] for mode in TABLE["mode"]},
+    "refused-cbc": Shape(f"refused(Cannot offload authenticated xfrm states), {SOFT}", "the driver's rule"),
+    **{f"half-received-{mode}-{gro}": Shape("hw, in hw+sw(not-decrypted)", "the NIC leaves every third packet of a TCP flow to the stack",
+                                           "hw") for mode in TABLE["mode"] for gro in TABLE["gro"]},
+    **{f"half-sent-{mode}": Shape("hw+sw(feature-off), in hw", "esp-hw-offload goes off in the middle of a TCP flow", "hw")
+       for mode in TABLE["mode"]},
+    "stack-segments": Shape("hw", "tx-esp-segmentation off: batches are segmented before the device encrypts them"),
+    "lost-by-nic": Shape("hw", "every 50th transmit is lost behind the stack: it was encrypted and numbered"),
+    "handed-back": Shape("hw", "every 5th transmit is handed back for want of room, and comes again"),
+    "batch-wraps": Shape("hw+sw(not-eligible), in hw", "a batch whose extended sequence numbers pass 2^32 is segmented and encrypted by "
+                         "the stack, which then numbers a segment wrongly: its ICV fails at the far side"),
+    "jumbo-crypto": Shape("hw", "an MTU of 9,000"),
+    "jumbo-packet": Shape("hw by GETSA", "an MTU of 9,000"),
+    "jumbo-software": Shape("sw(none-wanted)", "an MTU of 9,000"),
+    **{f"too-large-{family}": Shape("sw(not-eligible), in sw(not-decrypted)", "crypto mode takes nothing above the MTU but batches; a "
+                                    "device decrypts no fragments") for family in TABLE["family"]},
+    "vlan-on-top": Shape("sw(other-device), in sw(not-decrypted)", "the route leaves by a VLAN device on top of the one that holds the SA"),
+    "vlan-asked": Shape("silently software, sw(not-held)", "crypto mode asked of the VLAN device, which has no offload: the kernel says "
+                        "yes and does it in software"),
+    "vlan-packet": Shape("refused(not supported by the device)", "packet mode asked of the VLAN device"),
+    "bridge-on-top": Shape("sw(other-device), in hw", "the NIC is a port of a bridge: it decrypts, the route leaves by the bridge",
+                           "hw, in sw(not-held)"),
+    "bond-on-top": Shape("hw", "the SA is the bond's, and its slave does the cipher: counted once, on the bond"),
+    **{f"forwarded-{family}-{offload}-{way}": Shape(STAGED[offload], "between networks behind both ends" + (
+        ", which send batches" if way == "gso" else ", GRO merges what comes in")) for family in TABLE["family"]
+       for offload in TABLE["offload"] for way in ("gso", "gro")},
+    "forwarded-ah": Shape("sw(none-wanted)", "AH, from a network that sends batches"),
+    "forwarded-too-large": Shape("sw(not-eligible), in sw(not-decrypted)", "a packet without DF that is too large for the tunnel: ESP leaves in fragments"),
+    "integrity-hw": Shape("hw", "every 7th ICV is wrong, found by the NIC"),
+    "integrity-sw": Shape(f"hw, in {SOFT}", "every 7th ICV is wrong, found by the stack", f"{SOFT}, in hw"),
+    "replay-hw": Shape(f"{SOFT}, in hw", "frames come twice; the NIC decrypts, the stack refuses them", f"hw, in {SOFT}"),
+    "replay-sw": Shape("sw(none-wanted)", "frames come twice"),
+    "no-state": Shape("hw", "the receiver's SA is gone: nothing is there to count for, the class is unknown-spi"),
+    "tc-alone": Shape("hw, not exact", "where tracing cannot be attached tc counts, and says that it is not exact"),
+}
