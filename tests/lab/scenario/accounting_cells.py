@@ -5,7 +5,7 @@ import traceback
 
 from . import accounting_checks as checks
 from . import accounting_table as table
-from .accounting_bench import GCM, Setup
+from .accounting_bench import GCM, NAMES, Setup
 from .identities import Check
 from .shell import Failed
 
@@ -85,3 +85,42 @@ def in_order(cells):
 def run(bench, rows, cells):
     for cell in in_order(cells):
         rows.guarded(table.name(cell), table.expected(cell), lambda cell=cell: matrix_cell(bench, rows, cell))
+
+
+class Shaped:
+    """Shapes of accounting_table.py, each by a method that its name begins with."""
+
+    def __init__(self, bench, rows):
+        self.bench, self.rows = bench, rows
+
+    def run(self, words):
+        """The shapes whose names have one of the words (none: all)."""
+        for name in table.SHAPES:
+            kind = getattr(self, name.replace("-", "_"), None) or self.family_of(name)
+            if kind and (not words or any(word in name for word in words)):
+                self.rows.guarded(name, table.SHAPES[name].expected, lambda kind=kind, name=name: kind(name))
+
+    def family_of(self, name):
+        """The longest method that a name begins with."""
+        words = name.split("-")
+        return next((found for end in range(len(words), 0, -1) if (found := getattr(self, "_".join(words[:end]), None))), None)
+
+    def begin(self, setup):
+        self.bench.install(setup)
+        self.bench.register(setup)
+        return self.bench.marks(setup.family)
+
+    def end(self, name, setup, before, found=None, without=(), said="", quiet=True, note=""):
+        """Reads all counters, and adds the row. `found`: makes more checks of what was seen."""
+        shape, seen = table.SHAPES[name], self.bench.seen(setup, before)
+        all_found = [check for side in NAMES for check in checks.of_side(seen, side, without)] + (found(seen) if found else [])
+        all_found.append(Check("the way back", checks.outcome(seen, 2), shape.way_back))
+        if quiet:
+            all_found.append(Check("xfrm_stat", checks.errors(seen), ""))
+        self.rows.add(name, shape.expected, ", ".join(filter(None, (said, checks.outcome(seen)))), all_found, seen, note)
+
+    def plain(self, name, setup, *what, **how):
+        """SAs, traffic, and what was counted; `how` as `end` has it."""
+        before = self.begin(setup)
+        self.bench.carry(setup, *what)
+        self.end(name, setup, before, **how)

@@ -85,13 +85,14 @@ def total(counts):
     return sum(counts[path]["packets"] for path in SIDES)
 
 
-def batched(seen, side):
+def batched(seen, side, local=True):
     """Whether the stack gave batches on. The NIC segmented some; or GETSA counts one packet and its segments were more; or, where
-    the stack segments before the transformation, IP sent fewer packets than went out (IPv4 counts the outer ones, too)."""
+    the stack segments before the transformation, IP sent fewer packets of this host (`local`) than went out (IPv4 counts the outer
+    ones, too)."""
     wire, packets = total(counted(seen, side, "out")), seen.packets[side]["out"]
     if seen.nic[side]["tx_esp_batches"] or seen.sas[side][SPI[side]]["packets"] < wire:
         return True
-    return seen.setup.how[side - 1] != "packet" and packets < wire * (2 if seen.setup.family == 4 else 1)
+    return local and seen.setup.how[side - 1] != "packet" and packets < wire * (2 if seen.setup.family == 4 else 1)
 
 
 def merged(seen, side):

@@ -5,6 +5,7 @@ import json
 from . import accounting_checks as checks
 from . import accounting_table as table
 from .accounting_bench import IN_SLOT, NAMES, NICS, SPI, Setup
+from .accounting_cells import Shaped
 from .identities import Check
 from .ledger import BPFFS
 from .shell import ROOT, ns
@@ -20,51 +21,8 @@ def shown(side):
     return {row[way]["spi"]: row[way] for row in rows for way in ("in", "out") if row[way] and row[way]["kernel"]}
 
 
-class Shapes:
-    def __init__(self, bench, rows):
-        self.bench, self.rows = bench, rows
-
-    def run(self, words):
-        """The shapes whose names have one of the words (none: all)."""
-        for name in table.SHAPES:
-            kind = getattr(self, name.replace("-", "_"), None) or self.family_of(name)
-            if kind and (not words or any(word in name for word in words)):
-                self.rows.guarded(name, table.SHAPES[name].expected, lambda kind=kind, name=name: kind(name))
-
-    def family_of(self, name):
-        """The longest method that a name begins with."""
-        words = name.split("-")
-        return next((found for end in range(len(words), 0, -1) if (found := getattr(self, "_".join(words[:end]), None))), None)
-
-    # ------------------------------------------------------------------------------------------------------- one cell
-
-    def begin(self, setup, said=""):
-        self.bench.install(setup)
-        self.bench.register(setup)
-        return self.bench.marks(setup.family)
-
-    def end(self, name, setup, before, found=None, without=(), said="", quiet=True, note=""):
-        """Reads all counters, and adds the row. `found`: makes more checks of what was seen."""
-        shape, seen = table.SHAPES[name], self.bench.seen(setup, before)
-        all_found = [check for side in NAMES for check in checks.of_side(seen, side, without)] + (found(seen) if found else [])
-        all_found.append(Check("the way back", checks.outcome(seen, 2), self.way_back(shape)))
-        if quiet:
-            all_found.append(Check("xfrm_stat", checks.errors(seen), ""))
-        self.rows.add(name, shape.expected, said + checks.outcome(seen), all_found, seen, note)
-        return seen
-
-    @staticmethod
-    def way_back(shape):
-        """The SA's, without the words about what was refused before."""
-        return shape.way_back.rsplit("), sw(", 1)[-1].join(("sw(", "")) if "refused(" in shape.way_back else \
-            shape.way_back.removeprefix("silently software, ")
-
-    def plain(self, name, setup, *what, **how):
-        before = self.begin(setup)
-        self.bench.carry(setup, *what)
-        return self.end(name, setup, before, **how)
-
-    # ---------------------------------------------------------------------------------------------------- reasons, halves
+class Shapes(Shaped):
+    """One end, or one NIC, does otherwise than the other."""
 
     def one_sided(self, name):
         family, mode = name.split("-")[2:]
@@ -75,7 +33,7 @@ class Shapes:
         status, said = self.bench.host(Setup(**{**vars(setup), "how": ("crypto", "software")}), 1)
         words = "Cannot offload authenticated xfrm states"
         self.plain(name, setup, "sizes=1,100,1200", "both=100000",
-                   said=f"refused({words}), " if status and words in said else f"status {status}: {said}, ")
+                   said=f"refused({words})" if status and words in said else f"status {status}: {said}")
 
     def half_received(self, name):
         mode, gro = name.split("-")[2:]
@@ -120,7 +78,7 @@ class Shapes:
         """Side 1's NIC has this fault."""
         self.bench.knob(1, "fault", fault)
         try:
-            return self.plain(name, setup, *what, **how)
+            self.plain(name, setup, *what, **how)
         finally:
             self.bench.knob(1, "fault", "none")
 

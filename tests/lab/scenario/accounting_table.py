@@ -91,14 +91,20 @@ def name(cell):
 
 @dataclass(frozen=True)
 class Shape:
-    """Traffic that is not of the product: where it is counted, and why there. `back`: the SA of the way back, if it differs."""
-    expected: str
+    """Traffic that is not of the product: where it is counted, and why there. `back`: the SA of the way back, if it differs.
+    `said`: what the kernel makes of the offload that is asked for first."""
+    path: str
     why: str
     back: str = ""
+    said: str = ""
 
     @property
     def way_back(self):
-        return self.back or self.expected
+        return self.back or self.path
+
+    @property
+    def expected(self):
+        return ", ".join(filter(None, (self.said, self.path)))
 
 
 SOFT = "sw(not-held)"
@@ -106,7 +112,7 @@ STAGED = {"crypto": "hw", "packet": "hw by GETSA", "software": "sw(none-wanted)"
 SHAPES = {
     **{f"one-sided-{family}-{mode}": Shape(f"hw, in {SOFT}", "one end in hardware, the other in software", f"{SOFT}, in hw")
        for family in TABLE["family"] for mode in TABLE["mode"]},
-    "refused-cbc": Shape(f"refused(Cannot offload authenticated xfrm states), {SOFT}", "the driver's rule"),
+    "refused-cbc": Shape(SOFT, "the driver's rule", said="refused(Cannot offload authenticated xfrm states)"),
     **{f"half-received-{mode}-{gro}": Shape("hw, in hw+sw(not-decrypted)", "the NIC leaves every third packet of a TCP flow to the stack",
                                            "hw") for mode in TABLE["mode"] for gro in TABLE["gro"]},
     **{f"half-sent-{mode}": Shape("hw+sw(feature-off), in hw", "esp-hw-offload goes off in the middle of a TCP flow", "hw")
@@ -122,11 +128,12 @@ SHAPES = {
     **{f"too-large-{family}": Shape("sw(not-eligible), in sw(not-decrypted)", "crypto mode takes nothing above the MTU but batches; a "
                                     "device decrypts no fragments") for family in TABLE["family"]},
     "vlan-on-top": Shape("sw(other-device), in sw(not-decrypted)", "the route leaves by a VLAN device on top of the one that holds the SA"),
-    "vlan-asked": Shape("silently software, sw(not-held)", "crypto mode asked of the VLAN device, which has no offload: the kernel says "
-                        "yes and does it in software"),
-    "vlan-packet": Shape("refused(not supported by the device)", "packet mode asked of the VLAN device"),
+    "vlan-asked": Shape(SOFT, "crypto mode asked of the VLAN device, which has no offload: the kernel says yes and does it in software",
+                        said="silently software"),
+    "vlan-packet": Shape(SOFT, "packet mode asked of the VLAN device: it never falls back, and the kernel says no more than EINVAL",
+                         said="refused(Invalid argument)"),
     "bridge-on-top": Shape("sw(other-device), in hw", "the NIC is a port of a bridge: it decrypts, the route leaves by the bridge",
-                           "hw, in sw(not-held)"),
+                           "hw"),
     "bond-on-top": Shape("hw", "the SA is the bond's, and its slave does the cipher: counted once, on the bond"),
     **{f"forwarded-{family}-{offload}-{way}": Shape(STAGED[offload], "between networks behind both ends" + (
         ", which send batches" if way == "gso" else ", GRO merges what comes in")) for family in TABLE["family"]
