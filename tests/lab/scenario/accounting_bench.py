@@ -12,7 +12,7 @@ from .exchange import Exchange
 from .kernel import Kernel
 from .ledger import Ledger
 from .namespace import in_namespace
-from .shell import Failed, Shell
+from .shell import Failed, Shell, ip_json
 
 NAMES = {1: "one", 2: "two"}
 NICS = {1: "simnic0", 2: "simnic1"}
@@ -114,7 +114,16 @@ class Bench:
         self.switches = {}
         self.ledger = None
         self.load(exact)
+        self.resolve_inner()
         self.in_bursts()
+
+    def resolve_inner(self):
+        """In packet mode the kernel resolves a packet of this host by its inner destination where the tunnel's end is on the same
+        wire; nobody answers for an IPv6 address that is on lo."""
+        for side, name in NAMES.items():
+            outer, inner = (self.address[kind, 6, 3 - side] for kind in ("outer", "inner"))
+            mac = ip_json(name, "neighbour", "show", outer)[0]["lladdr"]
+            self.shell("ip", "-n", name, "neighbour", "replace", inner, "lladdr", mac, "dev", NICS[side], "nud", "permanent")
 
     def load(self, exact=True):
         """The programs, on both NICs."""

@@ -91,14 +91,15 @@ class Shaped:
     """Shapes of accounting_table.py, each by a method that its name begins with."""
 
     def __init__(self, bench, rows):
-        self.bench, self.rows = bench, rows
+        self.bench, self.rows, self.shapes = bench, rows, table.SHAPES
 
-    def run(self, words):
+    def run(self, words, shapes=None):
         """The shapes whose names have one of the words (none: all)."""
-        for name in table.SHAPES:
+        self.shapes = table.SHAPES if shapes is None else shapes
+        for name in self.shapes:
             kind = getattr(self, name.replace("-", "_"), None) or self.family_of(name)
             if kind and (not words or any(word in name for word in words)):
-                self.rows.guarded(name, table.SHAPES[name].expected, lambda kind=kind, name=name: kind(name))
+                self.rows.guarded(name, self.shapes[name].expected, lambda kind=kind, name=name: kind(name))
 
     def family_of(self, name):
         """The longest method that a name begins with."""
@@ -112,7 +113,7 @@ class Shaped:
 
     def end(self, name, setup, before, found=None, without=(), said="", quiet=True, note=""):
         """Reads all counters, and adds the row. `found`: makes more checks of what was seen."""
-        shape, seen = table.SHAPES[name], self.bench.seen(setup, before)
+        shape, seen = self.shapes[name], self.bench.seen(setup, before)
         all_found = [check for side in NAMES for check in checks.of_side(seen, side, without)] + (found(seen) if found else [])
         all_found.append(Check("the way back", checks.outcome(seen, 2), shape.way_back))
         if quiet:

@@ -7,7 +7,7 @@ from . import accounting_table as table
 from .accounting_bench import IN_SLOT, NAMES, NICS, SPI, Setup
 from .accounting_cells import Shaped
 from .identities import Check
-from .ledger import BPFFS
+from .ledger import BPFFS, SIDES
 from .shell import ROOT, ns
 
 FLOW = "tcp=400000"  # octets from side 1 to side 2
@@ -27,6 +27,10 @@ class Shapes(Shaped):
     def one_sided(self, name):
         family, mode = name.split("-")[2:]
         self.plain(name, Setup(int(family[1]), mode, ("crypto", "software")), "sizes=1,100,1200", "both=100000")
+
+    def sizes(self, name):
+        family, mode = name.split("-")[1:]
+        self.plain(name, Setup(int(family[1]), mode), "sweep")
 
     def refused_cbc(self, name):
         setup = Setup(4, "tunnel", ("software", "software"), "aes256-sha256")
@@ -154,6 +158,22 @@ class Shapes(Shaped):
         self.end(name, setup, before, found=found, quiet=False, without=(
             " in:  hw = the NIC's", "ESP that passed through the NIC"))
 
+    def shown(self, name):
+        how = name.split("-")[1]
+
+        def found(seen):
+            out = []
+            for side in NAMES:
+                said, told = shown(side), checks.row(seen, side)
+                for way in ("out", "in"):
+                    has = said[told[way]["spi"]]
+                    out += [Check(f"side {side} {way}: sa show: {path}", has[path], told[way][path]) for path in SIDES]
+                    out.append(Check(f"side {side} {way}: sa show: GETSA", has["kernel"], {key: told[way]["kernel"][key] for key in has["kernel"]}))
+                    out.append(Check(f"side {side} {way}: sa show: exact", has["exact"], how != "packet"))
+            return out
+        self.plain(name, Setup(4, "tunnel", (how, how), wanted="no" if how == "software" else "auto"), "sizes=1,100,1200", "both=100000",
+                   found=found)
+
     def no_state(self, name):
         """The receiver's SA is retired, the sender does not know yet."""
         setup = Setup(4, "tunnel")
@@ -198,4 +218,14 @@ class Shapes(Shaped):
         bench.load()
         self.rows.add(name, table.SHAPES[name].expected, actual, found, seen)
 
+    # ---------------------------------------------------------------------------------------------------------- soak
 
+    def soak(self, name):
+        """Many small packets, of which most leave in batches."""
+        how, least = name.split("-")[1], 500_000
+        near, far = self.bench.address["inner", 4, 1], self.bench.address["outer", 4, 1]
+        self.bench.ns(2, "ip", "route", "replace", f"{near}/32", "via", far, "dev", NICS[2], "src", self.bench.address["inner", 4, 2],
+                      "advmss", 300)
+        self.plain(name, Setup(4, "tunnel", (how, how), wanted="no" if how == "software" else "auto", words=("window", 1024)),
+                   f"tcp={least * 288 + 1_000_000}", found=lambda seen: [
+                       Check(f"at least {least} packets", checks.total(checks.counted(seen, 1, "out")) >= least, True)])

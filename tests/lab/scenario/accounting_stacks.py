@@ -71,20 +71,27 @@ class Stacks(Shaped):
         commands = ["link add br0 type bridge", "link set {nic} master br0"]
         self.stacked(name, {1: "br0"}, commands, lambda: self.plain(name, Setup(4, "tunnel"), *TRAFFIC))
 
-    def bond_on_top(self, name):
+    def bond(self, name, on, found=None):
         commands = ["link add bond0 type bond mode active-backup", "link set {nic} down", "link set {nic} master bond0"]
         setup = Setup(4, "tunnel", devices={1: "bond0", 2: NICS[2]})
+
+        def run():
+            self.bench.ns(1, "ethtool", "-K", "bond0", "esp-hw-offload", on)
+            self.plain(name, setup, *TRAFFIC, found=found)
+        self.stacked(name, {1: "bond0"}, commands, run)
+
+    def bond_as_it_comes(self, name):
+        self.bond(name, "off")
+
+    def bond_on_top(self, name):
+        """The flows, too, are counted on one of the two devices only."""
         far = self.bench.address["inner", 4, 2]
 
         def flows():
             return sum(sum(row[4].values()) for row in self.bench.ledger.flows() if row[0] == "out" and row[2] == far)
-
-        def run():
-            self.bench.ns(1, "ethtool", "-K", "bond0", "esp-hw-offload", "on")  # a bond's is off until it is asked for
-            was = flows()
-            self.plain(name, setup, *TRAFFIC, found=lambda seen: [
-                Check("packets of flows = packets of the SA", flows() - was, checks.total(checks.counted(seen, 1, "out")))])
-        self.stacked(name, {1: "bond0"}, commands, run)
+        was = flows()
+        self.bond(name, "on", lambda seen: [
+            Check("packets of flows = packets of the SA", flows() - was, checks.total(checks.counted(seen, 1, "out")))])
 
 
 class Forwarded(Shaped):

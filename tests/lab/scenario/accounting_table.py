@@ -112,6 +112,8 @@ STAGED = {"crypto": "hw", "packet": "hw by GETSA", "software": "sw(none-wanted)"
 SHAPES = {
     **{f"one-sided-{family}-{mode}": Shape(f"hw, in {SOFT}", "one end in hardware, the other in software", f"{SOFT}, in hw")
        for family in TABLE["family"] for mode in TABLE["mode"]},
+    **{f"sizes-{family}-{mode}": Shape("hw", "a datagram of nearly every size: every padding there is") for family in TABLE["family"]
+       for mode in TABLE["mode"]},
     "refused-cbc": Shape(SOFT, "the driver's rule", said="refused(Cannot offload authenticated xfrm states)"),
     **{f"half-received-{mode}-{gro}": Shape("hw, in hw+sw(not-decrypted)", "the NIC leaves every third packet of a TCP flow to the stack",
                                            "hw") for mode in TABLE["mode"] for gro in TABLE["gro"]},
@@ -135,6 +137,8 @@ SHAPES = {
     "bridge-on-top": Shape("sw(other-device), in hw", "the NIC is a port of a bridge: it decrypts, the route leaves by the bridge",
                            "hw"),
     "bond-on-top": Shape("hw", "the SA is the bond's, and its slave does the cipher: counted once, on the bond"),
+    "bond-as-it-comes": Shape("sw(feature-off), in hw", "a bond's own esp-hw-offload is off until it is switched on; its slave decrypts all "
+                              "the same", "hw"),
     **{f"forwarded-{family}-{offload}-{way}": Shape(STAGED[offload], "between networks behind both ends" + (
         ", which send batches" if way == "gso" else ", GRO merges what comes in")) for family in TABLE["family"]
        for offload in TABLE["offload"] for way in ("gso", "gro")},
@@ -144,6 +148,10 @@ SHAPES = {
     "integrity-sw": Shape(f"hw, in {SOFT}", "every 7th ICV is wrong, found by the stack", f"{SOFT}, in hw"),
     "replay-hw": Shape(f"{SOFT}, in hw", "frames come twice; the NIC decrypts, the stack refuses them", f"hw, in {SOFT}"),
     "replay-sw": Shape("sw(none-wanted)", "frames come twice"),
+    **{f"shown-{how}": Shape(STAGED[how], "what `espgate sa show kernel` says, with no daemon there") for how in STAGED},
     "no-state": Shape("hw", "the receiver's SA is gone: nothing is there to count for, the class is unknown-spi"),
     "tc-alone": Shape("hw, not exact", "where tracing cannot be attached tc counts, and says that it is not exact"),
 }
+
+# A run of its own: a million packets between them.
+SOAKS = {f"soak-{how}": Shape(STAGED[how], "half a million packets one way, in segments of 288 octets") for how in ("crypto", "software")}
