@@ -83,12 +83,17 @@ def print_product(rows):
             print(f"| {' | '.join([*cell.values(), cell_text(row['expected']), *columns(row), mark(row)])} |")
 
 
+def errors(row):
+    """Of the receiver's SA."""
+    return ", ".join(f"{value} {key}" for key, value in row["measured"].get("errors", {}).items() if value)
+
+
 def print_shapes(rows, shapes):
-    print(f"\n| shape | what it is | expected | {NUMBERS}")
-    print("|" + "---|" * (3 + NUMBERS.count("|")))
+    print(f"\n| shape | what it is | expected | errors | {NUMBERS}")
+    print("|" + "---|" * (4 + NUMBERS.count("|")))
     for name, shape in shapes.items():
         if (row := rows.get(name)) is not None:
-            print(f"| {' | '.join([name, shape.why, cell_text(row['expected']), *columns(row), mark(row)])} |")
+            print(f"| {' | '.join([name, shape.why, cell_text(row['expected']), errors(row), *columns(row), mark(row)])} |")
 
 
 def print_rules():

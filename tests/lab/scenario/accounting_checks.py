@@ -111,4 +111,5 @@ def numbers(seen, sender=1):
     return {"out": {path: sent[path] for path in SIDES}, "in": {path: came[path] for path in SIDES},
             "nic_out": seen.nic_sas[sender].get(("out", spi), NOTHING), "nic_in": seen.nic_sas[receiver].get(("in", spi), NOTHING),
             "kernel_out": {key: seen.sas[sender][spi][key] for key in NOTHING},
-            "kernel_in": {key: seen.sas[receiver][spi][key] for key in NOTHING}}
+            "kernel_in": {key: seen.sas[receiver][spi][key] for key in NOTHING},
+            "errors": {key: seen.sas[receiver][spi][key] for key in ("integrity", "replay")}}

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Shapes of traffic beyond the product of accounting_table.py, on the plain pair of hosts: faults, limits, errors."""
+import errno
 import json
+import socket
 
 from . import accounting_checks as checks
 from . import accounting_table as table
@@ -8,8 +10,10 @@ from .accounting_bench import IN_SLOT, NAMES, NICS, SPI, Setup
 from .accounting_cells import Shaped
 from .identities import Check
 from .ledger import BPFFS, SIDES
+from .namespace import in_namespace
 from .shell import ROOT, ns
 
+IP_MTU_DISCOVER = 10  # linux/in.h
 FLOW = "tcp=400000"  # octets from side 1 to side 2
 # Of a flow of which a part is lost on purpose: what one end sent is not what the other received.
 UNEQUAL = ("the peer's inbound GETSA", "sequence numbers the peer used")
@@ -47,7 +51,8 @@ class Shapes(Shaped):
         setup = Setup(4, mode, words=("window", 1024))  # what software does overtakes what the NIC does
         try:
             self.plain(name, setup, FLOW, found=lambda seen: [
-                Check("sw packets in = skipped by the NIC", checks.counted(seen, 2, "in")["sw"]["packets"], seen.nic[2]["fault_rx_skipped"]),
+                Check("sw packets in = skipped by the NIC", checks.counted(seen, 2, "in")["sw"]["packets"],
+                      seen.nic[2]["fault_rx_skipped"]),
                 Check("side 2: GRO seen", checks.merged(seen, 2), gro == "gro")])
         finally:
             self.bench.knob(2, "fault", "none")
@@ -120,12 +125,33 @@ class Shapes(Shaped):
         how = name.split("-")[1]
         self.mtu(9000)
         try:
-            self.plain(name, Setup(4, "tunnel", (how, how), wanted="no" if how == "software" else "auto"), "sizes=1000,5000,8800", "both=400000")
+            self.plain(name, Setup(4, "tunnel", (how, how), wanted="no" if how == "software" else "auto"), "sizes=1000,5000,8800",
+                       "both=400000")
         finally:
             self.mtu(1500)
 
     def too_large(self, name):
         self.plain(name, Setup(int(name[-1]), "transport"), *["sizes=2000,3000,8000"] * 3)
+
+    def too_large_packet(self, name):
+        """Sent without DF, so that nobody is told to send smaller ones."""
+        setup, tries, refused = Setup(4, "transport", ("packet", "packet")), 3, []
+        before = self.begin(setup)
+        near, far = self.bench.ends(setup)
+        with in_namespace(NAMES[1], lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as made:
+            made.setsockopt(socket.IPPROTO_IP, IP_MTU_DISCOVER, 0)
+            made.bind((near, 0))
+            for _ in range(tries):
+                try:
+                    made.sendto(bytes(3000), (far, 9))
+                except OSError as error:
+                    refused.append(error.errno)
+        seen = self.bench.seen(setup, before)
+        nothing = [checks.total(checks.counted(seen, side, way)) for side in NAMES for way in ("out", "in")]
+        found = [Check("sends that failed", refused, [errno.EHOSTUNREACH] * tries), Check("counted", nothing, [0] * 4),
+                 Check("put on the wire by the NIC", seen.nic[1]["hw_tx_packets"] + seen.nic[1]["sw_tx_esp"], 0)]
+        dropped = seen.errors == {1: {"XfrmOutError": tries}, 2: {}}
+        self.rows.add(name, table.SHAPES[name].expected, "dropped(XfrmOutError)" if dropped else f"xfrm_stat {seen.errors}", found, seen)
 
     # -------------------------------------------------------------------------------------------------------- errors
 
@@ -134,7 +160,8 @@ class Shapes(Shaped):
 
         def found(seen):
             wrong = seen.nic[1]["fault_icv_corrupted"]
-            return [Check("ICVs made wrong", wrong > 0, True), Check("GETSA's integrity failures", seen.sas[2][SPI[1]]["integrity"], wrong),
+            return [Check("ICVs made wrong", wrong > 0, True),
+                    Check("GETSA's integrity failures", seen.sas[2][SPI[1]]["integrity"], wrong),
                     Check("sa show: errors", shown(2)[SPI[1]]["errors"], {"integrity": wrong, "replay": 0, "other": 0}),
                     Check("xfrm_stat", seen.errors, {1: {}, 2: {"XfrmInStateProtoError": wrong}}),
                     checks.lost_on_the_way(seen, 1, wrong)]
@@ -168,7 +195,8 @@ class Shapes(Shaped):
                 for way in ("out", "in"):
                     has = said[told[way]["spi"]]
                     out += [Check(f"side {side} {way}: sa show: {path}", has[path], told[way][path]) for path in SIDES]
-                    out.append(Check(f"side {side} {way}: sa show: GETSA", has["kernel"], {key: told[way]["kernel"][key] for key in has["kernel"]}))
+                    out.append(Check(f"side {side} {way}: sa show: GETSA", has["kernel"],
+                                     {key: told[way]["kernel"][key] for key in has["kernel"]}))
                     out.append(Check(f"side {side} {way}: sa show: exact", has["exact"], how != "packet"))
             return out
         self.plain(name, Setup(4, "tunnel", (how, how), wanted="no" if how == "software" else "auto"), "sizes=1,100,1200", "both=100000",

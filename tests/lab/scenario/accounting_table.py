@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What traffic of an SA may look like, and where it must be counted: one table of rules. Pure: no process, no clock.
 
-An outcome reads: hw; sw(reason of the fallback); hw+sw(reason); hw by GETSA (packet mode: no program sees a packet);
-refused(the kernel's or the driver's words); "not exact": counted by tc alone. "A, in B": out A, in B."""
+An outcome reads: hw; sw(reason of the fallback); hw+sw(reason); hw by GETSA (packet mode: no program sees a packet); refused(the
+kernel's or the driver's words); dropped(what the kernel counts instead); "not exact": counted by tc alone. "A, in B": out A, in B."""
 from dataclasses import dataclass
 
 from .pairwise import Design, Excluded
@@ -115,20 +115,21 @@ SHAPES = {
     **{f"sizes-{family}-{mode}": Shape("hw", "a datagram of nearly every size: every padding there is") for family in TABLE["family"]
        for mode in TABLE["mode"]},
     "refused-cbc": Shape(SOFT, "the driver's rule", said="refused(Cannot offload authenticated xfrm states)"),
-    **{f"half-received-{mode}-{gro}": Shape("hw, in hw+sw(not-decrypted)", "the NIC leaves every third packet of a TCP flow to the stack",
-                                           "hw") for mode in TABLE["mode"] for gro in TABLE["gro"]},
+    **{f"half-received-{mode}-{gro}": Shape("hw, in hw+sw(not-decrypted)", "the NIC leaves every third packet of a TCP flow to the "
+                                           "stack", "hw") for mode in TABLE["mode"] for gro in TABLE["gro"]},
     **{f"half-sent-{mode}": Shape("hw+sw(feature-off), in hw", "esp-hw-offload goes off in the middle of a TCP flow", "hw")
        for mode in TABLE["mode"]},
     "stack-segments": Shape("hw", "tx-esp-segmentation off: batches are segmented before the device encrypts them"),
     "lost-by-nic": Shape("hw", "every 50th transmit is lost behind the stack: it was encrypted and numbered"),
     "handed-back": Shape("hw", "every 5th transmit is handed back for want of room, and comes again"),
-    "batch-wraps": Shape("hw+sw(not-eligible), in hw", "a batch whose extended sequence numbers pass 2^32 is segmented and encrypted by "
-                         "the stack, which then numbers a segment wrongly: its ICV fails at the far side"),
+    "batch-wraps": Shape("hw+sw(not-eligible), in hw", "a batch whose extended sequence numbers pass 2^32 is segmented and encrypted "
+                         "by the stack, which then numbers a segment wrongly: its ICV fails at the far side"),
     "jumbo-crypto": Shape("hw", "an MTU of 9,000"),
     "jumbo-packet": Shape("hw by GETSA", "an MTU of 9,000"),
     "jumbo-software": Shape("sw(none-wanted)", "an MTU of 9,000"),
     **{f"too-large-{family}": Shape("sw(not-eligible), in sw(not-decrypted)", "crypto mode takes nothing above the MTU but batches; a "
                                     "device decrypts no fragments") for family in TABLE["family"]},
+    "too-large-packet": Shape("dropped(XfrmOutError)", "packet mode never falls back and fragments nothing"),
     "vlan-on-top": Shape("sw(other-device), in sw(not-decrypted)", "the route leaves by a VLAN device on top of the one that holds the SA"),
     "vlan-asked": Shape(SOFT, "crypto mode asked of the VLAN device, which has no offload: the kernel says yes and does it in software",
                         said="silently software"),
@@ -143,7 +144,8 @@ SHAPES = {
         ", which send batches" if way == "gso" else ", GRO merges what comes in")) for family in TABLE["family"]
        for offload in TABLE["offload"] for way in ("gso", "gro")},
     "forwarded-ah": Shape("sw(none-wanted)", "AH, from a network that sends batches"),
-    "forwarded-too-large": Shape("sw(not-eligible), in sw(not-decrypted)", "a packet without DF that is too large for the tunnel: ESP leaves in fragments"),
+    "forwarded-too-large": Shape("sw(not-eligible), in sw(not-decrypted)", "a packet without DF that is too large for the tunnel: ESP "
+                                 "leaves in fragments"),
     "integrity-hw": Shape("hw", "every 7th ICV is wrong, found by the NIC"),
     "integrity-sw": Shape(f"hw, in {SOFT}", "every 7th ICV is wrong, found by the stack", f"{SOFT}, in hw"),
     "replay-hw": Shape(f"{SOFT}, in hw", "frames come twice; the NIC decrypts, the stack refuses them", f"hw, in {SOFT}"),
@@ -154,4 +156,5 @@ SHAPES = {
 }
 
 # A run of its own: a million packets between them.
-SOAKS = {f"soak-{how}": Shape(STAGED[how], "half a million packets one way, in segments of 288 octets") for how in ("crypto", "software")}
+SOAKS = {f"soak-{how}": Shape(STAGED[how], "half a million packets one way, in segments of 288 octets")
+         for how in ("crypto", "software")}
