@@ -113,6 +113,9 @@ struct xfrm_state {
 };
 
 struct xfrm_offload {
+  struct {
+    __u32 low; /* of the first segment */
+  } seq;
   __u32 flags;
   __u8 proto;
 };

@@ -77,6 +77,15 @@ static __always_inline void count_flow(struct espgate_flow_key* key, const struc
   flow->last_seen = bpf_ktime_get_ns();
 }
 
+/* A batch whose sequence numbers wrap: the stack segments and encrypts it (xmit_xfrm_check_overflow() of the kernel).
+ */
+static __always_inline bool wraps(struct sk_buff* skb, struct sec_path* path) {
+  struct skb_shared_info* shared = shared_info(skb);
+  __u32 seq = path->ovec[0].seq.low;
+
+  return shared->gso_size && seq + shared->gso_segs < seq;
+}
+
 /* Counts a packet on its way out that xfrm left to validate_xmit_xfrm(): it stands as outer IP header, room for ESP,
  * payload. */
 static __always_inline void account_out(struct __sk_buff* context, struct sk_buff* skb, struct sec_path* path,
@@ -90,7 +99,8 @@ static __always_inline void account_out(struct __sk_buff* context, struct sk_buf
   struct amount amount;
   int reason;
 
-  if (skb->len < payload) return;
+  /* Already the device's: a bond hands it on to its slave. */
+  if (path->ovec[0].flags & XFRM_XMIT || skb->len < payload) return;
   amount = wire_amount(skb, skb->len - payload, tunnel);
   if (!holder)
     reason = unheld_reason(sa);
@@ -98,6 +108,8 @@ static __always_inline void account_out(struct __sk_buff* context, struct sk_buf
     reason = ESPGATE_FB_OTHER_DEVICE;
   else if (!((holder->features | holder->gso_partial_features) & netif_f_hw_esp))
     reason = ESPGATE_FB_FEATURE_OFF;
+  else if (wraps(skb, path))
+    reason = ESPGATE_FB_NOT_ELIGIBLE;
   else
     reason = -1;
   if (flow_of(context, &key, tunnel ? payload : outer, tunnel ? 0 : payload, path->ovec[0].proto))

@@ -7,7 +7,7 @@ import sys
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lab"))
-from scenario import matrix  # noqa: E402  pylint: disable=wrong-import-position
+from scenario import matrix, pairwise  # noqa: E402  pylint: disable=wrong-import-position
 
 
 def possible_by_hand():
@@ -31,7 +31,7 @@ class Generator(unittest.TestCase):
         cls.cells = matrix.pairwise()
 
     def test_every_pair_that_the_rules_leave_is_covered(self):
-        covered = set().union(*(matrix.pairs_of(cell) for cell in self.cells))
+        covered = set().union(*(pairwise.pairs_of(cell) for cell in self.cells))
         self.assertEqual(possible_by_hand() - covered, set())
         self.assertEqual(matrix.coverage(self.cells), (len(possible_by_hand()), len(possible_by_hand())))
 
@@ -62,7 +62,7 @@ class Generator(unittest.TestCase):
         values = {item for cell in self.cells for item in cell.items()}
         self.assertEqual({item for cell in short for item in cell.items()}, values)
         wanted = {pair for pair in matrix.possible() if {name for name, _ in pair} <= set(matrix.CLOSELY)}
-        self.assertEqual(wanted - set().union(*(matrix.pairs_of(cell) for cell in short)), set())
+        self.assertEqual(wanted - set().union(*(pairwise.pairs_of(cell) for cell in short)), set())
         self.assertLess(len(short), len(self.cells) / 3)
 
 

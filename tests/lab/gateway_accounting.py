@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Do espgated's counts agree with every oracle, with GRO and GSO on and off, when the NIC skips, and when it drops?
 
-tools/lab run --out DIR -- python3 tests/lab/gateway_accounting.py; rows in DIR/accounting.json. Two children against
+tools/lab run --out DIR -- python3 tests/lab/gateway_accounting.py; rows in DIR/gateway_accounting.json. Two children against
 strongSwan: one in hardware, one whose suite the NIC refuses. Counts are never reset: what holds of the sums holds of
 each cell. Every cell proves its own precondition (batches seen or not, hardware and software used as it should).
 """
@@ -212,4 +212,4 @@ def scenario(directory, results):
 
 
 if __name__ == "__main__":
-    sys.exit(run_scenario("accounting", scenario))
+    sys.exit(run_scenario("gateway_accounting", scenario))

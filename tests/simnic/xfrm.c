@@ -306,7 +306,7 @@ static bool simnic_offload_ok(struct sk_buff *skb, struct xfrm_state *x)
  */
 static void simnic_advance_esn(struct xfrm_state *x)
 {
-	struct simnic_dev *nic = netdev_priv(x->xso.dev);
+	struct simnic_dev *nic = netdev_priv(x->xso.real_dev);
 	struct simnic_sa *sa;
 
 	rcu_read_lock();
@@ -317,19 +317,51 @@ static void simnic_advance_esn(struct xfrm_state *x)
 }
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 16, 0)
+static int simnic_is_ours(struct net_device *dev, struct netdev_nested_priv *found)
+{
+	if (dev->netdev_ops->ndo_start_xmit != simnic_start_xmit)
+		return 0;
+	found->data = dev;
+	return 1;
+}
+
+/* The device that is meant. Late 6.12 kernels (seen: 6.12.95) write a bond's slave into real_dev only behind
+ * state_add, and clear it before state_free: then the first of ours beneath the bond. NULL: none.
+ */
+static struct net_device *simnic_meant(const struct xfrm_state *x)
+{
+	struct net_device *dev = x->xso.real_dev ?: x->xso.dev;
+	struct netdev_nested_priv found = {};
+
+	if (!dev || simnic_is_ours(dev, &found))
+		return dev;
+	rcu_read_lock();
+	netdev_walk_all_lower_dev_rcu(dev, simnic_is_ours, &found);
+	rcu_read_unlock();
+	return found.data;
+}
+
 static int simnic_add_612(struct xfrm_state *x, struct netlink_ext_ack *extack)
 {
-	return simnic_add(x->xso.real_dev, x, extack);
+	struct net_device *dev = simnic_meant(x);
+
+	return dev ? simnic_add(dev, x, extack) : -ENODEV;
 }
 
 static void simnic_delete_612(struct xfrm_state *x)
 {
-	simnic_delete(x->xso.real_dev, x);
+	struct net_device *dev = simnic_meant(x);
+
+	if (!WARN_ON(!dev))
+		simnic_delete(dev, x);
 }
 
 static void simnic_release_612(struct xfrm_state *x)
 {
-	simnic_release(x->xso.real_dev, x);
+	struct net_device *dev = simnic_meant(x);
+
+	if (!WARN_ON(!dev))
+		simnic_release(dev, x);
 }
 #define simnic_add simnic_add_612
 #define simnic_delete simnic_delete_612

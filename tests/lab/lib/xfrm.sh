@@ -30,14 +30,18 @@ xfrm_suite() {
       xfrm_key 32 "$(($2 + 1))"
       REPLY="enc cbc(aes) $key auth-trunc hmac(sha256) $REPLY 128"
       ;;
+    ah-sha256) xfrm_key 32 "$2"; REPLY="auth-trunc hmac(sha256) $REPLY 128" ;;
     *) echo "xfrm_suite: unknown suite $1" >&2; return 1 ;;
   esac
 }
 
+# xfrm_proto SUITE: REPLY is the protocol that it is for.
+xfrm_proto() { REPLY=esp; [[ $1 != ah-* ]] || REPLY=ah; }
+
 # xfrm_sa_line in|out SRC DST SPI SUITE MODE [OPTION...]: prints one line for `ip -batch`. Options: esn, dev DEVICE
-# (crypto offload), packet DEVICE (packet offload), reqid N, window N, replay-[o]seq[-hi] N (each for its own direction), and flags as `ip` takes them.
+# (crypto offload), packet DEVICE (packet offload), encap (ESP in UDP, port 4500), reqid N, window N, replay-[o]seq[-hi] N (each for its own direction), and flags as `ip` takes them.
 xfrm_sa_line() {
-  local dir=$1 src=$2 dst=$3 spi=$4 suite=$5 mode=$6 flags="" device="" offload=crypto reqid=1 window=128 rest=""
+  local dir=$1 src=$2 dst=$3 spi=$4 suite=$5 mode=$6 flags="" device="" offload=crypto reqid=1 window=128 rest="" proto
   shift 6
   while [ $# -gt 0 ]; do
     case "$1" in
@@ -46,6 +50,7 @@ xfrm_sa_line() {
       packet) device=$2 offload=packet; shift ;;
       reqid) reqid=$2; shift ;;
       window) window=$2; shift ;;
+      encap) rest+=" encap espinudp 4500 4500 0.0.0.0" ;;
       replay-seq | replay-seq-hi) [ "$dir" = out ] || rest+=" $1 $2"; shift ;;
       replay-oseq | replay-oseq-hi) [ "$dir" = in ] || rest+=" $1 $2"; shift ;;
       *) rest+=" $1" ;;
@@ -53,8 +58,9 @@ xfrm_sa_line() {
     shift
   done
   [ "$dir" = in ] || window=0
+  xfrm_proto "$suite" && proto=$REPLY
   xfrm_suite "$suite" "$spi" || return 1
-  echo "xfrm state add src $src dst $dst proto esp spi $spi reqid $reqid mode $mode replay-window $window $flags$rest" \
+  echo "xfrm state add src $src dst $dst proto $proto spi $spi reqid $reqid mode $mode replay-window $window $flags$rest" \
     "$REPLY dir $dir ${device:+offload $offload dev $device dir $dir}"
 }
 
@@ -66,18 +72,19 @@ xfrm_sa() {
   ip -n "$name" $(xfrm_sa_line "$@")
 }
 
-# xfrm_policy_line out|in|fwd SRC DST OUTER-SRC OUTER-DST MODE [REQID [DEVICE]]: with DEVICE it is offloaded, but for fwd.
+# xfrm_policy_line out|in|fwd SRC DST OUTER-SRC OUTER-DST MODE [REQID [DEVICE [PROTOCOL]]]: with DEVICE it is offloaded, but for fwd.
 xfrm_policy_line() {
   local offload=""
   [ -z "${8:-}" ] || [ "$1" = fwd ] || offload=" offload packet dev $8"
-  echo "xfrm policy add src $2 dst $3$offload dir $1 tmpl src $4 dst $5 proto esp reqid ${7:-1} mode $6"
+  echo "xfrm policy add src $2 dst $3$offload dir $1 tmpl src $4 dst $5 proto ${9:-esp} reqid ${7:-1} mode $6"
 }
 
 # xfrm_host_lines SIDE FAMILY MODE SUITE SPI-OUT SPI-IN [OPTION...]: both SAs and the policies of one of net.sh's two hosts.
 xfrm_host_lines() {
-  local side=$1 family=$2 mode=$3 suite=$4 spi_out=$5 spi_in=$6 far=$((3 - $1)) here there bits near beyond direction device=""
+  local side=$1 family=$2 mode=$3 suite=$4 spi_out=$5 spi_in=$6 far=$((3 - $1)) here there bits near beyond direction device="" proto
   shift 6
   [[ " $* " != *" packet "* ]] || { device="$*"; device=${device#*packet }; device=${device%% *}; }
+  xfrm_proto "$suite" && proto=$REPLY
   net_bits "$family" && bits=$REPLY
   net_outer "$family" "$side" && here=$REPLY
   net_outer "$family" $far && there=$REPLY
@@ -88,9 +95,9 @@ xfrm_host_lines() {
     net_inner "$family" "$side" && near=$REPLY
     net_inner "$family" $far && beyond=$REPLY
   fi
-  xfrm_policy_line out "$near/$bits" "$beyond/$bits" "$here" "$there" "$mode" 1 "$device"
+  xfrm_policy_line out "$near/$bits" "$beyond/$bits" "$here" "$there" "$mode" 1 "$device" "$proto"
   for direction in in fwd; do
-    xfrm_policy_line $direction "$beyond/$bits" "$near/$bits" "$there" "$here" "$mode" 1 "$device"
+    xfrm_policy_line $direction "$beyond/$bits" "$near/$bits" "$there" "$here" "$mode" 1 "$device" "$proto"
   done
 }
 

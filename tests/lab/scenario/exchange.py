@@ -8,13 +8,13 @@ from .shell import ROOT, Failed
 
 
 class Exchange:
-    """Checked traffic between the inner addresses of gw and a peer."""
+    """Checked traffic between two namespaces: the inner addresses of gw and a peer, or any."""
 
-    def __init__(self, far=hosts.PEER):
-        self.far = far
+    def __init__(self, far=hosts.PEER, near=hosts.GW):
+        self.far, self.near = far, near
 
     def __enter__(self):
-        self.process = subprocess.Popen([sys.executable, f"{ROOT}/tests/lab/simnic_traffic.py", hosts.GW, self.far],
+        self.process = subprocess.Popen([sys.executable, f"{ROOT}/tests/lab/simnic_traffic.py", self.near, self.far],
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         return self
 

@@ -11,6 +11,8 @@ NETLINK_XFRM, GETSA, GETPOLICY = 6, 18, 21
 DUMP = 0x301  # NLM_F_REQUEST | NLM_F_DUMP
 DONE, ERROR = 3, 2
 AUTH, CRYPT, ENCAP, TEMPLATE, AEAD, AUTH_TRUNC = 1, 2, 4, 5, 18, 20  # XFRMA_*
+REPLAY, REPLAY_ESN, OFFLOAD_DEV = 10, 23, 28
+OFFLOAD_PACKET = 4  # XFRM_OFFLOAD_PACKET
 SA_OCTETS, POLICY_OCTETS = 224, 168
 STATE_ESN, ESP = 128, 50
 MODES = {0: "transport", 1: "tunnel"}
@@ -47,6 +49,25 @@ def _state(data):
                  ENCAP in attributes, bool(data[216] & STATE_ESN), algorithms)
 
 
+def _sent(attributes):
+    """The outbound sequence number used last."""
+    if REPLAY_ESN in attributes:
+        _, low, _, high = struct.unpack_from("=IIII", attributes[REPLAY_ESN])
+        return high << 32 | low
+    return struct.unpack_from("=I", attributes[REPLAY])[0] if REPLAY in attributes else 0
+
+
+def _counts(data):
+    """What GETSA counts of an SA, and which offload the kernel made of what was asked for."""
+    attributes = _attributes(data[SA_OCTETS:])
+    octets, packets = struct.unpack_from("=QQ", data, 160)
+    _, replay, integrity = struct.unpack_from("=III", data, 192)
+    held = attributes.get(OFFLOAD_DEV)
+    offload = "none" if held is None else "packet" if held[4] & OFFLOAD_PACKET else "crypto"
+    return {"packets": packets, "bytes": octets, "replay": replay, "integrity": integrity, "oseq": _sent(attributes),
+            "offload": offload}
+
+
 class Kernel:
     def __init__(self, name):
         self.name = name
@@ -74,6 +95,10 @@ class Kernel:
     def states(self):
         """As states.states()."""
         return {state for state in map(_state, self._dump(GETSA)) if state}
+
+    def counts(self):
+        """{SPI, 8 hex digits: {packets, bytes, replay, integrity, oseq, offload}} of all SAs, AH included."""
+        return {data[72:76].hex(): _counts(data) for data in self._dump(GETSA)}
 
     def policy_kinds(self):
         """As states.policy_kinds(): how many (ask for ESP, do not), per-socket ones left out."""

@@ -19,9 +19,10 @@ class Results:
     def section(self, title):
         print(f"== {title}  ({time.monotonic() - self.started:.0f} s)", flush=True)
 
-    def add(self, what, expected, actual, passed):
+    def add(self, what, expected, actual, passed, **more):
+        """`more`: what else is to be known of it, for tables."""
         self.rows.append({"id": what, "expected": expected, "actual": actual, "pass": bool(passed),
-                          "skipped_reason": None})
+                          "skipped_reason": None} | more)
         print(f"  {'ok  ' if passed else 'FAIL'} {what}: {actual}" + ("" if passed else f", expected {expected}"),
               flush=True)
         return bool(passed)

@@ -2,6 +2,7 @@
 """Commands and namespaces. Traffic stays within the namespaces made here."""
 import json
 import pathlib
+import shlex
 import subprocess
 import time
 
@@ -32,10 +33,44 @@ def ns_start(name, *command, output):
                             stdout=open(output, "ab"), stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
 
 
+LIBRARIES = " ".join(f". {ROOT}/tests/lab/lib/{name}.sh;" for name in ("net", "xfrm", "simnic", "charon"))
+
+
 def lib(function, *arguments, **how):
     """A function of the shell libraries in tests/lab/lib."""
-    scripts = " ".join(f". {ROOT}/tests/lab/lib/{name}.sh;" for name in ("net", "xfrm", "simnic", "charon"))
-    return run("bash", "-c", f'{scripts} "$@"', "lib", function, *arguments, **how)
+    return run("bash", "-c", f'{LIBRARIES} "$@"', "lib", function, *arguments, **how)
+
+
+class Shell:
+    """Many such calls by one shell that stays: starting one costs a quarter of a second in an emulated machine."""
+
+    MARK = "status of that: "
+
+    def __init__(self):
+        loop = f'while IFS= read -r line; do eval "$line" </dev/null 2>&1; status=$?; printf "\\n{self.MARK}%d\\n" $status; done'
+        self.process = subprocess.Popen(["bash", "-c", f"{LIBRARIES} {loop}"], stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, text=True)
+
+    def ask(self, *words):
+        """(status, what it said)."""
+        print(shlex.join(map(str, words)), file=self.process.stdin, flush=True)
+        said = []
+        for line in self.process.stdout:
+            if line.startswith(self.MARK):
+                return int(line[len(self.MARK):]), "".join(said).strip()
+            said.append(line)
+        raise Failed(f"the shell ended at: {shlex.join(map(str, words))}")
+
+    def __call__(self, *words):
+        """What it said; Failed if its status is not 0."""
+        status, said = self.ask(*words)
+        if status:
+            raise Failed(f"{shlex.join(map(str, words))}: status {status}\n{said}")
+        return said
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait(timeout=30)
 
 
 def wait_for(what, condition, seconds=30.0, every=0.2):

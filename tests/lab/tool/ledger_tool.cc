@@ -3,21 +3,27 @@
 // counted.
 //   espgate-ledger-test BPFFS show|totals|classes|flows|programs|maps
 //   espgate-ledger-test BPFFS serve|serve-inexact
-// serve holds the loader and reads commands, a line each, answered by "ok" or what was wrong:
+// serve holds the loader and reads commands, a line each, answered by "ok" or "error: WHAT":
 //   NETNS device DEV
-//   NETNS assign SLOT in|out SPI SRC DST tunnel|transport no|auto SUITE CHILD
+//   NETNS assign SLOT in|out SPI SRC DST tunnel|transport no|auto|crypto|packet SUITE CHILD [WORD...]
+//         WORDs: encap, esn, crypto=DEV or packet=DEV (what is held, and by whom)
 //   NETNS release SLOT
 //   NETNS remove
+//   show sas|classes|flows    what the program's own arguments show, before "ok"
 #include <fcntl.h>
 #include <fmt/core.h>
+#include <net/if.h>
+#include <netinet/in.h>
 #include <sched.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <iostream>
 #include <sstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/fd.h"
@@ -47,6 +53,23 @@ Loader load(const std::string& bpffs, bool tracing) {
   return std::move(*loader);
 }
 
+espgate::base::OffloadWanted wanted(const std::string& word) {
+  using espgate::base::OffloadWanted;
+  if (word == "crypto") return OffloadWanted::crypto;
+  if (word == "packet") return OffloadWanted::packet;
+  return word == "no" ? OffloadWanted::no : OffloadWanted::automatic;
+}
+
+void add_word(espgate::maps::SaRecord& sa, const std::string& word) {
+  using espgate::base::OffloadActual;
+  if (word == "encap") sa.encap = true;
+  const auto [mode, device] = std::pair(word.substr(0, word.find('=')), word.substr(word.find('=') + 1));
+  if (mode == word) return;
+  sa.actual = mode == "packet" ? OffloadActual::packet : OffloadActual::crypto;
+  sa.device = device;
+  sa.ifindex = if_nametoindex(device.c_str());
+}
+
 espgate::maps::SaRecord record(const std::vector<std::string>& words) {
   espgate::maps::SaRecord sa;
   sa.direction = words[0] == "in" ? espgate::base::Direction::in : espgate::base::Direction::out;
@@ -54,11 +77,17 @@ espgate::maps::SaRecord record(const std::vector<std::string>& words) {
   sa.src = *espgate::base::Address::parse(words[2]);
   sa.dst = *espgate::base::Address::parse(words[3]);
   sa.mode = words[4] == "tunnel" ? espgate::base::SaMode::tunnel : espgate::base::SaMode::transport;
-  sa.wanted = words[5] == "no" ? espgate::base::OffloadWanted::no : espgate::base::OffloadWanted::automatic;
+  sa.wanted = wanted(words[5]);
   espgate::base::EspSuite suite;
   if (words[6] == "aes256-sha256")
     suite = {espgate::base::EspCipher::aes_cbc, 256, espgate::base::EspAuth::hmac_sha2_256_128, false};
+  if (words[6] == "ah-sha256") {
+    suite = {espgate::base::EspCipher::none, 0, espgate::base::EspAuth::hmac_sha2_256_128, false};
+    sa.proto = IPPROTO_AH;
+  }
+  suite.esn = std::ranges::find(words, "esn") != words.end();
   sa.set_suite(suite);
+  for (std::size_t i = 8; i < words.size(); ++i) add_word(sa, words[i]);
   sa.conn = "lab";
   sa.child_name = words[7];
   sa.uid = espgate::base::ChildUid::of(sa.conn, sa.child_name);
@@ -82,7 +111,7 @@ std::string text(const espgate::maps::Counts& counts) {
 int show(const std::string& bpffs, const std::string& what) {
   const auto reader = espgate::maps::Reader::open(bpffs);
   if (!reader) return fail(reader.error());
-  if (what == "show")
+  if (what == "show" || what == "sas")
     for (const auto& row : reader->sas())
       fmt::print("{} {} {} {}\n", row.slot, to_string(row.sa.direction), row.exact ? "exact" : "inexact",
                  text(row.counts));
@@ -117,8 +146,13 @@ int inspect(const std::string& bpffs, const std::string& what) {
   return 0;
 }
 
-// One command: NETNS VERB ARGUMENT...
-Result<void> serve(Loader& loader, const std::vector<std::string>& words) {
+// One command: NETNS VERB ARGUMENT..., or show WHAT.
+Result<void> serve(Loader& loader, const std::string& bpffs, const std::vector<std::string>& words) {
+  if (words.size() < 2) return std::unexpected(Error{"command", EINVAL, {}});
+  if (words[0] == "show") {
+    if (show(bpffs, words[1]) != 0) return std::unexpected(Error{"show " + words[1], EINVAL, {}});
+    return {};
+  }
   const Fd there(::open(("/run/netns/" + words[0]).c_str(), O_RDONLY | O_CLOEXEC));
   if (!there || ::setns(there.get(), CLONE_NEWNET) != 0) return std::unexpected(Error::last("enter " + words[0]));
   const std::string& verb = words[1];
@@ -160,10 +194,9 @@ int main(int argc, char** argv) {
     std::istringstream text(line);
     std::vector<std::string> words;
     for (std::string word; text >> word;) words.push_back(word);
-    const Result<void> done =
-        words.size() < 2 ? Result<void>(std::unexpected(Error{line, EINVAL, {}})) : serve(loader, words);
+    const Result<void> done = serve(loader, bpffs, words);
     ::setns(home.get(), CLONE_NEWNET);
-    fmt::print("{}\n", done ? "ok" : done.error().text());
+    fmt::print("{}\n", done ? "ok" : "error: " + done.error().text());
     std::fflush(stdout);
   }
   return 0;
