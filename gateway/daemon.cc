@@ -39,6 +39,8 @@ Daemon::Daemon(Options options, Parts parts)
                 // If the queue is full the engine's own patience with the kernel ends the exchange.
                 if (engine_ && !engine_->post(std::move(answer))) log_error("engine queue full: an answer is lost");
               }),
+      shield_(io_, kernel_.loader(),
+              [this](ike::CookieSecrets secrets) { post(ike::SetCookieSecrets{std::move(secrets)}); }),
       devices_(device_means()),
       healing_(io_, {[this] {
                        // The policies that a device held go with its SAs, and no event says so.
@@ -78,6 +80,7 @@ base::Result<void> Daemon::start() {
   kernel_.on_packet_mode([this](const std::string& device) { return devices_.packet_mode(device); });
   kernel_.on_verdict([this](const sad::DeviceVerdict& verdict) { devices_.learn(verdict, epoch_now()); });
   devices_.begin(gateway::now(), config_, kernel_.routes());
+  shield_.begin();
   apply();
   if (events_) {
     events_ready_.emplace(io_, events_->fd());
@@ -102,6 +105,7 @@ int Daemon::run() {
 void Daemon::apply() {
   const auto now = gateway::now();
   attach();
+  shield_.configure(config_);
   kernel_.steer(config_.gateway.steer);
   kernel_.plan(now, config_.plan);  // the floor stands before the engine may send anything
   order_suites();
@@ -286,9 +290,11 @@ void Daemon::attach() {
   const auto names = devices_for(config_, kernel_.routes());
   std::map<std::string, std::optional<std::uint32_t>> devices;
   for (const auto& name : names) devices.emplace(name, xfrm::ifindex_of(name));
-  if (devices == attached_to_) return;
+  const auto mode = config_.gateway.shield.mode;
+  if (devices == attached_to_ && mode == attached_for_) return;
   attached_to_ = std::move(devices);
-  kernel_.attach(names);
+  attached_for_ = mode;
+  kernel_.attach(names, xdp_wish(mode), mode != control::ShieldMode::off);
 }
 
 // A packet found no SA. At its trap: the child is asked for. At a child that is up: somebody took its SAs out of the
@@ -360,6 +366,7 @@ void Daemon::shut_down() {
   guard_timer_.cancel();
   if (config_.gateway.on_stop == control::OnStop::keep) {
     log_info("stopping; SAs and policies stay in the kernel (on_stop = keep)");
+    shield_.stop();
     io_.stop();
     return;
   }
@@ -377,6 +384,7 @@ void Daemon::shut_down() {
 
 void Daemon::stopped() {
   // RemoveChild actions that came with the answer are carried out by stop() below: it knows every SA that is ours.
+  shield_.stop();
   kernel_.stop(gateway::now());
   io_.stop();
 }
