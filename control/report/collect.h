@@ -23,6 +23,7 @@ struct MapsView {
   std::vector<maps::SaRow> sas;
   std::vector<maps::ChildTotal> totals;
   std::vector<maps::ClassRow> classes;
+  std::vector<maps::ShieldRow> shield;
 };
 MapsView read_maps(const maps::Reader& reader);
 
