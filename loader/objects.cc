@@ -35,7 +35,7 @@ int listen(libbpf_print_level level, const char* format, va_list arguments) {
   return 0;
 }
 
-constexpr const char* tracing_programs[] = {"receive", "transmit", "transmit_hit", "transmit_busy"};
+constexpr const char* tracing_programs[] = {"receive", "transmit", "transmit_hit", "transmit_busy", "generic_packet"};
 
 struct Sizes {
   std::uint32_t slots = 0, policies = 0, cpus = 0, flows = 0;
@@ -123,6 +123,12 @@ void unpin_all(const std::string& directory) {
     for (const auto& pin : pins) std::filesystem::remove(pin, error);
 }
 
+std::uint32_t id_of(int map) {
+  bpf_map_info info{};
+  std::uint32_t octets = sizeof info;
+  return bpf_map_get_info_by_fd(map, &info, &octets) == 0 ? info.id : 0;
+}
+
 int fd_of(const bpf_program* program) { return bpf_program__autoload(program) ? bpf_program__fd(program) : -1; }
 
 }  // namespace
@@ -141,7 +147,12 @@ Objects::Objects(std::unique_ptr<Skeleton> skeleton) : skeleton_(std::move(skele
           map(bpf.maps.policy_dir),
           map(bpf.maps.child_total),
           map(bpf.maps.devices),
+          map(bpf.maps.shield_rules),
+          map(bpf.maps.shield_secrets),
+          map(bpf.maps.shield_allow),
           fd_of(bpf.progs.shield),
+          fd_of(bpf.progs.shield_generic),
+          fd_of(bpf.progs.generic_packet),
           fd_of(bpf.progs.tc_egress),
           fd_of(bpf.progs.tc_ingress),
           fd_of(bpf.progs.tc_ingress_classes),
@@ -149,10 +160,11 @@ Objects::Objects(std::unique_ptr<Skeleton> skeleton) : skeleton_(std::move(skele
           fd_of(bpf.progs.transmit),
           fd_of(bpf.progs.transmit_hit),
           fd_of(bpf.progs.transmit_busy),
-          0};
-  bpf_map_info info{};
-  std::uint32_t octets = sizeof info;
-  if (bpf_map_get_info_by_fd(fds_.sa_slot, &info, &octets) == 0) fds_.sa_slot_id = info.id;
+          0,
+          0,
+          false};
+  fds_.sa_slot_id = id_of(fds_.sa_slot);
+  fds_.shield_note_id = id_of(map(bpf.maps.shield_note));
 }
 Objects::Objects(Objects&&) noexcept = default;
 Objects& Objects::operator=(Objects&&) noexcept = default;
@@ -228,6 +240,7 @@ base::Result<Objects> Objects::load(const Options& options, Capabilities& capabi
   auto holder = std::make_unique<Skeleton>();
   holder->ptr = std::move(skeleton);
   Objects out(std::move(holder));
+  out.fds_.asks_kernel = constants.asks_xfrm;
   espgate_meta meta = capabilities.reused ? *pinned : espgate_meta{};
   meta.abi_version = ESPGATE_ABI_VERSION;
   meta.max_slots = sizes.slots;

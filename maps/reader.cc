@@ -28,6 +28,25 @@ void for_each(int map, std::size_t at_most, Visit visit) {
   }
 }
 
+// As for_each(), of a per-CPU map: visit(key, values by CPU).
+template <class Key, class Value, class Visit>
+void for_each_cpu(int map, std::size_t at_most, Visit visit) {
+  std::vector<Value> values(static_cast<std::size_t>(libbpf_num_possible_cpus()));
+  Key key{};
+  const Key* before = nullptr;
+  for (std::size_t i = 0; i < at_most && bpf_map_get_next_key(map, before, &key) == 0; ++i) {
+    if (bpf_map_lookup_elem(map, &key, values.data()) == 0) visit(key, values);
+    before = &key;
+  }
+}
+
+// By ifindex, as they were called when attached.
+std::map<std::uint32_t, std::string> device_names(const std::vector<DeviceRow>& devices) {
+  std::map<std::uint32_t, std::string> out;
+  for (const DeviceRow& device : devices) out[device.ifindex] = device.name;
+  return out;
+}
+
 base::Address address_of(const std::uint8_t (&octets)[16], std::uint8_t family) {
   return base::Address::from_octets({octets, family == AF_INET6 ? std::size_t{16} : std::size_t{4}})
       .value_or(base::Address{});
@@ -57,7 +76,7 @@ Counts& Counts::operator+=(const Counts& other) {
 
 struct Reader::Impl {
   espgate_meta meta{};
-  base::Fd sa_dir, policy_dir, child_total, classes, flows, devices, counters;
+  base::Fd sa_dir, policy_dir, child_total, classes, flows, devices, shield_rules, shield_counts, counters;
   const espgate_cell* cells = nullptr;
   std::size_t mapped = 0;
 
@@ -98,6 +117,8 @@ base::Result<Reader> Reader::open(const std::string& bpffs) {
   impl->classes = open_map("classes");
   impl->flows = open_map("flows");
   impl->devices = open_map("devices");
+  impl->shield_rules = open_map("shield_rules");
+  impl->shield_counts = open_map("shield_counts");
   // Of a read-only descriptor the kernel refuses a shared mapping, even one for reading.
   impl->counters = open_map("counters", 0);
   if (failed) return std::unexpected(*failed);
@@ -202,22 +223,43 @@ std::vector<DeviceRow> Reader::devices() const {
 
 std::vector<ClassRow> Reader::classes() const {
   std::vector<ClassRow> out;
-  std::map<std::uint32_t, std::string> names;
-  for (const DeviceRow& device : devices()) names[device.ifindex] = device.name;
-  std::vector<espgate_class_count> per_cpu(static_cast<std::size_t>(libbpf_num_possible_cpus()));
-  espgate_class_key key{};
-  const espgate_class_key* before = nullptr;
-  while (out.size() < std::size_t{ESPGATE_MAX_DEVICES} * ESPGATE_CLASS_COUNT &&
-         bpf_map_get_next_key(impl_->classes.get(), before, &key) == 0) {
-    before = &key;
-    if (bpf_map_lookup_elem(impl_->classes.get(), &key, per_cpu.data()) != 0) continue;
-    ClassRow row{key.ifindex, names[key.ifindex], key.class_, key.verdict, 0, 0};
-    for (const espgate_class_count& count : per_cpu) {
-      row.packets += count.packets;
-      row.bytes += count.bytes;
-    }
+  auto names = device_names(devices());
+  for_each_cpu<espgate_class_key, espgate_class_count>(
+      impl_->classes.get(), ESPGATE_CLASSES,
+      [&](const espgate_class_key& key, const std::vector<espgate_class_count>& per_cpu) {
+        ClassRow row{key.ifindex, names[key.ifindex], key.class_, key.verdict, 0, 0};
+        for (const espgate_class_count& count : per_cpu) {
+          row.packets += count.packets;
+          row.bytes += count.bytes;
+        }
+        out.push_back(std::move(row));
+      });
+  return out;
+}
+
+std::vector<ShieldRow> Reader::shield() const {
+  std::map<std::uint32_t, ShieldRow> rows;
+  auto names = device_names(devices());
+  for_each_cpu<espgate_shield_key, std::uint64_t>(
+      impl_->shield_counts.get(), std::size_t{ESPGATE_MAX_DEVICES} * ESPGATE_SHIELD_EVENT_COUNT,
+      [&](const espgate_shield_key& key, const std::vector<std::uint64_t>& per_cpu) {
+        if (key.event >= ESPGATE_SHIELD_EVENT_COUNT) return;
+        ShieldRow& row = rows[key.ifindex];
+        for (const std::uint64_t count : per_cpu) row.events[key.event] += count;
+      });
+  std::vector<ShieldRow> out;
+  for (auto& [ifindex, row] : rows) {
+    row.ifindex = ifindex;
+    row.device = names[ifindex];
     out.push_back(std::move(row));
   }
+  return out;
+}
+
+std::optional<espgate_shield> Reader::shield_rules() const {
+  const std::uint32_t zero = 0;
+  espgate_shield out{};
+  if (bpf_map_lookup_elem(impl_->shield_rules.get(), &zero, &out) != 0) return std::nullopt;
   return out;
 }
 
