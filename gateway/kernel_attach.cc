@@ -6,11 +6,13 @@
 namespace espgate::gateway {
 
 namespace {
-// What could not be had, a line each. XDP's comes first, and is what the shield needs.
+// What could not be had, a line each. XDP's comes first, and is what the shield needs; it may have said so itself.
 void say(const loader::Attachment& attached, bool shield) {
-  const bool absent = shield && attached.xdp == ESPGATE_XDP_NONE;
-  for (std::size_t i = 0; i < attached.missing.size(); ++i) {
-    log_warn(attached.missing[i] + (absent && i == 0 ? "; the shield does not act there" : ""));
+  bool add = shield && attached.xdp == ESPGATE_XDP_NONE;
+  for (const auto& missing : attached.missing) {
+    add = add && missing.find("the shield") == std::string::npos;
+    log_warn(missing + (add ? "; the shield does not act there" : ""));
+    add = false;
   }
 }
 }  // namespace

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <cerrno>
 #include <chrono>
 #include <utility>
 
@@ -74,8 +75,12 @@ void ShieldSide::set(const loader::ShieldRules& rules) {
   if (rules_ == rules) return;
   const bool was_active = rules_ && rules_->active;
   rules_ = rules;
-  expect(loader_.set_shield(rules));
-  if (loader_.capabilities().accounting && (rules.active || was_active)) log_info(text_of(rules));
+  auto in_force = rules;
+  if (auto done = loader_.set_shield(rules); !done) {
+    in_force.drop_unknown = rules.drop_unknown && done.error().code != ENOTSUP;
+    log_warn("shield: " + done.error().text());
+  }
+  if (loader_.capabilities().accounting && (rules.active || was_active)) log_info(text_of(in_force));
   if (rules.active == was_active) return;
   if (rules.active) return watch();
   round_.cancel();
