@@ -25,6 +25,7 @@
 #define IKE_HEADER_OCTETS 28 /* RFC 7296 3.1 */
 #define ESP_LEAST_OCTETS 12  /* RFC 4303 2: SPI, sequence number, and a payload padded to a multiple of 4 */
 #define AH_LEAST_OCTETS 12   /* RFC 4302 2 */
+#define PEEK_OCTETS 0x1ff    /* headers that begin behind so many octets are not looked at */
 
 /* A packet under the parser. All offsets are octets from `data`; `length` is the whole packet's, of which no more than
  * data_end - data is to be looked at. */
@@ -33,7 +34,8 @@ struct view {
   void* data;
   void* data_end;
   __u32 length;
-  __u32 at;  /* of the header to be parsed next */
+  __u32 ip;  /* of the IP header */
+  __u32 at;  /* of the header to be parsed next; in the end, of the transport header */
   __u32 end; /* of the IP packet; what follows is Ethernet padding */
   __u64 netns;
   __u32 ifindex;
@@ -41,6 +43,10 @@ struct view {
   __u8 next;     /* protocol of the header at `at` */
   bool fragment; /* any of a fragmented packet */
   bool headless; /* a fragment without the transport header */
+  bool optioned; /* IP options or extension headers stand before the transport header */
+  bool hidden;   /* more extension headers than are looked through: what the packet is was not seen */
+  __be32 id;     /* a fragment's identification */
+  __be32 spi;    /* of ESP or AH */
   __u8 source[16];
   __u8 destination[16];
 };
@@ -50,25 +56,26 @@ struct view {
 static __always_inline void* peek(const struct view* view, __u32 at, __u32 octets) {
   void* start;
 
-  if (at > 0x1ff) return NULL;
+  if (at > PEEK_OCTETS) return NULL;
   start = view->data + at;
   return start + octets <= view->data_end ? start : NULL;
 }
 
-/* Whether the SPI at `at` is one of ours; the address and protocol are the packet's. */
-static __always_inline bool is_ours(const struct view* view, __be32 spi) {
+/* Our SA that the packet's SPI, address and `proto` name, or NULL. */
+static __always_inline struct espgate_sa_value* our_sa(const struct view* view, __u8 proto) {
   struct espgate_sa_key key = {};
 
   key.netns = view->netns;
-  key.spi = spi;
+  key.spi = view->spi;
   key.family = view->family;
-  key.proto = IPPROTO_ESP;
+  key.proto = proto;
   __builtin_memcpy(key.daddr, view->destination, 16);
   return bpf_map_lookup_elem(&sa_slot, &key);
 }
 
-/* Whether the packet only passes through this host, so that its SPI is none of our business. */
-static __always_inline bool is_transit(const struct view* view) {
+/* Whether the packet only passes through this host, so that its SPI is none of our business. Not inlined: the stack is
+ * short. */
+static __attribute__((noinline)) bool is_transit(const struct view* view) {
   struct bpf_fib_lookup fib = {};
   long result;
 
@@ -81,27 +88,34 @@ static __always_inline bool is_transit(const struct view* view) {
          result == BPF_FIB_LKUP_RET_FRAG_NEEDED || result == BPF_FIB_LKUP_RET_UNSUPP_LWT;
 }
 
-static __always_inline int classify_esp(const struct view* view, __u32 at, int class) {
+/* `at`: of the SPI. */
+static __always_inline int classify_spi(struct view* view, __u32 at, __u8 proto, int class) {
   __be32* spi = peek(view, at, 4);
 
-  if (!spi || view->end < at + ESP_LEAST_OCTETS || !*spi) return ESPGATE_CLASS_MALFORMED;
-  return is_ours(view, *spi) || is_transit(view) ? class : ESPGATE_CLASS_UNKNOWN_SPI;
+  if (!spi || !*spi) return ESPGATE_CLASS_MALFORMED;
+  view->spi = *spi;
+  return our_sa(view, proto) || is_transit(view) ? class : ESPGATE_CLASS_UNKNOWN_SPI;
+}
+
+static __always_inline int classify_esp(struct view* view, __u32 at, int class) {
+  if (view->end < at + ESP_LEAST_OCTETS) return ESPGATE_CLASS_MALFORMED;
+  return classify_spi(view, at, IPPROTO_ESP, class);
 }
 
 /* RFC 3948 2: on port 4500 four zero octets announce IKE, one octet of 0xFF is a keepalive, anything else is ESP. */
-static __always_inline int classify_natt(const struct view* view, __u32 at, __u32 octets) {
+static __always_inline int classify_natt(struct view* view, __u32 at, __u32 octets) {
   __u8* first = peek(view, at, 1);
   __be32* marker;
 
   if (octets < 4)
     return octets == 1 && first && *first == 0xff ? ESPGATE_CLASS_NATT_KEEPALIVE : ESPGATE_CLASS_MALFORMED;
   marker = peek(view, at, 4);
-  if (!marker) return ESPGATE_CLASS_MALFORMED;
+  if (!marker || view->end < at + 4) return ESPGATE_CLASS_MALFORMED; /* a first fragment may end before it */
   if (*marker) return classify_esp(view, at, ESPGATE_CLASS_ESP_UDP);
   return octets < 4 + IKE_HEADER_OCTETS ? ESPGATE_CLASS_MALFORMED : ESPGATE_CLASS_IKE;
 }
 
-static __always_inline int classify_udp(const struct view* view) {
+static __always_inline int classify_udp(struct view* view) {
   __be16* header = peek(view, view->at, 8);
   __u32 octets;
   __u16 port;
@@ -117,13 +131,14 @@ static __always_inline int classify_udp(const struct view* view) {
 }
 
 /* A fragment without the transport header shows its protocol and nothing else. */
-static __always_inline int classify_transport(const struct view* view) {
+static __always_inline int classify_transport(struct view* view) {
   switch (view->next) {
     case IPPROTO_ESP:
       return view->headless ? ESPGATE_CLASS_ESP : classify_esp(view, view->at, ESPGATE_CLASS_ESP);
     case IPPROTO_AH:
-      if (!view->headless && view->end < view->at + AH_LEAST_OCTETS) return ESPGATE_CLASS_MALFORMED;
-      return ESPGATE_CLASS_AH;
+      if (view->headless) return ESPGATE_CLASS_AH;
+      if (view->end < view->at + AH_LEAST_OCTETS) return ESPGATE_CLASS_MALFORMED;
+      return classify_spi(view, view->at + 4, IPPROTO_AH, ESPGATE_CLASS_AH);
     case IPPROTO_UDP:
       return view->headless ? ESPGATE_CLASS_PLAIN : classify_udp(view);
     default:
@@ -143,7 +158,10 @@ static __always_inline int classify_ipv4(struct view* view) {
     return ESPGATE_CLASS_MALFORMED;
   fragment = bpf_ntohs(*(__be16*)(header + 6));
   view->family = AF_INET;
+  view->ip = view->at;
   view->next = header[9];
+  view->id = *(__be16*)(header + 4);
+  view->optioned = header_octets != 20;
   view->fragment = fragment & 0x3fff; /* more to come, or an offset */
   view->headless = fragment & 0x1fff;
   __builtin_memcpy(view->source, header + 12, 4);
@@ -153,13 +171,15 @@ static __always_inline int classify_ipv4(struct view* view) {
   return classify_transport(view);
 }
 
+static __always_inline bool is_extension(__u8 next) {
+  return next == IPPROTO_HOPOPTS || next == IPPROTO_ROUTING || next == IPPROTO_DSTOPTS || next == IPPROTO_FRAGMENT;
+}
+
 /* One extension header: true if there was one and `at` is behind it now. */
 static __always_inline bool skip_extension(struct view* view) {
   __u8* header;
 
-  if (view->next != IPPROTO_HOPOPTS && view->next != IPPROTO_ROUTING && view->next != IPPROTO_DSTOPTS &&
-      view->next != IPPROTO_FRAGMENT)
-    return false;
+  if (!is_extension(view->next)) return false;
   header = peek(view, view->at, 8);
   if (!header) return false;
   if (view->next == IPPROTO_FRAGMENT) {
@@ -167,11 +187,13 @@ static __always_inline bool skip_extension(struct view* view) {
 
     view->fragment = offset & 0xfff9;
     view->headless = offset & 0xfff8;
+    view->id = *(__be32*)(header + 4);
     view->at += 8;
   } else {
     view->at += (header[1] + 1) * 8;
   }
   view->next = header[0];
+  view->optioned = true;
   return true;
 }
 
@@ -183,6 +205,7 @@ static __always_inline int classify_ipv6(struct view* view) {
   view->end = view->at + 40 + bpf_ntohs(*(__be16*)(header + 4));
   if (view->end > view->length) return ESPGATE_CLASS_MALFORMED;
   view->family = AF_INET6;
+  view->ip = view->at;
   view->next = header[6];
   __builtin_memcpy(view->source, header + 8, 16);
   __builtin_memcpy(view->destination, header + 24, 16);
@@ -192,6 +215,7 @@ static __always_inline int classify_ipv6(struct view* view) {
     if (view->headless || !skip_extension(view)) break;
     if (view->at > view->end) return ESPGATE_CLASS_MALFORMED;
   }
+  view->hidden = !view->headless && (is_extension(view->next) || view->at > PEEK_OCTETS);
   return classify_transport(view);
 }
 

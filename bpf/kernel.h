@@ -16,6 +16,7 @@
 #define AF_INET6 10
 
 #define NETDEV_TX_BUSY 0x10 /* linux/netdevice.h */
+#define CHECKSUM_PARTIAL 3  /* linux/skbuff.h */
 
 /* net/xfrm.h: bits of xfrm_offload.flags; values of xfrm_dev_offload.dir and .type. */
 #define CRYPTO_DONE 0x2
@@ -26,8 +27,26 @@
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
+struct hlist_node {
+  struct hlist_node* next;
+};
+struct hlist_head {
+  struct hlist_node* first;
+};
+typedef struct seqcount {
+  unsigned int sequence;
+} seqcount_t;
+typedef struct seqcount_spinlock {
+  seqcount_t seqcount;
+} seqcount_spinlock_t;
+struct netns_xfrm {
+  struct hlist_head* state_byspi;
+  unsigned int state_hmask;
+  seqcount_spinlock_t xfrm_state_hash_generation;
+};
 struct net {
   __u64 net_cookie;
+  struct netns_xfrm xfrm;
 };
 typedef struct {
   struct net* net;
@@ -38,6 +57,7 @@ struct net_device {
   __u64 gso_partial_features;
   int ifindex;
   possible_net_t nd_net;
+  const unsigned char* dev_addr;
 };
 
 struct dst_entry {
@@ -70,6 +90,7 @@ struct sk_buff {
   __u16 inner_network_header;
   __be16 protocol;
   __u8 active_extensions;
+  __u8 ip_summed : 2;
   unsigned int end;
   unsigned char* head;
   unsigned char* data;
@@ -98,6 +119,7 @@ struct xfrm_dev_offload {
 };
 struct xfrm_state {
   possible_net_t xs_net;
+  struct hlist_node byspi;
   struct xfrm_id id;
   struct {
     __u32 seq;

@@ -39,7 +39,7 @@ struct {
 
 struct {
   __uint(type, BPF_MAP_TYPE_PERCPU_HASH);
-  __uint(max_entries, ESPGATE_MAX_DEVICES* ESPGATE_CLASS_COUNT);
+  __uint(max_entries, ESPGATE_CLASSES);
   __type(key, struct espgate_class_key);
   __type(value, struct espgate_class_count);
 } classes SEC(".maps");

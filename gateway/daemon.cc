@@ -19,7 +19,6 @@ namespace espgate::gateway {
 namespace {
 // Peers get this long to answer the deletes of a clean stop.
 constexpr auto kStopPatience = std::chrono::seconds(5);
-constexpr auto kWatchEvery = std::chrono::milliseconds(250);
 }  // namespace
 
 Daemon::Daemon(Options options, Parts parts)
@@ -39,6 +38,8 @@ Daemon::Daemon(Options options, Parts parts)
                 // If the queue is full the engine's own patience with the kernel ends the exchange.
                 if (engine_ && !engine_->post(std::move(answer))) log_error("engine queue full: an answer is lost");
               }),
+      shield_(io_, kernel_.loader(),
+              [this](ike::CookieSecrets secrets) { post(ike::SetCookieSecrets{std::move(secrets)}); }),
       devices_(device_means()),
       healing_(io_, {[this] {
                        // The policies that a device held go with its SAs, and no event says so.
@@ -79,6 +80,7 @@ base::Result<void> Daemon::start() {
   kernel_.on_packet_mode([this](const std::string& device) { return devices_.packet_mode(device); });
   kernel_.on_verdict([this](const sad::DeviceVerdict& verdict) { devices_.learn(verdict, epoch_now()); });
   devices_.begin(gateway::now(), config_, kernel_.routes());
+  shield_.begin();
   apply();
   if (events_) {
     events_ready_.emplace(io_, events_->fd());
@@ -110,6 +112,7 @@ int Daemon::run() {
 void Daemon::apply() {
   const auto now = gateway::now();
   attach();
+  shield_.configure(config_);
   kernel_.steer(config_.gateway.steer);
   kernel_.plan(now, config_.plan);  // the floor stands before the engine may send anything
   order_suites();
@@ -234,108 +237,6 @@ void Daemon::on_timer() {
 
 // --------------------------------------------------------------------------------------------- the kernel
 
-void Daemon::wait_for_kernel() {
-  events_ready_->async_wait(asio::posix::stream_descriptor::wait_read, [this](std::error_code error) {
-    if (error) return;
-    if (auto events = events_->receive()) {
-      for (const auto& event : *events) take(event);
-    } else {
-      log_error(events.error().text());
-    }
-    wait_for_kernel();
-  });
-}
-
-void Daemon::take(const xfrm::Notification& event) {
-  using Kind = xfrm::Notification::Kind;
-  if (stopping_) return;
-  switch (event.kind) {
-    case Kind::acquire:
-      return acquired(event);
-    case Kind::mapping:
-      if (auto moved = kernel_.moved(event)) post(ike::Command(*moved));
-      return;
-    case Kind::soft_limit:
-    case Kind::hard_limit:
-    case Kind::sequence:
-      if (auto expired = kernel_.expired(event)) post(ike::Command(*expired));
-      return;
-    case Kind::sa_deleted:
-      if (auto lost = kernel_.lost(event.sa)) healing_.found(*lost, "somebody deleted one");
-      return;
-    case Kind::sas_flushed:
-      return healing_.check("somebody flushed all");
-    case Kind::policy_deleted:
-      return kernel_.policies_deleted(gateway::now(), event.policy);
-    case Kind::policies_flushed:
-      return kernel_.policies_deleted(gateway::now(), std::nullopt);
-    case Kind::overrun:
-      healing_.check("events of the kernel were lost");
-      return kernel_.check_policies(gateway::now());
-  }
-}
-
-void Daemon::heal(const LostChild& lost, const std::string& why) {
-  const Key key{lost.where.conn, lost.where.child};
-  if (!connections_.heal(key, lost.id)) return;
-  devices_.disturbed(gateway::now());
-  log_warn(key.first + "/" + key.second + ": the kernel does not hold its SAs any more, and not by our doing (" + why +
-           "): rekeying");
-  post(ike::Rekey{pending_.next_id(), key.first, {}, {}, lost.id});
-}
-
-bool Daemon::uses(const std::string& device) {
-  return attached_to_.contains(device) || kernel_.devices().contains(device);
-}
-
-void Daemon::attach() {
-  devices_.look_soon();
-  arm_devices();
-  const auto names = devices_for(config_, kernel_.routes());
-  std::map<std::string, std::optional<std::uint32_t>> devices;
-  for (const auto& name : names) devices.emplace(name, xfrm::ifindex_of(name));
-  if (devices == attached_to_) return;
-  attached_to_ = std::move(devices);
-  kernel_.attach(names);
-}
-
-// A packet found no SA. At its trap: the child is asked for. At a child that is up: somebody took its SAs out of the
-// kernel, or the device forgot them; new ones are negotiated, as no outbound key may be installed twice.
-void Daemon::acquired(const xfrm::Notification& event) {
-  const auto wanted = kernel_.acquired(event);
-  if (!wanted || stopping_) return;
-  const Key key{wanted->conn, wanted->child};
-  if (wanted->live) {
-    if (auto lost = kernel_.lost(wanted->live->second, wanted->hidden)) healing_.found(*lost, "a packet found none");
-    return;
-  }
-  if (!connections_.on_acquire(gateway::now(), key, {wanted->local, wanted->remote})) return;
-  log_info(key.first + "/" + key.second + ": a packet asks for it: " + event.packet.text());
-  arm_timer();
-}
-
-// Traps that a close_action, a dpd_action or the operator asked for, or that a reload made needless.
-void Daemon::settle_traps() {
-  for (const auto& [key, on] : connections_.take_trap_changes()) {
-    kernel_.trap(gateway::now(), key.first, key.second, on);
-  }
-}
-
-// A rekey that the peer began: its first packet on the new inbound SA says that we may send on the new outbound one.
-void Daemon::watch_waiting() {
-  if (watching_ || stopping_ || !kernel_.anyone_waits()) return;
-  watching_ = true;
-  watch_timer_.expires_after(kWatchEvery);
-  watch_timer_.async_wait([this](std::error_code error) {
-    watching_ = false;
-    if (error) return;
-    for (const auto child : kernel_.used_inbound()) post(ike::Command(ike::InboundUsed{child}));
-    watch_waiting();
-  });
-}
-
-// ---------------------------------------------------------------------------------------------- signals
-
 void Daemon::wait_for_signal() {
   signals_.async_wait([this](std::error_code error, int signal) {
     if (error) return;
@@ -369,6 +270,7 @@ void Daemon::shut_down() {
   guard_timer_.cancel();
   if (config_.gateway.on_stop == control::OnStop::keep) {
     log_info("stopping; SAs and policies stay in the kernel (on_stop = keep)");
+    shield_.stop();
     io_.stop();
     return;
   }
@@ -386,6 +288,7 @@ void Daemon::shut_down() {
 
 void Daemon::stopped() {
   // RemoveChild actions that came with the answer are carried out by stop() below: it knows every SA that is ours.
+  shield_.stop();
   kernel_.stop(gateway::now());
   io_.stop();
 }

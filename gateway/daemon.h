@@ -25,6 +25,7 @@
 #include "gateway/options.h"
 #include "gateway/pending.h"
 #include "gateway/reroute.h"
+#include "gateway/shield.h"
 #include "gateway/vici_listener.h"
 
 namespace espgate::gateway {
@@ -133,6 +134,7 @@ class Daemon final : public control::Daemon {
   asio::steady_timer steer_timer_;
   asio::steady_timer guard_timer_;  // of the watch
   KernelSide kernel_;
+  ShieldSide shield_;
   DeviceSide devices_;
   Healing healing_;
   Reroute reroute_;
@@ -145,6 +147,7 @@ class Daemon final : public control::Daemon {
   std::vector<UdpSocket> sockets_;  // until the engine takes them
   std::unique_ptr<EngineThread> engine_;
   std::map<std::string, std::optional<std::uint32_t>> attached_to_;  // that they belong on, and the index of each
+  control::ShieldMode attached_for_ = control::ShieldMode::off;
   std::int64_t started_at_ = 0;
   std::uint64_t ike_up_ = 0;
   std::uint64_t half_open_ = 0;                    // as of the last ListResult

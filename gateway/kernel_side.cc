@@ -338,21 +338,6 @@ std::vector<sad::ProbeAnswer> KernelSide::try_pair(std::uint32_t ifindex, const 
   return answers_of(sad::probe_pair(*kernel_, ifindex, in, out, probe_means()));
 }
 
-void KernelSide::attach(const std::set<std::string>& devices) {
-  for (const auto& attachment : loader_.attachments()) {
-    if (devices.contains(attachment.device)) continue;
-    if (auto detached = loader_.detach_device(attachment.ifindex); !detached) log_warn(detached.error().text());
-  }
-  for (const auto& device : devices) {
-    auto attached = loader_.attach_device(device);
-    if (!attached) {
-      log_warn("no accounting on " + device + ": " + attached.error().text());
-      continue;
-    }
-    for (const auto& missing : attached->missing) log_warn(device + ": " + missing);
-  }
-}
-
 std::vector<std::optional<xfrm::SaState>> KernelSide::states(const std::vector<xfrm::SaId>& ids) const {
   if (ids.empty()) return {};
   std::vector<xfrm::Request> get;  // no initializer list: a request is moved, never copied

@@ -81,8 +81,9 @@ class KernelSide {
   // A clean stop: everything of ours leaves the kernel, and bpffs.
   void stop(base::Instant now);
 
-  // Puts the BPF programs on these devices, and off those that are no longer among them.
-  void attach(const std::set<std::string>& devices);
+  // Puts the BPF programs on these devices, and off those that are no longer among them. `shield`: one is wanted there.
+  void attach(const std::set<std::string>& devices, loader::XdpWish xdp, bool shield);
+  [[nodiscard]] loader::Loader& loader() { return loader_; }
 
   // What a device made of a child's SA; called while the outputs of sad/ are carried out.
   void on_verdict(std::function<void(const sad::DeviceVerdict&)> told) { verdict_ = std::move(told); }

@@ -17,6 +17,7 @@
 #include "base/ids.h"
 #include "base/secret.h"
 #include "ike/config.h"
+#include "ike/cookies.h"
 #include "ike/reason.h"
 
 namespace espgate::ike {
@@ -88,7 +89,13 @@ struct PeerMoved {
 };
 // The way to peers is open again (a link came up): what waits for an answer goes out at once, not when it is due.
 struct PathUp {};
-using Command = std::variant<Initiate, Terminate, Load, List, Shutdown, Rekey, Expired, InboundUsed, PeerMoved, PathUp>;
+// What cookies are made with from now on; before the first of these an engine has secrets of its own. To be said again
+// every CookieSecrets::kRotation.
+struct SetCookieSecrets {
+  CookieSecrets secrets;
+};
+using Command = std::variant<Initiate, Terminate, Load, List, Shutdown, Rekey, Expired, InboundUsed, PeerMoved, PathUp,
+                             SetCookieSecrets>;
 
 // How a direction of a child is carried, as read back from the kernel.
 struct OffloadState {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Commands to the engine: Initiate, Terminate, Load, List, Shutdown.
+// Commands to the engine (api.h).
 #pragma once
 
 #include "ike/context.h"

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// COOKIE notifies of a responder, RFC 7296 2.6: who returns one has been at that address, and cost no memory.
+// COOKIE notifies of a responder, RFC 7296 2.6: who returns one has been at that address, and cost no memory. The
+// shield in front of us makes and takes the same ones (maps/abi.h, espgate_cookie_secrets), if it has the same secrets.
 #pragma once
 
-#include <array>
 #include <cstdint>
+#include <utility>
 
 #include "base/address.h"
 #include "base/bytes.h"
@@ -13,9 +14,34 @@
 
 namespace espgate::ike {
 
+// The secret that cookies are made with, and the one before it, whose cookies are taken, too.
+class CookieSecrets {
+ public:
+  static constexpr base::Duration kRotation = std::chrono::minutes(2);  // how often to rotate()
+
+  struct One {
+    std::uint8_t number = 0;
+    base::Secret key;  // empty: there is none
+  };
+  // A fresh secret; the present one is the one before from now on, and the one before that is forgotten.
+  void rotate(Rng& rng);
+  [[nodiscard]] CookieSecrets clone() const;
+
+  [[nodiscard]] const One& present() const { return present_; }
+  [[nodiscard]] const One& before() const { return before_; }
+  [[nodiscard]] bool empty() const { return present_.key.empty(); }
+
+ private:
+  One present_, before_;
+};
+
 class Cookies {
  public:
-  static constexpr base::Duration kRotation = std::chrono::minutes(2);
+  static constexpr std::size_t kOctets = 9;
+
+  // From now on the secrets are these, and whoever gave them rotates them. Until then, cookies have secrets of their
+  // own.
+  void set(CookieSecrets secrets);
 
   // What a cookie is bound to: the initiator's nonce, address and SPI.
   struct Claim {
@@ -23,21 +49,19 @@ class Cookies {
     base::Address address;
     base::IkeSpi spi_i;
   };
-  // One octet for the secret's number, then 31 of HMAC-SHA2-256 over nonce, address and SPI.
+  // One octet for the secret's number, then SipHash-2-4 over the SPI (8 octets), the address (16, IPv4 first, the rest
+  // zero) and the nonce.
   base::Bytes make(base::Instant now, Rng& rng, const Claim& claim);
   // Whether make() made it with this secret or the one before.
   [[nodiscard]] bool good(base::Instant now, Rng& rng, const Claim& claim, base::ByteView cookie);
 
  private:
-  struct Key {
-    std::uint8_t number = 0;
-    base::Secret secret;
-  };
   void rotate(base::Instant now, Rng& rng);
-  static base::Bytes compute(const Key& key, const Claim& claim);
+  static base::Bytes compute(const CookieSecrets::One& secret, const Claim& claim);
 
-  std::array<Key, 2> keys_;  // the present one, and the one before
-  base::Instant since_;
+  CookieSecrets secrets_;
+  bool given_ = false;
+  base::Instant since_;  // of our own secrets
 };
 
 }  // namespace espgate::ike

@@ -9,6 +9,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <string_view>
 
 namespace espgate::loader {
 
@@ -30,6 +31,23 @@ std::map<std::string, std::uint64_t> enumerators(const btf& types, const std::se
   return out;
 }
 
+bool has_member(const btf& types, const char* structure, const char* wanted) {
+  const std::int32_t id = btf__find_by_name_kind(&types, structure, BTF_KIND_STRUCT);
+  if (id < 0) return false;
+  const btf_type* type = btf__type_by_id(&types, static_cast<std::uint32_t>(id));
+  for (std::uint32_t i = 0; i < btf_vlen(type); ++i)
+    if (std::string_view(btf__name_by_offset(&types, btf_members(type)[i].name_off)) == wanted) return true;
+  return false;
+}
+
+// What can_ask_kernel() of bpf/known.h asks for.
+bool can_ask_xfrm(const btf& types) {
+  return btf__find_by_name_kind(&types, "bpf_xdp_get_xfrm_state", BTF_KIND_FUNC) >= 0 &&
+         btf__find_by_name_kind(&types, "bpf_xdp_xfrm_state_release", BTF_KIND_FUNC) >= 0 &&
+         has_member(types, "netns_xfrm", "xfrm_state_hash_generation") &&
+         has_member(types, "netns_xfrm", "state_byspi") && has_member(types, "xfrm_state", "byspi");
+}
+
 }  // namespace
 
 base::Result<KernelConstants> kernel_constants() {
@@ -44,6 +62,7 @@ base::Result<KernelConstants> kernel_constants() {
   if (found.contains("NETIF_F_HW_ESP_BIT")) out.netif_f_hw_esp = std::uint64_t{1} << value("NETIF_F_HW_ESP_BIT");
   out.skb_gso_tcp = static_cast<std::uint32_t>(value("SKB_GSO_TCPV4") | value("SKB_GSO_TCPV6"));
   out.skb_gso_udp_l4 = static_cast<std::uint32_t>(value("SKB_GSO_UDP_L4"));
+  out.asks_xfrm = can_ask_xfrm(*types);
   return out;
 }
 

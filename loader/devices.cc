@@ -45,15 +45,37 @@ espgate_device to_abi(const Attachment& attachment, std::uint64_t netns, bool tc
   return out;
 }
 
+XdpWish wish_of(espgate_xdp_mode mode) {
+  if (mode == ESPGATE_XDP_NONE) return XdpWish::off;
+  return mode == ESPGATE_XDP_GENERIC ? XdpWish::generic : XdpWish::native;
+}
+
 }  // namespace
 
 std::string Devices::pin(const char* hook, std::uint32_t ifindex) const {
   return fmt::format("{}/{}{}_{}", maps::pin_directory(bpffs_), maps::link_prefix, hook, ifindex);
 }
 
-void Devices::attach_xdp(Attachment& attachment) {
-  const std::string path = pin("shield", attachment.ifindex);
-  if (fds_.shield < 0) {
+// What generic XDP is told apart by; one for all devices, and it stays until remove_all().
+bool Devices::attach_generic_hook(Attachment& attachment) {
+  base::Result<LinkState> done = std::unexpected(base::Error{"load a BPF program", ENOTSUP, {}});
+  if (fds_.generic_packet >= 0)
+    done = install({maps::map_pin(bpffs_, std::string(maps::link_prefix) + "generic_packet"), fds_.generic_packet,
+                    BPF_TRACE_FENTRY, 0, 0, fds_.shield_note_id});
+  if (!done)
+    attachment.missing.push_back(fmt::format(
+        "{}: no hook before generic XDP ({}), so it could not tell decrypted packets from others: the shield "
+        "is off there; tc counts the classes",
+        attachment.device, done.error().text()));
+  return done.has_value();
+}
+
+void Devices::attach_xdp(Attachment& attachment, XdpWish wish) {
+  const bool generic = wish == XdpWish::generic;
+  const std::string path = pin(generic ? "shield_generic" : "shield", attachment.ifindex);
+  const int program = generic ? fds_.shield_generic : fds_.shield;
+  uninstall(pin(generic ? "shield" : "shield_generic", attachment.ifindex));
+  if (program < 0) {
     attachment.missing.push_back(attachment.device +
                                  ": this kernel does not take the XDP program; tc counts the classes");
     return;
@@ -66,13 +88,17 @@ void Devices::attach_xdp(Attachment& attachment) {
       return;
     }
   }
-  const auto done =
-      install({path, fds_.shield, BPF_XDP, static_cast<int>(attachment.ifindex), XDP_FLAGS_DRV_MODE, fds_.sa_slot_id});
+  if (generic && !attach_generic_hook(attachment)) {
+    uninstall(path);
+    return;
+  }
+  const auto done = install({path, program, BPF_XDP, static_cast<int>(attachment.ifindex),
+                             generic ? XDP_FLAGS_SKB_MODE : XDP_FLAGS_DRV_MODE, fds_.sa_slot_id});
   if (done) {
-    attachment.xdp = ESPGATE_XDP_NATIVE;
+    attachment.xdp = generic ? ESPGATE_XDP_GENERIC : ESPGATE_XDP_NATIVE;
   } else {
-    attachment.missing.push_back(fmt::format("{}: no native XDP ({}); tc counts the classes", attachment.device,
-                                             base::errno_name(done.error().code)));
+    attachment.missing.push_back(fmt::format("{}: no {} XDP ({}); tc counts the classes", attachment.device,
+                                             generic ? "generic" : "native", base::errno_name(done.error().code)));
   }
 }
 
@@ -95,11 +121,11 @@ base::Result<Attachment> Devices::attach(const std::string& device, XdpWish wish
   out.ifindex = if_nametoindex(device.c_str());
   out.device = device;
   if (out.ifindex == 0) return std::unexpected(base::Error{"attach BPF programs to " + device, ENODEV, {}});
-  if (wish == XdpWish::native)
-    attach_xdp(out);
+  if (wish == XdpWish::off)
+    for (const char* hook : {"shield", "shield_generic"}) uninstall(pin(hook, out.ifindex));
   else
-    uninstall(pin("shield", out.ifindex));
-  const bool tc_classes = out.xdp == ESPGATE_XDP_NONE;
+    attach_xdp(out, wish);
+  const bool tc_classes = out.xdp != ESPGATE_XDP_NATIVE;
   out.tc_ingress = attach_tc(out, "tc_ingress", tc_classes ? fds_.tc_ingress_classes : fds_.tc_ingress, true);
   out.tc_egress = attach_tc(out, "tc_egress", fds_.tc_egress, false);
   const espgate_device entry = to_abi(out, netns_, tc_classes && out.tc_ingress);
@@ -112,7 +138,7 @@ base::Result<void> Devices::detach(std::uint32_t ifindex) {
   espgate_device entry{};
   if (bpf_map_lookup_elem(fds_.devices, &ifindex, &entry) != 0)
     return std::unexpected(base::Error::last(fmt::format("detach from device {}", ifindex)));
-  for (const char* hook : {"shield", "tc_ingress", "tc_egress"}) uninstall(pin(hook, ifindex));
+  for (const char* hook : {"shield", "shield_generic", "tc_ingress", "tc_egress"}) uninstall(pin(hook, ifindex));
   bpf_map_delete_elem(fds_.devices, &ifindex);
   return {};
 }
@@ -140,8 +166,7 @@ void Devices::renew() {
   for (const Attachment& one : list()) {
     char name[IF_NAMESIZE] = {};
     const bool there = if_indextoname(one.ifindex, name) != nullptr && one.device == name;
-    if (!there || !attach(one.device, one.xdp == ESPGATE_XDP_NONE ? XdpWish::off : XdpWish::native))
-      (void)detach(one.ifindex);
+    if (!there || !attach(one.device, wish_of(one.xdp))) (void)detach(one.ifindex);
   }
 }
 

@@ -24,7 +24,8 @@ class Devices {
 
  private:
   [[nodiscard]] std::string pin(const char* hook, std::uint32_t ifindex) const;
-  void attach_xdp(Attachment& attachment);
+  void attach_xdp(Attachment& attachment, XdpWish wish);
+  bool attach_generic_hook(Attachment& attachment);
   bool attach_tc(Attachment& attachment, const char* hook, int program, bool ingress);
 
   ObjectFds fds_;

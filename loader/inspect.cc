@@ -33,7 +33,7 @@ std::string device_name(std::uint32_t ifindex) {
 std::pair<std::string, std::string> place_of(const bpf_link_info& link, const std::string& program) {
   if (link.type == BPF_LINK_TYPE_XDP) {
     const std::string device = device_name(link.xdp.ifindex);
-    return {device, device + " native"};
+    return {device, device + (program == "shield_generic" ? " generic" : " native")};
   }
   if (link.type == BPF_LINK_TYPE_TCX) {
     const std::string device = device_name(link.tcx.ifindex);
@@ -41,6 +41,7 @@ std::pair<std::string, std::string> place_of(const bpf_link_info& link, const st
   }
   if (program == "receive") return {"", "xfrm_replay_recheck"};
   if (program == "transmit") return {"", "xfrm_replay_overflow"};
+  if (program == "generic_packet") return {"", "bpf_prog_run_generic_xdp"};
   return {"", program == "transmit_busy" ? "net_dev_xmit" : "net_dev_start_xmit"};
 }
 

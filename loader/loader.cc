@@ -18,6 +18,7 @@
 #include "loader/ledger.h"
 #include "loader/objects.h"
 #include "loader/pinned_link.h"
+#include "loader/shield_maps.h"
 #include "maps/pins.h"
 
 namespace espgate::loader {
@@ -50,6 +51,7 @@ struct Loader::Impl {
   std::optional<Objects> objects;
   std::optional<Ledger> ledger;
   std::optional<Devices> devices;
+  std::optional<ShieldMaps> shield;
   std::optional<maps::Reader> reader;
 
   [[nodiscard]] std::string pin(const char* hook) const {
@@ -124,6 +126,8 @@ base::Result<Loader> Loader::open(const Options& options) {
   const std::uint64_t netns = maps::netns_cookie();
   impl->ledger.emplace(impl->objects->fds(), impl->objects->meta(), netns);
   impl->devices.emplace(impl->objects->fds(), options.bpffs, netns);
+  impl->shield.emplace(impl->objects->fds(), netns);
+  if (auto reset = impl->shield->set_rules({}); !reset) return std::unexpected(reset.error());
   impl->ledger->repair();
   impl->devices->renew();
   auto reader = maps::Reader::open(options.bpffs);
@@ -186,11 +190,27 @@ std::map<std::uint32_t, maps::PolicyRecord> Loader::policies() const {
   return impl_->reader ? impl_->reader->policies() : std::map<std::uint32_t, maps::PolicyRecord>{};
 }
 
+base::Result<void> Loader::set_shield(const ShieldRules& rules) {
+  if (!impl_->shield) return {};
+  return impl_->shield->set_rules(rules);
+}
+
+base::Result<void> Loader::set_cookie_secrets(const CookieSecret& present, const std::optional<CookieSecret>& before) {
+  if (!impl_->shield) return {};
+  return impl_->shield->set_secrets(present, before);
+}
+
+base::Result<void> Loader::set_allowed(const std::vector<base::Prefix>& sources) {
+  if (!impl_->shield) return {};
+  return impl_->shield->set_allowed(sources);
+}
+
 base::Result<void> Loader::remove_all() {
   if (!impl_->objects) return {};
   auto removed = remove_pins(impl_->options.bpffs);
   impl_->reader.reset();
   impl_->devices.reset();
+  impl_->shield.reset();
   impl_->ledger.reset();
   impl_->objects.reset();
   impl_->directory.reset();

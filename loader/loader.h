@@ -93,7 +93,10 @@ class Loader {
 
   // The shield (loader/shield.h). The loader writes what it is told and keeps nothing of it; a restart begins with
   // rules that are not active until they are set again. Without accounting these succeed and do nothing.
+  // ENOTSUP where drop_unknown is asked for and this kernel cannot say which SPIs it has SAs for (before Linux 6.8):
+  // the other rules are in force then.
   base::Result<void> set_shield(const ShieldRules& rules);
+  // EINVAL: a key of another length.
   base::Result<void> set_cookie_secrets(const CookieSecret& present, const std::optional<CookieSecret>& before);
   // The sources that are never challenged nor limited, in this namespace; what is not named is no longer on the list.
   base::Result<void> set_allowed(const std::vector<base::Prefix>& sources);

@@ -36,8 +36,9 @@ int listen(libbpf_print_level level, const char* format, va_list arguments) {
   return 0;
 }
 
-constexpr const char* tracing_programs[] = {"receive",      "at_receive",      "transmit",      "at_transmit",
-                                            "transmit_hit", "at_transmit_hit", "transmit_busy", "at_transmit_busy"};
+constexpr const char* tracing_programs[] = {"receive",       "at_receive",       "transmit",
+                                            "at_transmit",   "transmit_hit",     "at_transmit_hit",
+                                            "transmit_busy", "at_transmit_busy", "generic_packet"};
 
 struct Sizes {
   std::uint32_t slots = 0, policies = 0, cpus = 0, flows = 0;
@@ -143,11 +144,25 @@ struct Objects::Skeleton {
 Objects::Objects(std::unique_ptr<Skeleton> skeleton) : skeleton_(std::move(skeleton)) {
   const espgate_bpf& bpf = *skeleton_->ptr;
   auto map = [](const bpf_map* of) { return bpf_map__fd(of); };
-  fds_ = {map(bpf.maps.meta),         map(bpf.maps.sa_slot),       map(bpf.maps.sa_index),
-          map(bpf.maps.counters),     map(bpf.maps.sa_dir),        map(bpf.maps.policy_dir),
-          map(bpf.maps.child_total),  map(bpf.maps.devices),       fd_of(bpf.progs.shield),
-          fd_of(bpf.progs.tc_egress), fd_of(bpf.progs.tc_ingress), fd_of(bpf.progs.tc_ingress_classes)};
+  fds_.meta = map(bpf.maps.meta);
+  fds_.sa_slot = map(bpf.maps.sa_slot);
+  fds_.sa_index = map(bpf.maps.sa_index);
+  fds_.counters = map(bpf.maps.counters);
+  fds_.sa_dir = map(bpf.maps.sa_dir);
+  fds_.policy_dir = map(bpf.maps.policy_dir);
+  fds_.child_total = map(bpf.maps.child_total);
+  fds_.devices = map(bpf.maps.devices);
+  fds_.shield_rules = map(bpf.maps.shield_rules);
+  fds_.shield_secrets = map(bpf.maps.shield_secrets);
+  fds_.shield_allow = map(bpf.maps.shield_allow);
+  fds_.shield = fd_of(bpf.progs.shield);
+  fds_.shield_generic = fd_of(bpf.progs.shield_generic);
+  fds_.generic_packet = fd_of(bpf.progs.generic_packet);
+  fds_.tc_egress = fd_of(bpf.progs.tc_egress);
+  fds_.tc_ingress = fd_of(bpf.progs.tc_ingress);
+  fds_.tc_ingress_classes = fd_of(bpf.progs.tc_ingress_classes);
   fds_.sa_slot_id = id_of(fds_.sa_slot);
+  fds_.shield_note_id = id_of(map(bpf.maps.shield_note));
   for (ExactHook* hook : {&fds_.receive, &fds_.transmit, &fds_.transmit_hit, &fds_.transmit_busy}) {
     const std::string name = hook->name;
     hook->program = fd_of(bpf_object__find_program_by_name(bpf.obj, name.c_str()));
@@ -247,6 +262,7 @@ base::Result<Objects> Objects::load(const Options& options, Capabilities& capabi
   auto holder = std::make_unique<Skeleton>();
   holder->ptr = std::move(skeleton);
   Objects out(std::move(holder));
+  out.fds_.asks_kernel = constants.asks_xfrm;
   espgate_meta meta = capabilities.reused ? *pinned : espgate_meta{};
   meta.abi_version = ESPGATE_ABI_VERSION;
   meta.max_slots = sizes.slots;

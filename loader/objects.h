@@ -26,11 +26,13 @@ struct ExactHook {
 struct ObjectFds {  // owned by the Objects
   int meta = -1, sa_slot = -1, sa_index = -1, counters = -1, sa_dir = -1, policy_dir = -1, child_total = -1,
       devices = -1;
+  int shield_rules = -1, shield_secrets = -1, shield_allow = -1;
   // -1: the kernel does not take the program.
-  int shield = -1, tc_egress = -1, tc_ingress = -1, tc_ingress_classes = -1;
+  int shield = -1, shield_generic = -1, generic_packet = -1, tc_egress = -1, tc_ingress = -1, tc_ingress_classes = -1;
   ExactHook receive{"receive", BPF_TRACE_FEXIT}, transmit{"transmit", BPF_TRACE_FEXIT},
       transmit_hit{"transmit_hit", BPF_TRACE_RAW_TP}, transmit_busy{"transmit_busy", BPF_TRACE_RAW_TP};
-  std::uint32_t sa_slot_id = 0;
+  std::uint32_t sa_slot_id = 0, shield_note_id = 0;
+  bool asks_kernel = false;  // shield can ask the kernel which SPIs it has SAs for
 };
 
 class Objects {

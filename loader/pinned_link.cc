@@ -80,7 +80,12 @@ base::Result<LinkState> install(const Hook& hook) {
   return state;
 }
 
-void uninstall(const std::string& pin) { ::unlink(pin.c_str()); }
+void uninstall(const std::string& pin) {
+  // Detached first: the kernel lets go of a link only some time after its last reference.
+  const base::Fd link(bpf_obj_get(pin.c_str()));
+  if (link) (void)bpf_link_detach(link.get());
+  ::unlink(pin.c_str());
+}
 
 bool is_installed(const std::string& pin) {
   const base::Fd link(bpf_obj_get(pin.c_str()));

@@ -19,7 +19,8 @@
 #define ESPGATE_DEFAULT_SLOTS 4096
 #define ESPGATE_DEFAULT_FLOWS 16384
 #define ESPGATE_MAX_DEVICES 256
-#define ESPGATE_NAME_OCTETS 64 /* of conn, child; longer ones are cut, always NUL-terminated */
+#define ESPGATE_MAX_ALLOWED 65536 /* entries of shield_allow */
+#define ESPGATE_NAME_OCTETS 64    /* of conn, child; longer ones are cut, always NUL-terminated */
 
 /* Values of the enumerations below are part of the layout: append only. */
 enum espgate_direction { ESPGATE_IN = 0, ESPGATE_OUT = 1 };
@@ -207,7 +208,8 @@ struct espgate_child_total {
 };
 ESPGATE_ABI_SIZE(espgate_child_total, 368);
 
-/* classes, per-CPU hash. */
+/* classes, per-CPU hash; some classes have several verdicts. */
+#define ESPGATE_CLASSES (2 * ESPGATE_MAX_DEVICES * ESPGATE_CLASS_COUNT)
 struct espgate_class_key {
   __u32 ifindex;
   __u8 class_;  /* enum espgate_class */
@@ -221,7 +223,7 @@ struct espgate_class_count {
 };
 ESPGATE_ABI_SIZE(espgate_class_count, 16);
 
-/* shield, array of one: what the XDP program does beyond counting. Written by the loader, read by every packet; a
+/* shield_rules, array of one: what the XDP program does beyond counting. Written by the loader, read by every packet; a
  * change takes effect with the next packet. All rates are of all CPUs together, and each may be exceeded by what
  * arrives on other CPUs within the same instant. */
 struct espgate_shield {

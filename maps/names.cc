@@ -28,6 +28,14 @@ const char* class_name(unsigned class_) {
   return name_of(names, class_);
 }
 
+const char* shield_event_name(unsigned event) {
+  static constexpr const char* names[] = {"init-passed",  "cookie-sent",     "cookie-good",      "cookie-bad",
+                                          "init-dropped", "fragment-passed", "fragment-dropped", "source-dropped",
+                                          "unknown-spi",  "unknown-dropped", "allowed"};
+  static_assert(sizeof names / sizeof *names == ESPGATE_SHIELD_EVENT_COUNT);
+  return name_of(names, event);
+}
+
 const char* verdict_name(unsigned verdict) {
   static constexpr const char* names[] = {"pass", "drop", "tx", "redirect"};
   static_assert(sizeof names / sizeof *names == ESPGATE_VERDICT_COUNT);

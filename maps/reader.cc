@@ -16,6 +16,13 @@ namespace espgate::maps {
 
 namespace {
 
+// By ifindex, as they were called when attached.
+std::map<std::uint32_t, std::string> device_names(const std::vector<DeviceRow>& devices) {
+  std::map<std::uint32_t, std::string> out;
+  for (const DeviceRow& device : devices) out[device.ifindex] = device.name;
+  return out;
+}
+
 base::Address address_of(const std::uint8_t (&octets)[16], std::uint8_t family) {
   return base::Address::from_octets({octets, family == AF_INET6 ? std::size_t{16} : std::size_t{4}})
       .value_or(base::Address{});
@@ -55,7 +62,7 @@ Counts& Counts::operator+=(const Counts& other) {
 
 struct Reader::Impl {
   espgate_meta meta{};
-  base::Fd policy_dir, child_total, classes, flows, devices;
+  base::Fd policy_dir, child_total, classes, flows, devices, shield_rules, shield_counts;
   Mapping<espgate_cell> cells;
   Mapping<espgate_sa_entry> entries;
 
@@ -91,6 +98,8 @@ base::Result<Reader> Reader::open(const std::string& bpffs) {
   impl->classes = open_map("classes");
   impl->flows = open_map("flows");
   impl->devices = open_map("devices");
+  impl->shield_rules = open_map("shield_rules");
+  impl->shield_counts = open_map("shield_counts");
   const base::Fd counters = open_map("counters", 0), sa_dir = open_map("sa_dir", 0);
   if (failed) return std::unexpected(*failed);
   auto cells = Mapping<espgate_cell>::make(counters.get(), std::size_t{impl->meta.cpus} * impl->meta.max_slots);
@@ -204,8 +213,7 @@ std::vector<DeviceRow> Reader::devices() const {
 
 std::vector<ClassRow> Reader::classes() const {
   std::vector<ClassRow> out;
-  std::map<std::uint32_t, std::string> names;
-  for (const DeviceRow& device : devices()) names[device.ifindex] = device.name;
+  auto names = device_names(devices());
   walk<espgate_class_key, espgate_class_count>(
       impl_->classes.get(), static_cast<std::size_t>(libbpf_num_possible_cpus()),
       [&](const espgate_class_key& key, std::span<const espgate_class_count> per_cpu) {
@@ -216,6 +224,32 @@ std::vector<ClassRow> Reader::classes() const {
         }
         out.push_back(std::move(row));
       });
+  return out;
+}
+
+std::vector<ShieldRow> Reader::shield() const {
+  std::map<std::uint32_t, ShieldRow> rows;
+  auto names = device_names(devices());
+  walk<espgate_shield_key, std::uint64_t>(impl_->shield_counts.get(),
+                                          static_cast<std::size_t>(libbpf_num_possible_cpus()),
+                                          [&](const espgate_shield_key& key, std::span<const std::uint64_t> per_cpu) {
+                                            if (key.event >= ESPGATE_SHIELD_EVENT_COUNT) return;
+                                            ShieldRow& row = rows[key.ifindex];
+                                            for (const std::uint64_t count : per_cpu) row.events[key.event] += count;
+                                          });
+  std::vector<ShieldRow> out;
+  for (auto& [ifindex, row] : rows) {
+    row.ifindex = ifindex;
+    row.device = names[ifindex];
+    out.push_back(std::move(row));
+  }
+  return out;
+}
+
+std::optional<espgate_shield> Reader::shield_rules() const {
+  const std::uint32_t zero = 0;
+  espgate_shield out{};
+  if (bpf_map_lookup_elem(impl_->shield_rules.get(), &zero, &out) != 0) return std::nullopt;
   return out;
 }
 

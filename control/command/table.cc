@@ -38,6 +38,7 @@ constexpr std::array kReport{
              "only this device; otherwise all that have the feature esp-hw-offload"},
 };
 constexpr std::array kStatsShow{kDevice};
+constexpr std::array kShieldShow{kDevice};
 constexpr std::array kFlowShow{
     Argument{"top", "N", ValueKind::count, false, "only the N flows with the most bytes"},
 };
@@ -52,6 +53,7 @@ constexpr std::array kObjects{
     Object{"policy", "IPsec policies that espgate installed"},
     Object{"offload", "devices: the SAs they hold, what they take"},
     Object{"stats", "packets and bytes by class and verdict"},
+    Object{"shield", "what the XDP program keeps away: floods of IKE_SA_INIT and fragments, unknown SPIs"},
     Object{"flow", "inner flows with their hardware and software share"},
     Object{"prog", "BPF programs: where attached, how often run"},
     Object{"map", "BPF maps and how full they are"},
@@ -77,6 +79,7 @@ constexpr std::array kCommands{
     Command{"offload", "report", kReport, "probe, driver, firmware and kernel as JSON, for sending in",
             Handler::offload_report},
     Command{"stats", "show", kStatsShow, "counters of the XDP program by device", Handler::stats_show},
+    Command{"shield", "show", kShieldShow, "its rules, where it acts, and what it did there", Handler::shield_show},
     Command{"flow", "show", kFlowShow, "a row per inner flow", Handler::flow_show},
     Command{"prog", "show", {}, "a row per program", Handler::prog_show},
     Command{"map", "show", {}, "a row per map", Handler::map_show},

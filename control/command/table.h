@@ -24,6 +24,7 @@ enum class Handler : std::uint8_t {
   offload_forgive,
   offload_report,
   stats_show,
+  shield_show,
   prog_show,
   map_show,
   flow_show,

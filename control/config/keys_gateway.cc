@@ -9,7 +9,6 @@ using enum KeyType;
 using enum KeyStatus;
 
 constexpr auto no_routes = "espgate installs no routes yet";
-constexpr auto no_shield = "the shield only classifies and counts yet";
 
 // clang-format off
 constexpr Key table[] = {
@@ -43,8 +42,13 @@ constexpr Key table[] = {
     {"gateway.steer.factor", number, "1.25", "a child gets another's slot if it carries so many times as much"},
     {"gateway.steer.cooldown", integer, "20", "intervals in which a child that was moved stays where it is"},
     {"gateway.steer.budget", number, "1", "moves in an interval at most, but always one", honoured, "", "", "% of the slots"},
-    {"gateway.shield", section, "", "the XDP program in front of everything", ignored, no_shield},
-    {"gateway.shield.mode", choice, "generic", "how XDP is attached", honoured, "", "off generic native"},
+    {"gateway.shield", section, "", "what the XDP program keeps away, beyond counting (docs/shield.md)"},
+    {"gateway.shield.mode", choice, "off", "off: it only counts; native: where the driver runs XDP; generic: anywhere, at the price of GRO", honoured, "", "off generic native"},
+    {"gateway.shield.unknown_spi", choice, "count", "ESP and AH for this host that the kernel has no SA for: only counted, or dropped", honoured, "", "count drop"},
+    {"gateway.shield.cookie_rate", integer, "200", "IKE_SA_INIT requests that pass without a cookie; those above it are asked for one; 0: no limit", honoured, "", "", "packets a second"},
+    {"gateway.shield.fragment_rate", integer, "100", "IP fragments of IKE that pass; 0: no limit", honoured, "", "", "packets a second"},
+    {"gateway.shield.source_rate", integer, "1000", "other IKE packets of one /24 or /56 that pass; 0: no limit", honoured, "", "", "packets a second"},
+    {"gateway.shield.allow", addresses, "", "addresses, prefixes or ranges that are never challenged nor limited, besides the remote_addrs of all connections"},
 };
 // clang-format on
 

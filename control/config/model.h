@@ -14,6 +14,7 @@
 #include "base/esp.h"
 #include "control/config/tree.h"
 #include "ike/config.h"
+#include "loader/shield.h"
 #include "maps/abi.h"
 #include "sad/plan.h"
 #include "steer/steer.h"
@@ -21,6 +22,15 @@
 namespace espgate::control {
 
 enum class OnStop : std::uint8_t { close, keep };
+
+// gateway.shield: what the XDP program keeps away.
+enum class ShieldMode : std::uint8_t { off, generic, native };
+struct ShieldOptions {
+  ShieldMode mode = ShieldMode::off;
+  loader::ShieldRules rules;        // active unless `mode` is off
+  std::vector<base::Prefix> allow;  // sources as the section names them
+  bool operator==(const ShieldOptions&) const = default;
+};
 
 // The `gateway` section. Retransmission, fragmentation, cookies and half-open time are in ike::Config, where they are
 // used.
@@ -38,6 +48,7 @@ struct GatewayOptions {
   std::uint32_t routing_table = 220;
   std::uint32_t routing_table_priority = 220;
   steer::Config steer;  // who is in hardware when a device has less room than there are children
+  ShieldOptions shield;
 };
 
 // Where a connection and its children were written; also those of which ike::Config knows nothing, as they only pass or
@@ -54,6 +65,10 @@ struct Configuration {
   GatewayOptions gateway;
   std::vector<ConnOrigin> origins;
 };
+
+// Whom the shield never challenges nor limits: peers that are configured by address, prefix or range, and whom the
+// section names. Each once, in order; a connection that takes anybody adds nobody.
+std::vector<base::Prefix> shield_allowed(const Configuration& config);
 
 // Either a whole configuration or errors; warnings in any case. Nothing is half taken.
 struct Loaded {

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 #include "control/config/model_parts.h"
 #include "control/config/parse_values.h"
@@ -112,6 +113,31 @@ steer::Config read_steering(const Section& section, Report& report) {
   return out;
 }
 
+// Everybody on the list is no shield at all.
+Parsed<std::vector<base::Prefix>> parse_allowed(const std::string& text) {
+  auto out = parse_addresses(text);
+  if (out && std::ranges::any_of(*out, [](const auto& prefix) { return prefix.length() == 0; })) {
+    return std::unexpected(fmt::format("{} is everybody, expected fewer; mode = off lets all pass", text));
+  }
+  return out;
+}
+
+ShieldOptions read_shield(const Section& section, Report& report) {
+  constexpr std::uint32_t most = 10'000'000;
+  ShieldOptions out;
+  SectionReader from(section, report);
+  const auto mode = from.text("mode", "off");
+  out.mode = mode == "native" ? ShieldMode::native : mode == "generic" ? ShieldMode::generic : ShieldMode::off;
+  auto& rules = out.rules;
+  rules.active = out.mode != ShieldMode::off;
+  rules.drop_unknown = from.text("unknown_spi", "count") == "drop";
+  rules.cookie_rate = from.integer("cookie_rate", rules.cookie_rate, 0, most);
+  rules.fragment_rate = from.integer("fragment_rate", rules.fragment_rate, 0, most);
+  rules.source_rate = from.integer("source_rate", rules.source_rate, 0, most);
+  if (const auto* allow = from.get("allow")) each(*allow, report, out.allow, parse_allowed);
+  return out;
+}
+
 void build_secret(const Section& section, ike::Config& ike, Report& report) {
   ike::SharedSecret out;
   out.name = section.name;
@@ -161,6 +187,17 @@ void build_gateway(const Section* section, Configuration& config, ike::Config& i
   ike.install_timeout = from.duration("install_timeout", std::chrono::seconds(2));
   read_retransmission(from, ike.retransmission);
   if (const auto* steering = section->section("steer")) out.steer = read_steering(*steering, report);
+  if (const auto* shield = section->section("shield")) out.shield = read_shield(*shield, report);
+}
+
+std::vector<base::Prefix> shield_allowed(const Configuration& config) {
+  std::set<base::Prefix> out(config.gateway.shield.allow.begin(), config.gateway.shield.allow.end());
+  for (const auto& conn : config.ike->conns) {
+    for (const auto& remote : conn->remote_addrs) {
+      if (remote.length() != 0) out.insert(remote);
+    }
+  }
+  return {out.begin(), out.end()};
 }
 
 void build_secrets(const Section* section, ike::Config& ike, Report& report) {

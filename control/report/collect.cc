@@ -32,6 +32,7 @@ MapsView read_maps(const maps::Reader& reader, Extent extent) {
     return view;
   }
   view.classes = reader.classes();
+  view.shield = reader.shield();
   // A fold between the two readings would count an SA twice or not at all: read again until none came between.
   view.totals = reader.totals();
   for (int tries = 0; tries < 8; ++tries) {

@@ -24,6 +24,7 @@ struct MapsView {
   std::vector<maps::SaRow> sas;
   std::vector<maps::ChildTotal> totals;
   std::vector<maps::ClassRow> classes;
+  std::vector<maps::ShieldRow> shield;
 };
 // The SAs, or with all that is summed up over SAs gone by.
 enum class Extent : std::uint8_t { sas, whole };

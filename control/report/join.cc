@@ -185,6 +185,17 @@ void join_daemon(std::vector<ChildRow>& rows, const DaemonView& daemon) {
   }
 }
 
+// A device that came again has another index and the same name.
+std::vector<ShieldCount> shield_of(const MapsView& maps) {
+  std::map<std::pair<std::string, unsigned>, std::uint64_t> sums;
+  for (const auto& row : maps.shield) {
+    for (unsigned event = 0; event < row.events.size(); ++event) sums[{row.device, event}] += row.events[event];
+  }
+  std::vector<ShieldCount> rows;
+  for (const auto& [key, packets] : sums) rows.push_back({key.first, maps::shield_event_name(key.second), packets});
+  return rows;
+}
+
 }  // namespace
 
 Report join(const MapsView* maps, const KernelView* kernel, std::optional<DaemonView> daemon) {
@@ -197,6 +208,7 @@ Report join(const MapsView* maps, const KernelView* kernel, std::optional<Daemon
       report.totals = totals_of(*maps, states ? &*states : nullptr);
       report.fallbacks = fallbacks_of(*maps);
       report.classes = classes_of(*maps);
+      report.shield = shield_of(*maps);
     }
     if (daemon) join_daemon(report.sas.rows, *daemon);
   } else if (daemon) {

@@ -134,8 +134,14 @@ void add_packets(const Report& report, std::vector<MetricFamily>& out) {
     add(classes, {{"dev", row.device}, {"class", row.packet_class}, {"verdict", row.verdict}},
         static_cast<double>(row.count.packets));
   }
+  MetricFamily shield = family("espgate_shield_packets_total", "Packets that the shield judged, by what became of them",
+                               MetricType::Counter);
+  for (const auto& row : report.shield) {
+    add(shield, {{"dev", row.device}, {"event", row.event}}, static_cast<double>(row.packets));
+  }
   out.push_back(std::move(fallbacks));
   out.push_back(std::move(classes));
+  out.push_back(std::move(shield));
 }
 
 void add_ikes(const Report& report, std::vector<MetricFamily>& out) {

@@ -33,6 +33,13 @@ struct ClassCount {
   Count count;
 };
 
+// From the maps: what the shield did on a device.
+struct ShieldCount {
+  std::string device;
+  std::string event;  // closed: "cookie-sent", "cookie-good", ...
+  std::uint64_t packets = 0;
+};
+
 // Over vici: what is wrong with a connection, as the engine said it.
 struct LastError {
   std::int64_t at = 0;  // epoch seconds
@@ -90,6 +97,7 @@ struct Report {
   std::vector<ChildTotal> totals;
   std::vector<FallbackCount> fallbacks;
   std::vector<ClassCount> classes;
+  std::vector<ShieldCount> shield;
   std::optional<DaemonView> daemon;  // none: it does not answer
 };
 

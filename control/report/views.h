@@ -45,6 +45,21 @@ struct StatsRow {
   std::vector<ClassCount> classes;
 };
 
+// The shield: what it was told, and what it did on each device.
+struct ShieldRules {
+  bool active = false, drop_unknown = false;
+  std::uint32_t cookie_rate = 0, fragment_rate = 0, source_rate = 0;  // packets a second; 0: no limit
+};
+struct ShieldDevice {
+  std::string device;
+  std::string xdp;  // "native", "generic", "none": it does not act there
+  std::vector<ShieldCount> events;
+};
+struct ShieldView {
+  std::optional<ShieldRules> rules;  // none: they could not be read
+  std::vector<ShieldDevice> devices;
+};
+
 struct ProgramRow {
   std::uint32_t id = 0;
   std::string name, type;
@@ -72,6 +87,7 @@ std::string ike_text(const std::vector<IkeRow>& rows, bool color, std::int64_t n
 std::string policy_text(const std::vector<PolicyRow>& rows, bool color);
 std::string device_text(const std::vector<DeviceRow>& rows, bool color, std::int64_t now);  // now: epoch seconds
 std::string stats_text(const std::vector<StatsRow>& rows, bool color);
+std::string shield_text(const ShieldView& view, bool color);
 std::string program_text(const std::vector<ProgramRow>& rows, bool color);
 std::string map_text(const std::vector<MapRow>& rows, bool color);
 std::string flow_text(const std::vector<FlowRow>& rows, bool color);
@@ -81,6 +97,7 @@ std::string ike_json(const std::vector<IkeRow>& rows, bool pretty);
 std::string policy_json(const std::vector<PolicyRow>& rows, bool pretty);
 std::string device_json(const std::vector<DeviceRow>& rows, bool pretty);
 std::string stats_json(const std::vector<StatsRow>& rows, bool pretty);
+std::string shield_json(const ShieldView& view, bool pretty);
 std::string program_json(const std::vector<ProgramRow>& rows, bool pretty);
 std::string map_json(const std::vector<MapRow>& rows, bool pretty);
 std::string flow_json(const std::vector<FlowRow>& rows, bool pretty);

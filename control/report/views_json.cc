@@ -84,6 +84,24 @@ std::string stats_json(const std::vector<StatsRow>& rows, bool pretty) {
   });
 }
 
+std::string shield_json(const ShieldView& view, bool pretty) {
+  Json rules = nullptr;
+  if (view.rules) {
+    rules = Json{{"active", view.rules->active},
+                 {"unknown_spi", view.rules->drop_unknown ? "drop" : "count"},
+                 {"cookie_rate", view.rules->cookie_rate},
+                 {"fragment_rate", view.rules->fragment_rate},
+                 {"source_rate", view.rules->source_rate}};
+  }
+  Json devices = Json::array();
+  for (const auto& device : view.devices) {
+    Json events = Json::object();
+    for (const auto& each : device.events) events[each.event] = json_number(each.packets);
+    devices.push_back(Json{{"dev", device.device}, {"xdp", device.xdp}, {"events", std::move(events)}});
+  }
+  return json_text(Json{{"rules", std::move(rules)}, {"devices", std::move(devices)}}, pretty);
+}
+
 std::string program_json(const std::vector<ProgramRow>& rows, bool pretty) {
   return array_of(rows, pretty, [](const ProgramRow& row) {
     return Json{{"id", row.id},

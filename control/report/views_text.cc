@@ -93,6 +93,40 @@ std::string stats_text(const std::vector<StatsRow>& rows, bool color) {
   return whole(table, color, "no packets counted: the XDP program is attached to no device");
 }
 
+namespace {
+
+std::string rate_text(std::uint32_t rate) { return rate == 0 ? "any number" : fmt::format("{} a second", rate); }
+
+std::string rules_text(const std::optional<ShieldRules>& rules) {
+  if (!rules) return "its rules cannot be read\n";
+  if (!rules->active) return "off: packets are only counted (gateway.shield.mode)\n";
+  return fmt::format(
+      "on: of IKE_SA_INIT without a cookie {} pass, of fragments of IKE {}, of other IKE of one source prefix {}; "
+      "unknown SPIs are {}\n",
+      rate_text(rules->cookie_rate), rate_text(rules->fragment_rate), rate_text(rules->source_rate),
+      rules->drop_unknown ? "dropped" : "counted");
+}
+
+}  // namespace
+
+std::string shield_text(const ShieldView& view, bool color) {
+  TextTable table({{"DEVICE"}, {"XDP"}, {"EVENT"}, {"PACKETS", Align::right}});
+  const bool active = view.rules && view.rules->active;
+  for (const auto& device : view.devices) {
+    const Cell name(device.device, Paint::bold);
+    const Cell xdp(device.xdp, active && device.xdp == "none" ? Paint::bad : Paint::plain);
+    bool quiet = true;
+    for (const auto& each : device.events) {
+      if (each.packets == 0) continue;
+      quiet = false;
+      table.row({name, xdp, each.event, number(each.packets)});
+    }
+    if (quiet) table.row({name, xdp});
+    if (active && device.xdp == "none") table.line({"no XDP: the shield does not act there", Paint::bad});
+  }
+  return rules_text(view.rules) + whole(table, color, "the XDP program is attached to no device");
+}
+
 std::string program_text(const std::vector<ProgramRow>& rows, bool color) {
   TextTable table(
       {{"ID", Align::right}, {"PROGRAM"}, {"TYPE"}, {"RUNS", Align::right}, {"NS/RUN", Align::right}, {"ATTACHED TO"}});

@@ -12,6 +12,11 @@ EVP_MAC* fetched_hmac() {
   return mac;
 }
 
+EVP_MAC* fetched_siphash() {
+  static EVP_MAC* const mac = EVP_MAC_fetch(nullptr, "SIPHASH", nullptr);
+  return mac;
+}
+
 EVP_MD* fetched_sha1() {
   static EVP_MD* const digest = EVP_MD_fetch(nullptr, "SHA1", nullptr);
   return digest;

@@ -58,8 +58,11 @@ std::vector<Case> cases() {
        Packet().ipv6("2001:db8::1", "2001:db8::3", 50).esp(ours).bytes()},
       {"SPI 0", ESPGATE_CLASS_MALFORMED, v4(50).esp(0).bytes()},
       {"esp too short", ESPGATE_CLASS_MALFORMED, v4(50).esp(ours, 3).bytes()},
-      {"ah", ESPGATE_CLASS_AH, v4(51).zeros(24).bytes()},
-      {"ah over IPv6", ESPGATE_CLASS_AH, v6(51).zeros(24).bytes()},
+      {"ah", ESPGATE_CLASS_AH, v4(51).ah(ours).bytes()},
+      {"ah over IPv6", ESPGATE_CLASS_AH, v6(51).ah(ours).bytes()},
+      {"ah, later fragment", ESPGATE_CLASS_AH, v4(51, 0x2010).zeros(64).bytes()},
+      {"ah of an SPI that is not ours", ESPGATE_CLASS_UNKNOWN_SPI, v4(51).ah(ours + 1).bytes()},
+      {"ah of SPI 0", ESPGATE_CLASS_MALFORMED, v4(51).ah(0).bytes()},
       {"ah too short", ESPGATE_CLASS_MALFORMED, v4(51).zeros(8).bytes()},
       {"ike", ESPGATE_CLASS_IKE, v4(17).udp(500, 500).zeros(28).bytes()},
       {"ike over IPv6", ESPGATE_CLASS_IKE, v6(17).udp(500, 500).zeros(200).bytes()},
@@ -97,10 +100,13 @@ class Classes : public BpfTest {
     loader_.emplace(std::move(*opened));
     assign(0, "192.0.2.1", "192.0.2.2");
     assign(1, "2001:db8::1", "2001:db8::2");
+    assign(2, "192.0.2.1", "192.0.2.2", 51);
+    assign(3, "2001:db8::1", "2001:db8::2", 51);
   }
 
-  void assign(std::uint32_t slot, const char* src, const char* dst) {
+  void assign(std::uint32_t slot, const char* src, const char* dst, std::uint8_t proto = 50) {
     maps::SaRecord sa;
+    sa.proto = proto;
     sa.spi.value = ours;
     sa.src = *base::Address::parse(src);
     sa.dst = *base::Address::parse(dst);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Packets for the BPF tests, built layer by layer: Packet().vlan(7).ipv4("192.0.2.1", "192.0.2.2", 50).esp(0x1234).
-// Lengths are filled in by bytes(); lie about them with the functions that say so.
+// Lengths and checksums are filled in by bytes(); lie about them with the functions that say so.
 #pragma once
 
 #include <cstdint>
@@ -11,9 +11,37 @@
 
 namespace espgate::test {
 
+// RFC 1071, of octets and what was summed before; of a packet whose checksum is right it is 0.
+inline std::uint16_t internet_checksum(base::ByteView octets, std::uint32_t before = 0) {
+  std::uint32_t sum = before;
+  for (std::size_t i = 0; i < octets.size(); ++i) sum += i % 2 == 0 ? octets[i] << 8U : octets[i];
+  while (sum >> 16U != 0) sum = (sum & 0xffffU) + (sum >> 16U);
+  return static_cast<std::uint16_t>(~sum);
+}
+
+// Of the UDP datagram at `udp` up to the end of the frame, its IP header at `ip`, without options.
+inline std::uint16_t udp_checksum(base::ByteView frame, std::size_t ip, std::size_t udp) {
+  const bool v4 = frame[ip] >> 4U == 4;
+  const base::ByteView datagram = frame.subspan(udp);
+  const base::ByteView addresses = frame.subspan(ip + (v4 ? 12 : 8), v4 ? 8 : 32);
+  std::uint32_t pseudo = 17 + static_cast<std::uint32_t>(datagram.size());
+  for (std::size_t i = 0; i < addresses.size(); i += 2)
+    pseudo += static_cast<std::uint32_t>(addresses[i] << 8U | addresses[i + 1]);
+  return internet_checksum(datagram, pseudo);
+}
+
 class Packet {
  public:
   Packet() { out_.zeros(12); }
+
+  // Six octets each; they are zero unless said.
+  Packet& macs(base::ByteView destination, base::ByteView source) {
+    for (std::size_t i = 0; i < 6; ++i) {
+      out_.patch_u8(i, destination[i]);
+      out_.patch_u8(6 + i, source[i]);
+    }
+    return *this;
+  }
 
   Packet& vlan(std::uint16_t tag, std::uint16_t type = 0x8100) {
     out_.u16(type);
@@ -41,6 +69,12 @@ class Packet {
     out_.put(base::Address::parse(src)->octets());
     out_.put(base::Address::parse(dst)->octets());
     out_.zeros(options);
+    return *this;
+  }
+  // As espgate sends answers: no identification, never fragmented.
+  Packet& answer4(std::string_view src, std::string_view dst) {
+    ipv4(src, dst, 17, 0x4000);
+    out_.patch_u16(ip_ + 4, 0);
     return *this;
   }
   Packet& ipv6(std::string_view src, std::string_view dst, std::uint8_t next) {
@@ -76,6 +110,18 @@ class Packet {
     out_.u32(0);
     return *this;
   }
+  Packet& ah(std::uint32_t spi, std::size_t payload = 40) {
+    out_.u8(50);
+    out_.u8(4);
+    out_.u16(0);
+    out_.u32(spi);
+    out_.u32(1);
+    return zeros(payload);
+  }
+  Packet& put(base::ByteView octets) {
+    out_.put(octets);
+    return *this;
+  }
   Packet& esp(std::uint32_t spi, std::size_t payload = 40) {
     out_.u32(spi);
     out_.u32(1);
@@ -97,16 +143,32 @@ class Packet {
     lie_ = lie;
     return *this;
   }
+  Packet& udp_length(std::uint16_t lie) {
+    udp_lie_ = lie;
+    return *this;
+  }
+  Packet& wrong_ip_checksum() {
+    wrong_ip_ = true;
+    return *this;
+  }
   Packet& cut(std::size_t octets) {  // only so many octets arrive
     cut_ = octets;
     return *this;
   }
 
   [[nodiscard]] base::Bytes bytes() {
-    if (udp_ != 0) out_.patch_u16(udp_ + 4, static_cast<std::uint16_t>(out_.size() - udp_));
+    if (udp_ != 0) out_.patch_u16(udp_ + 4, udp_lie_ != 0 ? udp_lie_ : static_cast<std::uint16_t>(out_.size() - udp_));
     if (ip_ != 0) {
       const std::size_t length = lie_ != 0 ? lie_ : out_.size() - ip_ - (v4_ ? 0 : 40);
       out_.patch_u16(ip_ + (v4_ ? 2 : 4), static_cast<std::uint16_t>(length));
+    }
+    if (ip_ != 0 && v4_) {
+      const std::size_t octets = std::size_t{4} * (out_.view()[ip_] & 15U);
+      out_.patch_u16(ip_ + 10, wrong_ip_ ? 1 : internet_checksum(out_.view().subspan(ip_, octets)));
+    }
+    if (udp_ != 0) {
+      const std::uint16_t sum = udp_checksum(out_.view(), ip_, udp_);
+      out_.patch_u16(udp_ + 6, sum != 0 ? sum : 0xffff);
     }
     base::Bytes all = out_.take();
     if (cut_ != 0 && cut_ < all.size()) all.resize(cut_);
@@ -116,8 +178,8 @@ class Packet {
  private:
   base::ByteWriter out_;
   std::size_t ip_ = 0, udp_ = 0, cut_ = 0;
-  std::uint16_t lie_ = 0;
-  bool v4_ = true;
+  std::uint16_t lie_ = 0, udp_lie_ = 0;
+  bool v4_ = true, wrong_ip_ = false;
 };
 
 }  // namespace espgate::test

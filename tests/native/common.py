@@ -17,7 +17,7 @@ import traceback
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lab"))
 from scenario import daemon  # noqa: E402
-from scenario.shell import ROOT, Failed, ns, ns_start, run, wait_for  # noqa: E402,F401
+from scenario.shell import ROOT, Failed, ip_json, ns, ns_start, run, wait_for  # noqa: E402,F401
 
 SKIPPED = 77
 INSIDE = "ESPGATE_NATIVE_INSIDE"

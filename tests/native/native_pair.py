@@ -9,7 +9,7 @@ import schema
 from common import ADDRESS, IDENTITY, LEFT, PATIENCE, RIGHT, expect, main, ns, pair, wait_for
 
 SHOWN = {"ike show": "ike-show", "conn show": "conn-show", "sa show": "sa-show", "policy show": "policy-show",
-         "stats show": "stats-show", "prog show": "prog-show"}
+         "stats show": "stats-show", "shield show": "shield-show", "prog show": "prog-show"}
 CHILDREN = ("net", "lab", "guest")
 
 

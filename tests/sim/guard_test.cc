@@ -188,32 +188,5 @@ TEST_F(Guard, IkeV1IsOneLineAndNoState) {
   EXPECT_EQ(rejected(Reason::wrong_version), 1000U);
 }
 
-TEST(CookieJar, SecretsRotate) {
-  ike::Cookies jar;
-  ike::crypto::SeededRng rng(3);
-  const base::Bytes nonce(32, 1);
-  const auto address = base::Address::parse("192.0.2.1").value();
-  const ike::Cookies::Claim claim{nonce, address, {42}};
-  base::Instant now{std::chrono::hours(1)};
-  const auto cookie = jar.make(now, rng, claim);
-  EXPECT_EQ(cookie.size(), 32U);
-  EXPECT_TRUE(jar.good(now, rng, claim, cookie));
-  now += ike::Cookies::kRotation;
-  EXPECT_TRUE(jar.good(now, rng, claim, cookie)) << "the secret before counts, too";
-  EXPECT_NE(jar.make(now, rng, claim), cookie);
-  now += ike::Cookies::kRotation;
-  EXPECT_FALSE(jar.good(now, rng, claim, cookie));
-  const auto late = jar.make(now, rng, claim);
-  EXPECT_FALSE(jar.good(now + std::chrono::hours(5), rng, claim, late)) << "after a long silence none is left";
-  const auto fresh = jar.make(now + std::chrono::hours(5), rng, claim);
-  const base::Bytes other(32, 2);
-  now += std::chrono::hours(5);
-  EXPECT_FALSE(jar.good(now, rng, {other, address, {42}}, fresh));
-  EXPECT_FALSE(jar.good(now, rng, {nonce, base::Address::parse("192.0.2.2").value(), {42}}, fresh));
-  EXPECT_FALSE(jar.good(now, rng, {nonce, address, {43}}, fresh));
-  EXPECT_FALSE(jar.good(now, rng, claim, base::ByteView(fresh).first(31)));
-  EXPECT_FALSE(jar.good(now, rng, claim, {}));
-}
-
 }  // namespace
 }  // namespace espgate::sim

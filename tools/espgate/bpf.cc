@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// stats, flow, prog and map show: what the BPF side counted, and the BPF side itself. The daemon is not asked.
+// stats, shield, flow, prog and map show: what the BPF side counted, and the BPF side itself. The daemon is not asked.
 #include <arpa/inet.h>
 #include <fmt/format.h>
 #include <netinet/in.h>
@@ -64,6 +64,35 @@ report::FlowRow flow_row(const maps::FlowRow& flow, const maps::Reader& reader) 
   return row;
 }
 
+// Counts outlive the attachment; then only the number of the device is left.
+std::string device_name(const std::string& name, std::uint32_t ifindex) {
+  return name.empty() ? fmt::format("#{}", ifindex) : name;
+}
+
+// Only the device asked for; a failure if there is none of that name.
+template <class Row>
+std::expected<std::vector<Row>, Failure> shown_of(std::map<std::uint32_t, Row> rows, const Context& context) {
+  const auto only = context.invocation.get("dev");
+  std::vector<Row> shown;
+  for (auto& [ifindex, row] : rows) {
+    if (!only || row.device == *only) shown.push_back(std::move(row));
+  }
+  if (!only || !shown.empty()) return shown;
+  return std::unexpected(Failure{Exit::refused, "not-found",
+                                 fmt::format("no program of espgate's is or was attached to {}; `espgate stats show` "
+                                             "has those there are",
+                                             *only)});
+}
+
+report::ShieldDevice shield_device(const std::string& name, unsigned xdp,
+                                   const std::array<std::uint64_t, ESPGATE_SHIELD_EVENT_COUNT>& events) {
+  report::ShieldDevice out{name, maps::xdp_mode_name(xdp), {}};
+  for (unsigned event = 0; event < events.size(); ++event) {
+    out.events.push_back({name, maps::shield_event_name(event), events[event]});
+  }
+  return out;
+}
+
 std::uint64_t bytes_of(const report::FlowRow& row) { return row.hw.bytes + row.sw.bytes; }
 
 }  // namespace
@@ -75,28 +104,43 @@ Outcome stats_show(const Context& context) {
   for (const auto& device : reader->devices()) rows[device.ifindex] = {device.name, attached(device.device), {}};
   for (const auto& counted : reader->classes()) {
     report::StatsRow& row = rows[counted.ifindex];
-    // Counts outlive the attachment; then only the number of the device is left.
-    if (row.device.empty()) {
-      row = {counted.device.empty() ? fmt::format("#{}", counted.ifindex) : counted.device, "nothing", {}};
-    }
+    if (row.device.empty()) row = {device_name(counted.device, counted.ifindex), "nothing", {}};
     row.classes.push_back({row.device,
                            maps::class_name(counted.class_),
                            maps::verdict_name(counted.verdict),
                            {counted.packets, counted.bytes}});
   }
-  const auto only = context.invocation.get("dev");
-  std::vector<report::StatsRow> shown;
-  for (auto& [ifindex, row] : rows) {
-    if (!only || row.device == *only) shown.push_back(std::move(row));
+  const auto shown = shown_of(std::move(rows), context);
+  if (!shown) return std::unexpected(shown.error());
+  return context.options.json ? report::stats_json(*shown, context.options.pretty)
+                              : report::stats_text(*shown, context.options.color);
+}
+
+Outcome shield_show(const Context& context) {
+  const auto reader = maps::Reader::open(context.options.bpffs);
+  if (!reader) return std::unexpected(maps_failure(reader.error(), context.options.bpffs));
+  std::map<std::uint32_t, report::ShieldDevice> rows;
+  for (const auto& device : reader->devices()) {
+    rows[device.ifindex] = shield_device(device.name, device.device.xdp_mode, {});
   }
-  if (only && shown.empty()) {
-    return std::unexpected(Failure{Exit::refused, "not-found",
-                                   fmt::format("no program of espgate's is or was attached to {}; `espgate stats show` "
-                                               "has those there are",
-                                               *only)});
+  for (const auto& row : reader->shield()) {
+    const auto at = rows.find(row.ifindex);
+    const unsigned xdp = ESPGATE_XDP_NONE;
+    const auto name = device_name(row.device, row.ifindex);
+    auto counted = shield_device(at == rows.end() ? name : at->second.device, xdp, row.events);
+    if (at != rows.end()) counted.xdp = at->second.xdp;
+    rows[row.ifindex] = std::move(counted);
   }
-  return context.options.json ? report::stats_json(shown, context.options.pretty)
-                              : report::stats_text(shown, context.options.color);
+  auto shown = shown_of(std::move(rows), context);
+  if (!shown) return std::unexpected(shown.error());
+  report::ShieldView view;
+  if (const auto rules = reader->shield_rules()) {
+    view.rules = {rules->active != 0, rules->drop_unknown != 0, rules->cookie_rate, rules->fragment_rate,
+                  rules->source_rate};
+  }
+  view.devices = std::move(*shown);
+  return context.options.json ? report::shield_json(view, context.options.pretty)
+                              : report::shield_text(view, context.options.color);
 }
 
 Outcome flow_show(const Context& context) {

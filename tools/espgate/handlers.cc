@@ -32,6 +32,8 @@ Outcome run(const Context& context) {
       return offload_report(context);
     case Handler::stats_show:
       return stats_show(context);
+    case Handler::shield_show:
+      return shield_show(context);
     case Handler::prog_show:
       return prog_show(context);
     case Handler::map_show:

@@ -21,6 +21,7 @@ Outcome offload_probe(const Context& context);
 Outcome offload_forgive(const Context& context);
 Outcome offload_report(const Context& context);
 Outcome stats_show(const Context& context);
+Outcome shield_show(const Context& context);
 Outcome prog_show(const Context& context);
 Outcome map_show(const Context& context);
 Outcome flow_show(const Context& context);

@@ -55,7 +55,7 @@ TEST(Parse, UniqueBeginningsStandForTheWhole) {
   EXPECT_EQ(result->command->handler, Handler::sa_show);
   EXPECT_TRUE(result->has("kernel"));
   EXPECT_EQ(result->get("name"), "site-a");
-  EXPECT_EQ(error_of({"s"}), "object 's' could be sa or stats");
+  EXPECT_EQ(error_of({"s"}), "object 's' could be sa or stats or shield");
 }
 
 TEST(Parse, AnObjectAloneIsItsFirstCommand) {

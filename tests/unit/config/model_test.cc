@@ -24,6 +24,13 @@ gateway {
     interval = 5s
     budget = 2.5
   }
+  shield {
+    mode = native
+    unknown_spi = drop
+    cookie_rate = 50
+    source_rate = 0
+    allow = 192.0.2.0/24, 2001:db8::7, 198.51.100.1
+  }
 }
 defaults {
   local_addrs = 192.0.2.1
@@ -96,6 +103,39 @@ TEST_F(Model, Gateway) {
   EXPECT_EQ(GatewayOptions{}.steer.slots, std::nullopt);
 }
 
+TEST_F(Model, Shield) {
+  const auto& shield = config().gateway.shield;
+  EXPECT_EQ(shield.mode, ShieldMode::native);
+  EXPECT_EQ(shield.rules, (loader::ShieldRules{true, true, 50, 100, 0}));
+  EXPECT_EQ(shield.allow.size(), 3U);
+  std::vector<std::string> allowed;
+  for (const auto& prefix : shield_allowed(config())) allowed.push_back(prefix.text());
+  EXPECT_EQ(allowed, (std::vector<std::string>{"192.0.2.0/24", "198.51.100.1/32", "2001:db8::7/128"}))
+      << "site-a's peer once, and nobody for road's, who may be anybody";
+}
+
+TEST(ShieldModel, OffUnlessSaid) {
+  for (const auto* text : {"", "gateway { }\n", "gateway { shield { } }\n", "gateway { shield { mode = off\n } }\n"}) {
+    const auto loaded = load_text(text, "f");
+    ASSERT_TRUE(loaded.config) << text;
+    EXPECT_EQ(loaded.config->gateway.shield, ShieldOptions{}) << text;
+    EXPECT_FALSE(loaded.config->gateway.shield.rules.active) << text;
+  }
+  const auto generic = load_text("gateway { shield { mode = generic\n } }\n", "f");
+  EXPECT_EQ(generic.config->gateway.shield.mode, ShieldMode::generic);
+  EXPECT_TRUE(generic.config->gateway.shield.rules.active);
+}
+
+TEST(ShieldModel, WhoeverMayBeAnybodyIsNotAllowed) {
+  for (const auto* remote : {"%any", "0.0.0.0/0", "%any4, %any6", "::/0", "0.0.0.0-255.255.255.255"}) {
+    const auto loaded = load_text(std::string("connections { a {\n remote_addrs = ") + remote +
+                                      "\n local { auth = psk\n }\n remote { auth = psk\n }\n children { c { } }\n} }\n",
+                                  "f");
+    ASSERT_TRUE(loaded.config) << remote;
+    EXPECT_TRUE(shield_allowed(*loaded.config).empty()) << remote;
+  }
+}
+
 TEST_F(Model, Connection) {
   ASSERT_EQ(config().ike->conns.size(), 2U);
   const auto& site = conn(0);
@@ -160,8 +200,8 @@ TEST_F(Model, Secrets) {
 TEST_F(Model, Origins) {
   ASSERT_EQ(config().origins.size(), 2U);
   EXPECT_EQ(config().origins[0].name, "site-a");
-  EXPECT_EQ(config().origins[0].at.text(), "f:26:3");
-  EXPECT_EQ(config().origins[0].children.at("net").text(), "f:34:7");
+  EXPECT_EQ(config().origins[0].at.text(), "f:33:3");
+  EXPECT_EQ(config().origins[0].children.at("net").text(), "f:41:7");
 }
 
 // What vici's load-conn will do: a tree that no file stands behind.

@@ -184,7 +184,7 @@ TEST_F(Cli, ShowsWhatIsPinnedWithTheDaemonDead) {
   EXPECT_EQ(json::parse(run("-j sa show spi c0ffee02").out).size(), 1U);
   EXPECT_EQ(json::parse(run("-j sa show spi c0ffee03").out).size(), 0U);
   EXPECT_THAT(run("sa show").out, HasSubstr("in, out: driver refused crypto mode"));
-  for (const auto* table : {"map", "prog", "stats", "flow", "policy", "offload"}) {
+  for (const auto* table : {"map", "prog", "stats", "shield", "flow", "policy", "offload"}) {
     const Ran shown = run(fmt::format("-j {} show", table));
     EXPECT_EQ(shown.status, 0) << table << ": " << shown.out << shown.err;
     EXPECT_THAT(test::schema_breaches(test::load_schema(fmt::format("{}-show", table)), json::parse(shown.out)),

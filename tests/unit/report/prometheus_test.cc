@@ -58,6 +58,7 @@ TEST(Prometheus, TheSeriesThatArePromised) {
            "espgate_device_offload_slots{dev=\"nic0\",state=\"used\"} 2\n",
            "espgate_offload_fallbacks_total{dev=\"nic0\",reason=\"feature-off\"} 37\n",
            "espgate_class_packets_total{dev=\"nic0\",class=\"unknown-spi\",verdict=\"drop\"} 3\n",
+           "espgate_shield_packets_total{dev=\"nic0\",event=\"cookie-sent\"} 5000\n",
            "espgate_ike_sas{state=\"established\"} 1\n",
            "espgate_ike_sas{state=\"connecting\"} 0\n",
            "espgate_ike_rejected_total{reason=\"bad-cookie\"} 5\n",
@@ -110,8 +111,8 @@ TEST(Prometheus, NoLabelIsAnSpiOrAnAddress) {
   Report report = sample::report();
   report.daemon = daemon();
   const std::string text = prometheus_text(report);
-  const std::set<std::string> allowed{"conn",    "child", "direction", "path",   "dev",    "reason", "class",
-                                      "verdict", "move",  "state",     "wanted", "actual", "version"};
+  const std::set<std::string> allowed{"conn",    "child", "direction", "path",  "dev",    "reason", "class",
+                                      "verdict", "event", "move",      "state", "wanted", "actual", "version"};
   const std::regex label(R"re(([a-z_]+)=")re");
   for (auto at = std::sregex_iterator(text.begin(), text.end(), label); at != std::sregex_iterator(); ++at) {
     EXPECT_TRUE(allowed.contains((*at)[1])) << (*at)[1];

@@ -91,6 +91,7 @@ inline Report report() {
   report.totals = {a, gone};
   report.fallbacks = {{"nic0", "feature-off", 37}};
   report.classes = {{"nic0", "esp", "pass", {800, 1200000}}, {"nic0", "unknown-spi", "drop", {3, 300}}};
+  report.shield = {{"nic0", "cookie-sent", 5000}, {"nic0", "cookie-good", 12}};
   return report;
 }
 
@@ -153,6 +154,12 @@ inline std::vector<DeviceRow> devices() {
 inline std::vector<StatsRow> stats() {
   return {{"nic0", "xdp native", {{"nic0", "esp", "pass", {800, 1200000}}, {"nic0", "unknown-spi", "drop", {3, 300}}}},
           {"nic1", "nothing", {}}};
+}
+
+inline ShieldView shield() {
+  return {ShieldRules{true, false, 200, 100, 0},
+          {{"nic0", "native", {{"nic0", "init-passed", 0}, {"nic0", "cookie-sent", 5000}, {"nic0", "cookie-good", 12}}},
+           {"nic1", "none", {{"nic1", "init-passed", 0}}}}};
 }
 
 inline std::vector<ProgramRow> programs() {

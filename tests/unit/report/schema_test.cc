@@ -4,6 +4,7 @@
 
 #include "control/report/sa_render.h"
 #include "control/report/views.h"
+#include "maps/reader.h"
 #include "tests/unit/report/sample.h"
 #include "tests/unit/report/schema_check.h"
 
@@ -35,6 +36,13 @@ TEST(Schema, EveryOtherTable) {
   EXPECT_THAT(breaches("policy-show", policy_json(sample::policies(), false)), IsEmpty());
   EXPECT_THAT(breaches("offload-show", device_json(sample::devices(), false)), IsEmpty());
   EXPECT_THAT(breaches("stats-show", stats_json(sample::stats(), false)), IsEmpty());
+  // Every event is there, always.
+  ShieldView shield{ShieldRules{}, {{"nic0", "generic", {}}}};
+  for (unsigned event = 0; event < ESPGATE_SHIELD_EVENT_COUNT; ++event) {
+    shield.devices[0].events.push_back({"nic0", maps::shield_event_name(event), event});
+  }
+  EXPECT_THAT(breaches("shield-show", shield_json(shield, false)), IsEmpty());
+  EXPECT_THAT(breaches("shield-show", shield_json({}, false)), IsEmpty());
   EXPECT_THAT(breaches("prog-show", program_json(sample::programs(), false)), IsEmpty());
   EXPECT_THAT(breaches("map-show", map_json(sample::maps(), false)), IsEmpty());
   EXPECT_THAT(breaches("flow-show", flow_json(sample::flows(), false)), IsEmpty());

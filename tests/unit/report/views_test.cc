@@ -66,6 +66,20 @@ nic1    nothing     -            -              -        -
 )");
 }
 
+TEST(ViewsText, Shield) {
+  EXPECT_EQ("\n" + shield_text(sample::shield(), false), R"(
+on: of IKE_SA_INIT without a cookie 200 a second pass, of fragments of IKE 100 a second, of other IKE of one source prefix any number; unknown SPIs are counted
+DEVICE  XDP     EVENT        PACKETS
+nic0    native  cookie-sent     5000
+nic0    native  cookie-good       12
+nic1    none    -                  -
+    no XDP: the shield does not act there
+)");
+  EXPECT_EQ(shield_text({ShieldRules{}, {}}, false),
+            "off: packets are only counted (gateway.shield.mode)\nthe XDP program is attached to no device\n");
+  EXPECT_EQ(shield_text({}, false), "its rules cannot be read\nthe XDP program is attached to no device\n");
+}
+
 TEST(ViewsText, Programs) {
   EXPECT_EQ("\n" + program_text(sample::programs(), false), R"(
 ID  PROGRAM    TYPE  RUNS  NS/RUN  ATTACHED TO
@@ -105,6 +119,15 @@ TEST(ViewsJson, Conn) {
       R"({"conn":"site-b","child":"lan","state":"down","origin":"vici","attempts":3,"last_error":{"at":1789999990,)"
       R"("step":"IKE_AUTH","code":"auth-failed","text":"the peer says our identity is wrong",)"
       R"("peer_notify":"AUTHENTICATION_FAILED"},"next_try_at":1790000060}])"
+      "\n");
+}
+
+TEST(ViewsJson, Shield) {
+  EXPECT_EQ(
+      shield_json(sample::shield(), false),
+      R"({"rules":{"active":true,"unknown_spi":"count","cookie_rate":200,"fragment_rate":100,"source_rate":0},)"
+      R"("devices":[{"dev":"nic0","xdp":"native","events":{"init-passed":0,"cookie-sent":5000,"cookie-good":12}},)"
+      R"({"dev":"nic1","xdp":"none","events":{"init-passed":0}}]})"
       "\n");
 }
 
