@@ -17,7 +17,7 @@ from scenario.accounting_cells import Rows
 from scenario.accounting_shapes import Shapes
 from scenario.accounting_stacks import Forwarded, Stacks
 from scenario.results import Results
-from scenario.shell import run
+from scenario.shell import Failed, run
 
 WHOLE = os.environ.get("ESPGATE_ACCOUNTING_WHOLE") == "1"
 SOAK = "soak"  # the one word that is not part of a name of the table's: a run of its own
@@ -49,9 +49,12 @@ def complaints():
 def main():
     words = sys.argv[1:]
     results = Results("accounting_soak" if words == [SOAK] else "accounting")
-    bench = Bench()
-    cells_and_shapes(bench, Rows(results), words)
-    bench.close()
+    try:
+        bench = Bench()
+        cells_and_shapes(bench, Rows(results), words)
+        bench.close()
+    except Failed as failure:
+        results.holds("the run comes to its end", False, str(failure))
     results.equal("complaints of the kernel", complaints(), [])
     return results.finish()
 
