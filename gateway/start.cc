@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/start.h"
 
+#include <fmt/format.h>
+
 #include <cerrno>
 #include <memory>
 

@@ -236,6 +236,32 @@ part_busy() {
   end_cell
 }
 
+# Programs are exchanged while packets run: each start of the tool is a loader that starts, as a new version would, and
+# puts its own copy of every exact hook in the place of the one before.
+part_exchange() {
+  local how exchanger rounds
+  begin_exact
+  for how in hw sw; do
+    cell "programs exchanged under traffic, $how"
+    setup $how $how 4 tunnel aes128gcm16
+    ledger_stop
+    (for _ in 1 2 3 4; do "$ledger_tool" $bpffs serve </dev/null >/dev/null || exit 1; done) &
+    exchanger=$!
+    rounds=0
+    while kill -0 $exchanger 2>/dev/null; do
+      traffic 4 tunnel sweep
+      rounds=$((rounds + 1))
+    done
+    wait $exchanger || wrong "the loader"
+    must "rounds of traffic meanwhile" $rounds -gt 1
+    traffic 4 tunnel sweep
+    accounted
+    no_errors
+    ledger_start serve || exit 1
+    end_cell
+  done
+}
+
 # Without tracing tc counts: said to be inexact, and near the truth where nothing is merged.
 part_inexact() {
   [ -z "${exact_running:-}" ] || ledger_stop

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Are the per-SA counters exact? tools/lab run -- tests/lab/accounting_xfrm.sh [PART...]; on the host it starts the lab itself.
-# PARTS: matrix tcp mixed drop busy inexact (default: all); ESPGATE_FAMILIES=6 for one family alone. SAs by `ip xfrm` over the emulated NIC, registered by
+# PARTS: matrix tcp mixed drop busy exchange inexact (default: all); ESPGATE_FAMILIES=6 for one family alone. SAs by `ip xfrm` over the emulated NIC, registered by
 # espgate-ledger-test; counts are compared with GETSA of both sides and the NIC's own. A row for each cell.
 set -u
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -13,7 +13,7 @@ for part in lib/net lib/xfrm lib/simnic simnic_cell accounting_cell; do
 done
 passed=0
 failed=0
-[ $# -gt 0 ] || set -- matrix tcp mixed drop busy inexact
+[ $# -gt 0 ] || set -- matrix tcp mixed drop busy exchange inexact
 
 simnic_load 1 || { echo "accounting_xfrm: no simnic module" >&2; exit 1; }
 ns_add one two && net_two_hosts one simnic0 two simnic1 || exit 1
