@@ -16,6 +16,7 @@
 #include <array>
 #include <cerrno>
 #include <chrono>
+#include <csignal>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -26,6 +27,8 @@
 #include <vector>
 
 namespace {
+
+volatile std::sig_atomic_t stopped = 0;
 
 constexpr std::size_t kBatch = 64, kEther = 14, kIp = 20, kUdp = 8;
 constexpr std::size_t kFirstPart = 1480;  // octets of IP payload in the first of two fragments
@@ -130,7 +133,7 @@ class Flood {
     using Clock = std::chrono::steady_clock;
     const auto began = Clock::now();
     const auto passed = [&] { return std::chrono::duration<double>(Clock::now() - began).count(); };
-    for (double now = 0; now < options_.seconds; now = passed()) {
+    for (double now = 0; now < options_.seconds && stopped == 0; now = passed()) {
       if (options_.rate > 0 && static_cast<double>(requests_) > options_.rate * now) {
         std::this_thread::sleep_for(std::chrono::milliseconds(1));
         continue;
@@ -272,6 +275,7 @@ int main(int argc, char** argv) {
   }
   std::array<std::uint8_t, 6> from{};
   std::memcpy(from.data(), request.ifr_hwaddr.sa_data, from.size());
+  std::signal(SIGTERM, [](int) { stopped = 1; });
   Flood(options, socket, from).run();
   close(socket);
 }

@@ -77,6 +77,10 @@ class Packet {
     out_.patch_u16(ip_ + 4, 0);
     return *this;
   }
+  Packet& ip_id(std::uint16_t id) {
+    out_.patch_u16(ip_ + 4, id);
+    return *this;
+  }
   Packet& ipv6(std::string_view src, std::string_view dst, std::uint8_t next) {
     ether(0x86dd);
     ip_ = out_.size();

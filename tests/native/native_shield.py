@@ -13,7 +13,7 @@ FLOOD = {"seconds": 4, "rate": 3000}  # bounded; far above cookie_rate
 
 
 def gate(directory, shield=None):
-    wire()
+    wire(directory)
     node = Gate(directory).start(gate_conf(shield))
     if "nothing is kept away" in node.log() or "accounting" in node.log():
         raise Skip(f"no BPF here: {node.log()}")
@@ -136,7 +136,7 @@ def generic(directory):
 
 def no_native_xdp(directory):
     """A device without native XDP is named, once, with the reason."""
-    wire()
+    wire(directory)
     ns(GATE, "ip", "link", "add", "br7", "up", "type", "bridge")
     node = Gate(directory).start(gate_conf(NATIVE).replace("gateway {", "gateway {\n  interfaces = eth0, br7", 1))
     said = [line for line in node.log().splitlines() if "br7" in line and "does not act" in line]

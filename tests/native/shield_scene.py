@@ -3,16 +3,18 @@
 
 The gateway takes anybody with the secret, so that the client is on no allow-list.
 """
+import ctypes
 import ipaddress
 import json
 import os
 import pathlib
 import queue
+import struct
 import subprocess
 import threading
 import time
 
-from common import ADDRESS, LEFT, PATIENCE, PROPOSAL, RIGHT, ROOT, WIRE, Failed, Node, expect, ip_json, lan, mount_bpffs, ns, run
+from common import ADDRESS, LEFT, PATIENCE, PROPOSAL, RIGHT, ROOT, WIRE, Failed, Node, Skip, expect, ip_json, lan, mount_bpffs, ns, run
 from scenario.vici import Client
 
 CLIENT, GATE, STRANGER = LEFT, RIGHT, WIRE
@@ -85,11 +87,32 @@ def client_conf(count):
     return f'connections {{\n{conns}}}\nsecrets {{\n  ike-all {{\n    secret = "{SECRET}"\n  }}\n}}\n'
 
 
-def wire():
-    """The three on a bridge. What XDP_TX sends back only arrives where the other end of the veth polls, as with GRO. Answers to
-    strangers have somewhere to go."""
+def _bpf(command, *attributes):
+    """bpf(2); `attributes`: format and values of its union, from the first octet on."""
+    raw = ctypes.create_string_buffer(struct.pack("".join(("=", *attributes[::2])), *attributes[1::2]).ljust(128, b"\0"))
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.syscall.restype = ctypes.c_long
+    result = libc.syscall(ctypes.c_long(321), ctypes.c_long(command), raw, ctypes.c_long(len(raw)))
+    if result < 0:
+        raise Skip(f"bpf(2): {os.strerror(ctypes.get_errno())}")
+    return result
+
+
+def pass_all(name, device, pin):
+    """A native XDP program that returns XDP_PASS, on a device of a namespace; pinned at `pin` on a bpffs."""
+    code = ctypes.create_string_buffer(bytes.fromhex("b700000002000000" "9500000000000000"))  # r0 = XDP_PASS; exit
+    licence, path = ctypes.create_string_buffer(b"GPL"), ctypes.create_string_buffer(str(pin).encode())
+    program = _bpf(5, "I", 6, "I", 2, "Q", ctypes.addressof(code), "Q", ctypes.addressof(licence))
+    _bpf(6, "Q", ctypes.addressof(path), "I", program)
+    os.close(program)
+    ns(name, "ip", "link", "set", "dev", device, "xdpdrv", "pinned", pin)
+
+
+def wire(directory):
+    """The three on a bridge. What XDP_TX sends back over a veth is only taken where the other end has an XDP program (veth_xdp_flush
+    of drivers/net/veth.c). Answers to strangers have somewhere to go."""
     lan(CLIENT, GATE, STRANGER)
-    ns("bridge", "ethtool", "-K", GATE, "gro", "on")
+    pass_all("bridge", GATE, mount_bpffs(directory / "bpf-bridge") / "pass")
     strange_mac = link(STRANGER)["address"]
     run("ip", "-n", GATE, "route", "add", "default", "via", ADDRESS[STRANGER])
     run("ip", "-n", GATE, "neighbour", "replace", ADDRESS[STRANGER], "lladdr", strange_mac, "dev", "eth0", "nud", "permanent")
@@ -131,16 +154,19 @@ def start_flood(programs, *, seconds, rate=0, fragmented=0, core=None):
     return subprocess.Popen([str(word) for word in words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def finish_flood(process):
+def finish_flood(process, now=False):
+    """`now`: before its time is over."""
+    if now:
+        process.terminate()
     out, errors = process.communicate(timeout=700)
     if process.returncode != 0:
         raise Failed(f"espgate-flood: status {process.returncode}: {errors}")
     return json.loads(out)
 
 
-def set_up(client, count, *, workers, within, patience=30):
+def set_up(client, count, *, workers, within, patience=30, enough=lambda said: False):
     """Brings c0 to c(count-1) up, `workers` at a time, until `within` seconds are over. Returns (seconds that each took of those that
-    came up, failures by text); what was not begun in time is in neither."""
+    came up, failures by text); what was not begun in time is in neither. `enough`: whether a failure is a success all the same, by its text."""
     todo = queue.SimpleQueue()
     for number in range(count):
         todo.put(number)
@@ -157,7 +183,7 @@ def set_up(client, count, *, workers, within, patience=30):
             left = max(min(patience, end - began), 0.1)
             done, said = line.ask("initiate", {"child": "net", "ike": f"c{number}", "timeout": str(int(left * 1000)), "loglevel": "-1"})
             with lock:
-                if done:
+                if done or enough(said):
                     took.append(time.monotonic() - began)
                 else:
                     failures[said] = failures.get(said, 0) + 1

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Stands in for the daemon in lab scenarios whose SAs `ip xfrm` made: registers them in the ledger, shows what was
 // counted.
-//   espgate-ledger-test BPFFS show|totals|classes|flows|programs|maps
+//   espgate-ledger-test BPFFS show|totals|classes|shield|flows|programs|maps
 //   espgate-ledger-test BPFFS serve|serve-inexact
 // serve holds the loader and reads commands, a line each, answered by "ok" or "error: WHAT":
-//   NETNS device DEV
+//   NETNS device DEV [native|generic|off]
+//   NETNS shield off|watch|drop RATE   of requests, of fragments; watch: unknown SPIs are counted only
 //   NETNS assign SLOT in|out SPI SRC DST tunnel|transport no|auto|crypto|packet SUITE CHILD [WORD...]
 //         WORDs: encap, esn, crypto=DEV or packet=DEV (what is held, and by whom)
 //   NETNS release SLOT
@@ -37,6 +38,7 @@ using espgate::base::Error;
 using espgate::base::Fd;
 using espgate::base::Result;
 using espgate::loader::Loader;
+using espgate::loader::XdpWish;
 
 int fail(const Error& error) {
   fmt::print(stderr, "{}\n", error.text());
@@ -122,6 +124,10 @@ int show(const std::string& bpffs, const std::string& what) {
     for (const auto& row : reader->classes())
       fmt::print("{} {} {} {} {}\n", row.device, espgate::maps::class_name(row.class_),
                  espgate::maps::verdict_name(row.verdict), row.packets, row.bytes);
+  if (what == "shield")
+    for (const auto& row : reader->shield())
+      for (unsigned event = 0; event < row.events.size(); ++event)
+        fmt::print("{} {} {}\n", row.device, espgate::maps::shield_event_name(event), row.events[event]);
   if (what == "flows")
     for (const auto& row : reader->flows())
       fmt::print("{} {} {} {} hw {} {} sw {} {}\n", row.key.direction == ESPGATE_IN ? "in" : "out", row.src.text(),
@@ -146,6 +152,18 @@ int inspect(const std::string& bpffs, const std::string& what) {
   return 0;
 }
 
+// With a secret that everybody knows: this is no product.
+Result<void> shield(Loader& loader, const std::string& what, std::uint32_t rate) {
+  espgate::loader::ShieldRules rules;
+  rules.active = what != "off";
+  rules.drop_unknown = what == "drop";
+  rules.cookie_rate = rules.fragment_rate = rate;
+  rules.source_rate = 0;
+  if (auto done = loader.set_cookie_secrets({1, espgate::base::Secret(ESPGATE_COOKIE_KEY_OCTETS)}, std::nullopt); !done)
+    return done;
+  return loader.set_shield(rules);
+}
+
 // One command: NETNS VERB ARGUMENT..., or show WHAT.
 Result<void> serve(Loader& loader, const std::string& bpffs, const std::vector<std::string>& words) {
   if (words.size() < 2) return std::unexpected(Error{"command", EINVAL, {}});
@@ -157,11 +175,14 @@ Result<void> serve(Loader& loader, const std::string& bpffs, const std::vector<s
   if (!there || ::setns(there.get(), CLONE_NEWNET) != 0) return std::unexpected(Error::last("enter " + words[0]));
   const std::string& verb = words[1];
   if (verb == "device") {
-    const auto done = loader.attach_device(words.at(2));
+    const std::string mode = words.size() > 3 ? words[3] : "native";
+    const auto wish = mode == "native" ? XdpWish::native : mode == "generic" ? XdpWish::generic : XdpWish::off;
+    const auto done = loader.attach_device(words.at(2), wish);
     if (!done) return std::unexpected(done.error());
     for (const std::string& sentence : done->missing) fmt::print("missing: {}\n", sentence);
     return {};
   }
+  if (verb == "shield") return shield(loader, words.at(2), static_cast<std::uint32_t>(std::stoul(words.at(3))));
   if (verb == "assign") {
     const auto done =
         loader.assign(static_cast<std::uint32_t>(std::stoul(words.at(2))), record({words.begin() + 3, words.end()}));
@@ -178,7 +199,7 @@ Result<void> serve(Loader& loader, const std::string& bpffs, const std::vector<s
 int main(int argc, char** argv) {
   if (argc != 3) {
     fmt::print(stderr,
-               "usage: espgate-ledger-test BPFFS show|totals|classes|flows|programs|maps|serve|serve-inexact\n");
+               "usage: espgate-ledger-test BPFFS show|totals|classes|shield|flows|programs|maps|serve|serve-inexact\n");
     return 1;
   }
   const std::string bpffs = argv[1], verb = argv[2];
