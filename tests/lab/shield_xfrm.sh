@@ -7,7 +7,7 @@ set -u
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 tree=$(dirname "$(dirname "$here")")
 mountpoint -q /run/bpf 2>/dev/null || { cd "$tree" && exec tools/lab run --timeout 900 -- "$here/$(basename "$0")" "$@"; }
-for part in lib/net lib/xfrm lib/simnic simnic_cell accounting_cell; do
+for part in lib/net lib/xfrm lib/simnic lib/ledger simnic_cell; do
   # shellcheck disable=SC1090
   . "$here/$part.sh"
 done

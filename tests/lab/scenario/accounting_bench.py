@@ -131,6 +131,13 @@ class Bench:
         for side, name in NAMES.items():
             self.ledger.ask(name, "device", NICS[side])
 
+    def renew_ledger(self):
+        """A loader that starts as a new version would: it puts its own copy of every exact hook in the place of the one before."""
+        used = self.ledger.used
+        self.ledger.close()
+        self.ledger = Ledger()
+        self.ledger.used = used
+
     def in_bursts(self):
         """Packets leave in bursts, as on a busy wire: else GRO may find nothing to merge."""
         for side, name in NAMES.items():

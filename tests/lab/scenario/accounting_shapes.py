@@ -3,6 +3,7 @@
 import errno
 import json
 import socket
+import threading
 
 from . import accounting_checks as checks
 from . import accounting_table as table
@@ -11,9 +12,10 @@ from .accounting_cells import Shaped
 from .identities import Check
 from .ledger import BPFFS, SIDES
 from .namespace import in_namespace
-from .shell import ROOT, ns
+from .shell import ROOT, Failed, ns
 
 IP_MTU_DISCOVER = 10  # linux/in.h
+EXCHANGES = 4
 FLOW = "tcp=400000"  # octets from side 1 to side 2
 # Of a flow of which a part is lost on purpose: what one end sent is not what the other received.
 UNEQUAL = ("the peer's inbound GETSA", "sequence numbers the peer used")
@@ -73,6 +75,26 @@ class Shapes(Shaped):
         shape, seen = table.SHAPES[name], self.bench.seen(setup, before)
         found = [check for side in NAMES for check in checks.of_side(seen, side)]
         self.rows.add(name, shape.expected, checks.outcome(seen), found, seen)
+
+    def exchange(self, name):
+        how = name.split("-")[1]
+        setup = Setup(4, "tunnel", (how, how), wanted="no" if how == "software" else "auto")
+        before, failed = self.begin(setup), []
+
+        def loaders():
+            try:
+                for _ in range(EXCHANGES):
+                    self.bench.renew_ledger()
+            except Failed as failure:
+                failed.append(str(failure))
+        exchanger, rounds = threading.Thread(target=loaders), 0
+        exchanger.start()
+        while exchanger.is_alive():
+            self.bench.carry(setup, "sizes=1,100,1200", "tcp=100000")
+            rounds += 1
+        exchanger.join()
+        self.end(name, setup, before, found=lambda _: [
+            Check("the loaders", failed, []), Check("rounds of traffic meanwhile, two at least", rounds > 1, True)])
 
     def stack_segments(self, name):
         self.bench.switch(1, "tx-esp-segmentation", False)

@@ -119,6 +119,8 @@ SHAPES = {
                                            "stack", "hw") for mode in TABLE["mode"] for gro in TABLE["gro"]},
     **{f"half-sent-{mode}": Shape("hw+sw(feature-off), in hw", "esp-hw-offload goes off in the middle of a TCP flow", "hw")
        for mode in TABLE["mode"]},
+    "exchange-crypto": Shape("hw", "a loader starts four times over and exchanges the programs, with traffic running"),
+    "exchange-software": Shape("sw(none-wanted)", "a loader starts four times over and exchanges the programs, with traffic running"),
     "stack-segments": Shape("hw", "tx-esp-segmentation off: batches are segmented before the device encrypts them"),
     "lost-by-nic": Shape("hw", "every 50th transmit is lost behind the stack: it was encrypted and numbered"),
     "handed-back": Shape("hw", "every 5th transmit is handed back for want of room, and comes again"),
