@@ -4,7 +4,7 @@
 import json
 
 import common
-from common import ADDRESS, IDENTITY, LEFT, NETWORK, PATIENCE, PROPOSAL, RIGHT, WIRE, Node, expect, main, run
+from common import ADDRESS, IDENTITY, LEFT, NETWORK, PATIENCE, PROPOSAL, RIGHT, WIRE, Node, expect, main, run, wait_for
 
 KINDS = {"rsa": ("RSA", "rsa_keygen_bits:2048"), "ecdsa": ("EC", "ec_paramgen_curve:P-256"), "ed25519": ("ED25519", None)}
 PASSPHRASE = "a passphrase of the test"
@@ -142,7 +142,7 @@ def strangers(directory):
         node.wait_up()
     answer = up(left, status=2)
     expect("it names step and notify", "AUTHENTICATION_FAILED" in answer["error"]["text"], answer)
-    expect("the responder says why", "bad-certificate" in right.log() and "O=espgate, CN=left" in right.log(), right.log())
+    wait_for("the responder to say why", lambda: "bad-certificate" in right.log() and "O=espgate, CN=left" in right.log())
     for node in (left, right):
         expect("nothing is left", not node.json("ike", "show") and not node.json("sa", "show"))
     for node in (left, right):
