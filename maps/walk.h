@@ -25,7 +25,8 @@ int walk(int map, std::size_t per_key, Visit visit) {
   Key at{};  // a hash keeps the number of a bucket in it
   static_assert(sizeof at >= sizeof(std::uint32_t));
   for (const Key* before = nullptr;;) {
-    LIBBPF_OPTS(bpf_map_batch_opts, options);
+    bpf_map_batch_opts options{};
+    options.sz = sizeof options;
     auto count = static_cast<std::uint32_t>(keys.size());
     Key next = at;
     const int status =
