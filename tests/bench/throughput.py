@@ -103,4 +103,4 @@ def rows(binaries, bpffs):
     rate, cpu = zip(*([round(statistics.median(values), 3) for values in zip(*all_of)] for all_of in found.values()))
     for peer, i in (("XDP that passes everything, on both ends", 1), ("no programs", 0)):
         yield "plain TCP over veth, programs on both ends", "Gbit/s", rate[2], rate[i], peer, None, None, "higher"
-        yield "CPU for it, of the whole machine", "s/GB", cpu[2], cpu[i], peer
+        yield "CPU of the whole machine for plain TCP over veth", "s/GB", cpu[2], cpu[i], peer
