@@ -34,6 +34,7 @@ class Ledger {
   base::Result<espgate_sa_entry> read(std::uint32_t slot) const;
   base::Result<void> write(std::uint32_t slot, const espgate_sa_entry& entry);
   base::Result<void> fold(std::uint32_t slot, const espgate_sa_entry& entry, const maps::Counts& counts);
+  base::Result<void> set_spread(std::uint32_t slot, const espgate_sa_entry& entry);
   [[nodiscard]] bool is_folded(std::uint32_t slot, const espgate_sa_entry& entry) const;
 
   ObjectFds fds_;

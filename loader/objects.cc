@@ -65,6 +65,7 @@ void set_sizes(espgate_bpf& skeleton, const Sizes& sizes) {
   bpf_map__set_max_entries(skeleton.maps.child_total, sizes.slots);
   bpf_map__set_max_entries(skeleton.maps.policy_dir, sizes.policies);
   bpf_map__set_max_entries(skeleton.maps.flows, sizes.flows);
+  bpf_map__set_max_entries(skeleton.maps.spread, sizes.cpus);
 }
 
 void set_constants(espgate_bpf& skeleton, const KernelConstants& constants, const Sizes& sizes) {
@@ -150,6 +151,8 @@ Objects::Objects(std::unique_ptr<Skeleton> skeleton) : skeleton_(std::move(skele
           map(bpf.maps.shield_rules),
           map(bpf.maps.shield_secrets),
           map(bpf.maps.shield_allow),
+          map(bpf.maps.spread),
+          map(bpf.maps.spread_cpus),
           fd_of(bpf.progs.shield),
           fd_of(bpf.progs.shield_generic),
           fd_of(bpf.progs.generic_packet),

@@ -13,9 +13,10 @@ inline std::string map_pin(const std::string& bpffs, const std::string& map) {
 // Links are named after program and device: "link_receive", "link_shield_7" (by ifindex).
 inline constexpr const char* link_prefix = "link_";
 
-inline constexpr const char* map_names[] = {
-    "meta",          "sa_slot",        "counters",       "classes",       "flows",          "sa_dir",
-    "policy_dir",    "child_total",    "devices",        "shield_rules",  "shield_secrets", "shield_allow",
-    "shield_counts", "shield_buckets", "shield_sources", "shield_firsts", "shield_note"};
+inline constexpr const char* map_names[] = {"meta",          "sa_slot",        "counters",       "classes",
+                                            "flows",         "sa_dir",         "policy_dir",     "child_total",
+                                            "devices",       "shield_rules",   "shield_secrets", "shield_allow",
+                                            "shield_counts", "shield_buckets", "shield_sources", "shield_firsts",
+                                            "shield_note",   "spread",         "spread_cpus"};
 
 }  // namespace espgate::maps

@@ -7,7 +7,9 @@
 //   NETNS device DEV [native|generic|off]
 //   NETNS shield off|watch|drop RATE   of requests, of fragments; watch: unknown SPIs are counted only
 //   NETNS assign SLOT in|out SPI SRC DST tunnel|transport no|auto SUITE CHILD
+//   NETNS settled SLOT                 read back, and as it was assigned
 //   NETNS release SLOT
+//   NETNS spread [CPU...]
 //   NETNS remove
 #include <fcntl.h>
 #include <fmt/core.h>
@@ -123,6 +125,12 @@ int inspect(const std::string& bpffs, const std::string& what) {
   return 0;
 }
 
+Result<void> settled(Loader& loader, std::uint32_t slot) {
+  for (const auto& sa : loader.sas())
+    if (sa.slot == slot) return loader.update(slot, sa.sa);
+  return std::unexpected(Error{"settle a slot", ENOENT, {}});
+}
+
 // With a secret that everybody knows: this is no product.
 Result<void> shield(Loader& loader, const std::string& what, std::uint32_t rate) {
   espgate::loader::ShieldRules rules;
@@ -154,6 +162,12 @@ Result<void> serve(Loader& loader, const std::vector<std::string>& words) {
         loader.assign(static_cast<std::uint32_t>(std::stoul(words.at(2))), record({words.begin() + 3, words.end()}));
     if (!done) return std::unexpected(done.error());
     return {};
+  }
+  if (verb == "settled") return settled(loader, static_cast<std::uint32_t>(std::stoul(words.at(2))));
+  if (verb == "spread") {
+    std::vector<std::uint32_t> cpus;
+    for (std::size_t i = 2; i < words.size(); ++i) cpus.push_back(static_cast<std::uint32_t>(std::stoul(words[i])));
+    return loader.set_spread(cpus);
   }
   if (verb == "release") return loader.release(static_cast<std::uint32_t>(std::stoul(words.at(2))));
   if (verb == "remove") return loader.remove_all();
