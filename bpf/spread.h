@@ -8,8 +8,10 @@
 /* The CPU of an SA; SPIs need not be random, so they are mixed first (Fibonacci hashing). */
 static __always_inline __u32 cpu_of(const struct espgate_spread* to, __be32 spi) {
   __u64 mixed = (__u32)(bpf_ntohl(spi) * 2654435769u);
+  __u64 at = mixed * to->count >> 32;
 
-  return to->cpus[(mixed * to->count >> 32) & (ESPGATE_MAX_SPREAD - 1)];
+  barrier_var(at); /* else the compiler leaves out the mask, which the verifier needs */
+  return to->cpus[at & (ESPGATE_MAX_SPREAD - 1)];
 }
 
 /* What becomes of a packet that passes. Only whole ones go to another CPU: the kernel has to see all fragments of a
