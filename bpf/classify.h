@@ -44,6 +44,7 @@ struct view {
   bool fragment; /* any of a fragmented packet */
   bool headless; /* a fragment without the transport header */
   bool optioned; /* IP options or extension headers stand before the transport header */
+  bool spread;   /* of an SA of ours that any CPU may take */
   bool hidden;   /* more extension headers than are looked through: what the packet is was not seen */
   __be32 id;     /* a fragment's identification */
   __be32 spi;    /* of ESP or AH */
@@ -91,10 +92,13 @@ static __attribute__((noinline)) bool is_transit(const struct view* view) {
 /* `at`: of the SPI. */
 static __always_inline int classify_spi(struct view* view, __u32 at, __u8 proto, int class) {
   __be32* spi = peek(view, at, 4);
+  struct espgate_sa_value* ours;
 
   if (!spi || !*spi) return ESPGATE_CLASS_MALFORMED;
   view->spi = *spi;
-  return our_sa(view, proto) || is_transit(view) ? class : ESPGATE_CLASS_UNKNOWN_SPI;
+  ours = our_sa(view, proto);
+  view->spread = ours && ours->spread;
+  return ours || is_transit(view) ? class : ESPGATE_CLASS_UNKNOWN_SPI;
 }
 
 static __always_inline int classify_esp(struct view* view, __u32 at, int class) {

@@ -51,6 +51,21 @@ struct {
   __type(value, struct espgate_flow_value);
 } flows SEC(".maps");
 
+/* Where inbound ESP of software SAs is decrypted (spread.h). */
+struct {
+  __uint(type, BPF_MAP_TYPE_CPUMAP);
+  __uint(max_entries, 1);
+  __type(key, __u32);
+  __type(value, struct bpf_cpumap_val);
+} spread SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(max_entries, 1);
+  __type(key, __u32);
+  __type(value, struct espgate_spread);
+} spread_cpus SEC(".maps");
+
 /* Written and read by user space alone. */
 struct {
   __uint(type, BPF_MAP_TYPE_ARRAY);

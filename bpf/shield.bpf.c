@@ -6,6 +6,7 @@
 #include "bpf/known.h"
 #include "bpf/limits.h"
 #include "bpf/sa.h"
+#include "bpf/spread.h"
 
 /* One packet before the shield. */
 struct arrival {
@@ -214,7 +215,16 @@ __attribute__((noinline)) int see(struct xdp_md* context, struct view* out) {
 }
 
 static __always_inline int verdict_of(int action) {
-  return action == XDP_PASS ? ESPGATE_PASS : action == XDP_TX ? ESPGATE_TX : ESPGATE_DROP;
+  switch (action) {
+    case XDP_PASS:
+      return ESPGATE_PASS;
+    case XDP_TX:
+      return ESPGATE_TX;
+    case XDP_REDIRECT:
+      return ESPGATE_REDIRECT;
+    default:
+      return ESPGATE_DROP;
+  }
 }
 
 /* What is done with the packet: an XDP action. */
@@ -237,6 +247,7 @@ int shield(struct xdp_md* context) {
   int class = see(context, &view);
   int action = judge(context, &view, class, false);
 
+  if (action == XDP_PASS) action = spread_over_cpus(&view);
   count_class(view.ifindex, class, verdict_of(action), 1, view.length);
   return action;
 }

@@ -3,6 +3,7 @@
 
 #include <bpf/bpf.h>
 #include <fmt/format.h>
+#include <netinet/in.h>
 
 #include <cerrno>
 #include <cstring>
@@ -82,7 +83,23 @@ base::Result<void> Ledger::update(std::uint32_t slot, const maps::SaRecord& sa) 
   espgate_sa_entry entry = maps::to_abi(sa, before->generation);
   if (entry.netns == 0) entry.netns = before->netns;
   if (!same_key(entry, *before)) return refuse(fmt::format("update slot {}", slot), EINVAL, "that is another SA");
+  if (auto spread = set_spread(slot, entry); !spread) return spread;
   return write(slot, entry);
+}
+
+// The first update() says what the kernel made of the SA. Before that it may be on trial with a device, whose decrypted
+// packets do not survive a CPU map.
+base::Result<void> Ledger::set_spread(std::uint32_t slot, const espgate_sa_entry& entry) {
+  const espgate_sa_key key = maps::key_of(entry);
+  espgate_sa_value value{};
+  if (bpf_map_lookup_elem(fds_.sa_slot, &key, &value) != 0 || value.slot != slot) return {};
+  const bool spread =
+      entry.direction == ESPGATE_IN && entry.proto == IPPROTO_ESP && entry.actual == ESPGATE_ACTUAL_NONE;
+  if (value.spread == static_cast<std::uint8_t>(spread)) return {};
+  value.spread = spread;
+  if (bpf_map_update_elem(fds_.sa_slot, &key, &value, BPF_EXIST) != 0)
+    return std::unexpected(base::Error::last(fmt::format("write sa_slot for slot {}", slot)));
+  return {};
 }
 
 bool Ledger::is_folded(std::uint32_t slot, const espgate_sa_entry& entry) const {

@@ -36,6 +36,7 @@ class Ledger {
   base::Result<void> list(std::uint32_t slot, const espgate_sa_entry& entry, std::uint64_t flags);
   void unlist(std::uint32_t slot, const espgate_sa_entry& entry);
   base::Result<void> fold(std::uint32_t slot, const espgate_sa_entry& entry, const maps::Counts& counts);
+  base::Result<void> set_spread(std::uint32_t slot, const espgate_sa_entry& entry);
   [[nodiscard]] bool is_folded(std::uint32_t slot, const espgate_sa_entry& entry) const;
 
   ObjectFds fds_;

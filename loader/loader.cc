@@ -19,6 +19,7 @@
 #include "loader/objects.h"
 #include "loader/pinned_link.h"
 #include "loader/shield_maps.h"
+#include "loader/spread.h"
 #include "maps/pins.h"
 
 namespace espgate::loader {
@@ -203,6 +204,11 @@ base::Result<void> Loader::set_cookie_secrets(const CookieSecret& present, const
 base::Result<void> Loader::set_allowed(const std::vector<base::Prefix>& sources) {
   if (!impl_->shield) return {};
   return impl_->shield->set_allowed(sources);
+}
+
+base::Result<void> Loader::set_spread(const std::vector<std::uint32_t>& cpus) {
+  if (!impl_->objects) return {};
+  return spread_over(impl_->objects->fds(), cpus);
 }
 
 base::Result<void> Loader::remove_all() {

@@ -101,6 +101,12 @@ class Loader {
   // The sources that are never challenged nor limited, in this namespace; what is not named is no longer on the list.
   base::Result<void> set_allowed(const std::vector<base::Prefix>& sources);
 
+  // Inbound ESP of software SAs is handed to these CPUs, each SA to one of them, where XDP runs natively; an empty
+  // list: packets stay where they come in. It lasts until the next call, over restarts, too. An SA takes part from the
+  // update() on that says that it is held by no device; before one is given to a device, update() has to say so.
+  // EINVAL: no such CPU, or more than ESPGATE_MAX_SPREAD of them.
+  base::Result<void> set_spread(const std::vector<std::uint32_t>& cpus);
+
   // Clean stop: detaches everything and unpins everything; nothing of ours is left in bpffs. The Loader is of no use
   // afterwards.
   base::Result<void> remove_all();

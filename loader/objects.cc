@@ -69,6 +69,7 @@ void set_sizes(espgate_bpf& skeleton, const Sizes& sizes) {
   bpf_map__set_max_entries(skeleton.maps.child_total, sizes.slots);
   bpf_map__set_max_entries(skeleton.maps.policy_dir, sizes.policies);
   bpf_map__set_max_entries(skeleton.maps.flows, sizes.flows);
+  bpf_map__set_max_entries(skeleton.maps.spread, sizes.cpus);
 }
 
 void set_constants(espgate_bpf& skeleton, const KernelConstants& constants, const Sizes& sizes) {
@@ -155,6 +156,8 @@ Objects::Objects(std::unique_ptr<Skeleton> skeleton) : skeleton_(std::move(skele
   fds_.shield_rules = map(bpf.maps.shield_rules);
   fds_.shield_secrets = map(bpf.maps.shield_secrets);
   fds_.shield_allow = map(bpf.maps.shield_allow);
+  fds_.spread = map(bpf.maps.spread);
+  fds_.spread_cpus = map(bpf.maps.spread_cpus);
   fds_.shield = fd_of(bpf.progs.shield);
   fds_.shield_generic = fd_of(bpf.progs.shield_generic);
   fds_.generic_packet = fd_of(bpf.progs.generic_packet);

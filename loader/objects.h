@@ -26,7 +26,7 @@ struct ExactHook {
 struct ObjectFds {  // owned by the Objects
   int meta = -1, sa_slot = -1, sa_index = -1, counters = -1, sa_dir = -1, policy_dir = -1, child_total = -1,
       devices = -1;
-  int shield_rules = -1, shield_secrets = -1, shield_allow = -1;
+  int shield_rules = -1, shield_secrets = -1, shield_allow = -1, spread = -1, spread_cpus = -1;
   // -1: the kernel does not take the program.
   int shield = -1, shield_generic = -1, generic_packet = -1, tc_egress = -1, tc_ingress = -1, tc_ingress_classes = -1;
   ExactHook receive{"receive", BPF_TRACE_FEXIT}, transmit{"transmit", BPF_TRACE_FEXIT},

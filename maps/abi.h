@@ -77,7 +77,8 @@ struct espgate_sa_value {
   __u8 mode;      /* enum espgate_mode */
   __u8 wanted;    /* enum espgate_wanted */
   __u8 overhead;  /* octets of IV and ICV; used only where tc has to estimate a size */
-  __u32 pad;
+  __u8 spread;    /* 1: inbound ESP that the kernel decrypts itself for sure, so that any CPU may take it */
+  __u8 pad[3];
 };
 ESPGATE_ABI_SIZE(espgate_sa_value, 16);
 
@@ -289,6 +290,15 @@ struct espgate_shield_key {
   __u32 event; /* enum espgate_shield_event */
 };
 ESPGATE_ABI_SIZE(espgate_shield_key, 8);
+
+/* spread_cpus, array of one: the CPUs that inbound ESP of software SAs is handed to, an SA always to the same; each is
+ * an entry of the CPU map `spread`. */
+#define ESPGATE_MAX_SPREAD 256
+struct espgate_spread {
+  __u32 count; /* 0: packets stay where they came in */
+  __u32 cpus[ESPGATE_MAX_SPREAD];
+};
+ESPGATE_ABI_SIZE(espgate_spread, 1028);
 
 /* flows, LRU hash: inner 5-tuples as tc saw them. tc sees GRO and GSO batches, so the split of a batch is its first
  * packet's. */

@@ -246,6 +246,29 @@ TEST_F(LoaderTest, SomebodyElsesXdpProgramStays) {
   EXPECT_THAT(done->missing[0], ::testing::HasSubstr("\"other\""));
 }
 
+TEST_F(LoaderTest, GenericXdpWithItsHookOrNotAtAll) {
+  run("ip link add espg0 type veth peer name espg1 && ip link set espg0 up && ip link set espg1 up");
+  auto is_there = [](const std::string& mode) { return run("ip link show espg0 | grep -q '" + mode + " '") == 0; };
+  Loader loader = open();
+  for (int round = 0; round < 2; ++round) {
+    EXPECT_EQ(loader.attach_device("espg0")->xdp, ESPGATE_XDP_NATIVE);
+    EXPECT_TRUE(is_there("xdp"));
+    const auto done = loader.attach_device("espg0", loader::XdpWish::generic);
+    ASSERT_TRUE(done);
+    EXPECT_TRUE(done->tc_ingress);
+    if (done->xdp == ESPGATE_XDP_GENERIC) {
+      EXPECT_THAT(done->missing, ::testing::IsEmpty());
+      EXPECT_TRUE(is_there("xdpgeneric"));
+    } else {
+      EXPECT_EQ(done->xdp, ESPGATE_XDP_NONE);
+      EXPECT_THAT(done->missing, ::testing::ElementsAre(::testing::HasSubstr("no hook before generic XDP")));
+      EXPECT_FALSE(is_there("xdpgeneric") || is_there("xdp"));
+    }
+  }
+  EXPECT_EQ(loader.attach_device("espg0", loader::XdpWish::off)->xdp, ESPGATE_XDP_NONE);
+  EXPECT_FALSE(is_there("xdpgeneric") || is_there("xdp"));
+}
+
 TEST_F(LoaderTest, AnotherLayoutIsReplacedAndSaid) {
   {
     open();

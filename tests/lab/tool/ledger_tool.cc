@@ -8,7 +8,9 @@
 //   NETNS shield off|watch|drop RATE   of requests, of fragments; watch: unknown SPIs are counted only
 //   NETNS assign SLOT in|out SPI SRC DST tunnel|transport no|auto|crypto|packet SUITE CHILD [WORD...]
 //         WORDs: encap, esn, crypto=DEV or packet=DEV (what is held, and by whom)
+//   NETNS settled SLOT                 read back, and as it was assigned
 //   NETNS release SLOT
+//   NETNS spread [CPU...]
 //   NETNS remove
 //   show sas|classes|flows    what the program's own arguments show, before "ok"
 #include <fcntl.h>
@@ -152,6 +154,12 @@ int inspect(const std::string& bpffs, const std::string& what) {
   return 0;
 }
 
+Result<void> settled(Loader& loader, std::uint32_t slot) {
+  for (const auto& sa : loader.sas())
+    if (sa.slot == slot) return loader.update(slot, sa.sa);
+  return std::unexpected(Error{"settle a slot", ENOENT, {}});
+}
+
 // With a secret that everybody knows: this is no product.
 Result<void> shield(Loader& loader, const std::string& what, std::uint32_t rate) {
   espgate::loader::ShieldRules rules;
@@ -188,6 +196,12 @@ Result<void> serve(Loader& loader, const std::string& bpffs, const std::vector<s
         loader.assign(static_cast<std::uint32_t>(std::stoul(words.at(2))), record({words.begin() + 3, words.end()}));
     if (!done) return std::unexpected(done.error());
     return {};
+  }
+  if (verb == "settled") return settled(loader, static_cast<std::uint32_t>(std::stoul(words.at(2))));
+  if (verb == "spread") {
+    std::vector<std::uint32_t> cpus;
+    for (std::size_t i = 2; i < words.size(); ++i) cpus.push_back(static_cast<std::uint32_t>(std::stoul(words[i])));
+    return loader.set_spread(cpus);
   }
   if (verb == "release") return loader.release(static_cast<std::uint32_t>(std::stoul(words.at(2))));
   if (verb == "remove") return loader.remove_all();
