@@ -14,18 +14,17 @@ static __always_inline __u32 cpu_of(const struct espgate_spread* to, __be32 spi)
   return to->cpus[at & (ESPGATE_MAX_SPREAD - 1)];
 }
 
-/* What becomes of a packet that passes. Only whole ones go to another CPU: the kernel has to see all fragments of a
- * packet, and the later ones do not say whose they are. */
+/* What becomes of a packet that passes. One that is on its CPU already goes through the queue, too: else it would
+ * overtake those that came in elsewhere and wait there, by more than a replay window (measured). Only whole ones go to
+ * another CPU: the kernel has to see all fragments of a packet, and the later ones do not say whose they are. */
 static __always_inline int spread_over_cpus(const struct view* view) {
-  __u32 zero = 0, cpu;
+  __u32 zero = 0;
   struct espgate_spread* to;
 
   if (!view->spread || view->fragment) return XDP_PASS;
   to = bpf_map_lookup_elem(&spread_cpus, &zero);
   if (!to || !to->count || to->count > ESPGATE_MAX_SPREAD) return XDP_PASS;
-  cpu = cpu_of(to, view->spi);
-  if (cpu == bpf_get_smp_processor_id()) return XDP_PASS;
-  return (int)bpf_redirect_map(&spread, cpu, XDP_PASS);
+  return (int)bpf_redirect_map(&spread, cpu_of(to, view->spi), XDP_PASS);
 }
 
 #endif
