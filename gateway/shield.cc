@@ -64,6 +64,7 @@ void ShieldSide::rotate() {
 // Whom it lets through is settled before it acts.
 void ShieldSide::configure(const control::Configuration& config) {
   const auto& shield = config.gateway.shield;
+  if (auto done = loader_.set_spread(config.gateway.spread); !done) log_warn("spread: " + done.error().text());
   allow(shield.rules.active ? control::shield_allowed(config) : std::vector<base::Prefix>{});
   if (shield.rules.active && !loader_.capabilities().accounting) {
     log_warn("shield: nothing is kept away, for the BPF programs cannot be had");

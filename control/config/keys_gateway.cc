@@ -20,6 +20,7 @@ constexpr Key table[] = {
     {"gateway.probe", boolean, "yes", "find out what devices take, with SAs that are added and deleted at once, ten a second"},
     {"gateway.workers", integer, "1", "IKE engines, each a thread", ignored, "one engine runs, whatever is asked for"},
     {"gateway.max_sas", integer, "2048", "child SAs that there is room for in the BPF maps, generations of a rekey counted apart; takes effect after a clean stop", honoured, "", "", "child SAs"},
+    {"gateway.spread", list, "none", "CPUs that inbound ESP in software is spread over, each SA on one of them, where XDP runs natively; none: it stays where it comes in"},
     {"gateway.on_stop", choice, "close", "a clean stop closes what is up, or keeps it in the kernel", honoured, "", "close keep"},
     {"gateway.cookie_threshold", integer, "30", "half-open IKE SAs above which peers must return a cookie; 0: never"},
     {"gateway.half_open_limit", integer, "10000", "half-open IKE SAs above which new ones are dropped; 0: no limit"},

@@ -113,6 +113,25 @@ steer::Config read_steering(const Section& section, Report& report) {
   return out;
 }
 
+constexpr std::uint64_t kMostCpu = 4095;
+
+std::vector<std::uint32_t> read_spread(const Value& value, Report& report) {
+  std::vector<std::uint32_t> out;
+  for (const auto& item : value.list()) {
+    if (item.text == "none") continue;
+    const auto cpu = read_integer(item.text);
+    if (cpu && *cpu <= kMostCpu) {
+      out.push_back(static_cast<std::uint32_t>(*cpu));
+    } else {
+      report.error(item.at, fmt::format("{} is no CPU, expected none or numbers from 0 to {}", item.text, kMostCpu));
+    }
+  }
+  if (out.size() > ESPGATE_MAX_SPREAD)
+    report.error(value.value_at,
+                 fmt::format("spread names {} CPUs, expected at most {}", out.size(), ESPGATE_MAX_SPREAD));
+  return out;
+}
+
 // Everybody on the list is no shield at all.
 Parsed<std::vector<base::Prefix>> parse_allowed(const std::string& text) {
   auto out = parse_addresses(text);
@@ -174,6 +193,7 @@ void build_gateway(const Section* section, Configuration& config, ike::Config& i
   out.probe = from.flag("probe", out.probe);
   out.workers = from.integer("workers", out.workers, 1, 64);
   out.max_sas = from.integer("max_sas", out.max_sas, 1, 2'000'000);
+  if (const auto* spread = from.get("spread")) out.spread = read_spread(*spread, report);
   out.on_stop = from.text("on_stop", "close") == "keep" ? OnStop::keep : OnStop::close;
   out.half_open_limit = from.integer("half_open_limit", out.half_open_limit, 0, 1'000'000);
   ike.cookie_threshold = from.integer("cookie_threshold", ike.cookie_threshold, 0, 1'000'000);

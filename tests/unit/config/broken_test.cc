@@ -150,12 +150,16 @@ const Case model_cases[] = {
       "f:6:17: source_rate = many is not possible, expected a whole number",
       "f:7:22: 0.0.0.0/0 is everybody, expected fewer; mode = off lets all pass",
       "f:7:33: names such as gw.example.org are not looked up yet, expected an address"}},
+    {"cpus_to_spread_over",
+     "gateway { spread = 0, second, 5000\n }\n",
+     {"f:1:23: second is no CPU, expected none or numbers from 0 to 4095",
+      "f:1:31: 5000 is no CPU, expected none or numbers from 0 to 4095"}},
     {"all_at_once",
      "oops\ngateway {\n workers = 0\n no_such = 1\n}\nsecrets { ike { secret = 0sx\n } }\n",
      {"f:1:1: 'oops' stands alone, expected '=' for a setting or '{' for a section",
       "f:3:12: workers = 0 is out of range, expected 1 to 64",
       "f:4:2: unknown key no_such in gateway, expected one of interfaces, hw_offload, esp_floor, offload_without_esn, "
-      "probe, workers, max_sas, "
+      "probe, workers, max_sas, spread, "
       "on_stop, "
       "cookie_threshold, half_open_limit, half_open_per_source, half_open_timeout, keep_alive, install_timeout, "
       "retransmit_tries, "

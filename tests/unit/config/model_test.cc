@@ -11,6 +11,7 @@ using testing::texts;
 constexpr auto whole = R"(
 gateway {
   interfaces = eth0, eth1
+  spread = 2, 3
   hw_offload = auto
   on_stop = keep
   retransmit_timeout = 0.5
@@ -88,6 +89,7 @@ class Model : public ::testing::Test {
 TEST_F(Model, Gateway) {
   const auto& gateway = config().gateway;
   EXPECT_EQ(gateway.interfaces, (std::vector<std::string>{"eth0", "eth1"}));
+  EXPECT_EQ(gateway.spread, (std::vector<std::uint32_t>{2, 3}));
   EXPECT_EQ(gateway.hw_offload, base::OffloadWanted::automatic);
   EXPECT_EQ(gateway.on_stop, OnStop::keep);
   EXPECT_FALSE(gateway.install_routes);
@@ -200,8 +202,8 @@ TEST_F(Model, Secrets) {
 TEST_F(Model, Origins) {
   ASSERT_EQ(config().origins.size(), 2U);
   EXPECT_EQ(config().origins[0].name, "site-a");
-  EXPECT_EQ(config().origins[0].at.text(), "f:33:3");
-  EXPECT_EQ(config().origins[0].children.at("net").text(), "f:41:7");
+  EXPECT_EQ(config().origins[0].at.text(), "f:34:3");
+  EXPECT_EQ(config().origins[0].children.at("net").text(), "f:42:7");
 }
 
 // What vici's load-conn will do: a tree that no file stands behind.
