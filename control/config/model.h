@@ -42,9 +42,9 @@ struct GatewayOptions {
   bool probe = true;                                         // find out what devices take, with throw-away SAs
   std::uint32_t workers = 1;                                 // IKE engines
   std::uint32_t max_sas = ESPGATE_DEFAULT_SLOTS / 2;         // child SAs, each a slot a direction in the BPF maps
-  std::vector<std::uint32_t> spread;  // CPUs for inbound ESP in software; empty: where it comes in
-  OnStop on_stop = OnStop::close;                            // a clean stop closes SAs, or leaves them in the kernel
-  std::uint32_t half_open_limit = 10'000;                    // half-open IKE SAs; 0: no limit
+  std::vector<std::uint32_t> spread;       // CPUs for inbound ESP in software; empty: where it comes in
+  OnStop on_stop = OnStop::close;          // a clean stop closes SAs, or leaves them in the kernel
+  std::uint32_t half_open_limit = 10'000;  // half-open IKE SAs; 0: no limit
   bool install_routes = true;
   std::uint32_t routing_table = 220;
   std::uint32_t routing_table_priority = 220;

@@ -23,6 +23,7 @@ SKIPPED = 77
 INSIDE = "ESPGATE_NATIVE_INSIDE"
 # One number to wait by: generous, since it is only ever spent when something is wrong or the machine is overloaded.
 PATIENCE = 90
+QUICK = "gateway {\n  retransmit_timeout = 0.5\n}\n"
 PROPOSAL = "aes128gcm16-prfsha256-x25519"
 LEFT, RIGHT, WIRE = "left", "right", "wire"
 ADDRESS = {LEFT: "192.0.2.1", RIGHT: "192.0.2.2", WIRE: "192.0.2.3"}
@@ -164,13 +165,13 @@ class Node(daemon.Gateway):
         expect(f"{self.name}: no report of a sanitizer", not found, log[-6000:])
 
 
-def config(name, *, secret="a secret of the test", children=("net",), peer=None, extra="", child=None):
-    """The swanctl.conf of one side of the pair; connection `demo`. `child`: more keys of every child."""
+def config(name, *, secret="a secret of the test", children=("net",), peer=None, extra="", child=None, before=""):
+    """The swanctl.conf of one side of the pair; connection `demo`. `child`: more keys of every child; `before`: sections before it."""
     other = peer or (RIGHT if name == LEFT else LEFT)
     values = {each: {"local_ts": NETWORK[name].format(number), "remote_ts": NETWORK[other].format(number),
                      "esp_proposals": "aes128gcm16", **(child or {})}
               for number, each in enumerate(children, 1)}
-    return daemon.swanctl_conf(local=ADDRESS[name], remote=ADDRESS[other], local_id=IDENTITY[name],
+    return before + daemon.swanctl_conf(local=ADDRESS[name], remote=ADDRESS[other], local_id=IDENTITY[name],
                                remote_id=IDENTITY[other], secret=secret, proposals=PROPOSAL, children=values,
                                extra=extra)
 

@@ -128,6 +128,9 @@ class Bench:
     def load(self, exact=True):
         """The programs, on both NICs."""
         self.ledger = Ledger(exact)
+        self.attach()
+
+    def attach(self):
         for side, name in NAMES.items():
             self.ledger.ask(name, "device", NICS[side])
 
@@ -137,6 +140,7 @@ class Bench:
         self.ledger.close()
         self.ledger = Ledger()
         self.ledger.used = used
+        self.attach()  # it looks after devices of its own namespace alone, and drops the others
 
     def in_bursts(self):
         """Packets leave in bursts, as on a busy wire: else GRO may find nothing to merge."""
