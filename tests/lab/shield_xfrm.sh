@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck disable=SC2034,SC2154 # arrays and names shared with the sourced parts
 # The shield among SAs that somebody else installed, natively and generically: tools/lab run -- tests/lab/shield_xfrm.sh [PART...];
-# on the host it starts the lab itself. PARTS: sas flood spread (default: all). In the first two nothing is registered in the
-# ledger: all SAs are others'.
+# on the host it starts the lab itself. PARTS: sas flood (default: both). Nothing is registered in the ledger: all SAs are
+# others'.
 set -u
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 tree=$(dirname "$(dirname "$here")")
@@ -14,7 +14,7 @@ for part in lib/net lib/xfrm lib/simnic lib/ledger simnic_cell; do
 done
 passed=0
 failed=0
-[ $# -gt 0 ] || set -- sas flood spread
+[ $# -gt 0 ] || set -- sas flood
 
 # events DEVICE: what the shield has counted there, in events[NAME]; events_since[NAME]: since the call before.
 declare -A events events_since
@@ -124,46 +124,6 @@ part_flood() {
       done
     done
   done
-  ledger_stop
-}
-
-# class_count DEVICE CLASS VERDICT: packets, in REPLY.
-class_count() {
-  local device class verdict packets rest
-  REPLY=0
-  while read -r device class verdict packets rest; do
-    [ "$device $class $verdict" != "$*" ] || REPLY=$packets
-  done < <("$ledger_tool" "$bpffs" classes)
-}
-
-# Software SAs handed to one CPU, then to the other: nothing is lost, reordered beyond the window, or miscounted.
-part_spread() {
-  local family cpu slot
-  rm -f "${bpffs:?}"/espgate/* 2>/dev/null
-  exact_running="" ledger_used=""
-  [ -n "${ns_pid[one]:-}" ] || { simnic_load 1 && ns_add one two && net_two_hosts one simnic0 two simnic1; } || exit 1
-  [ -n "${traffic_server:-}" ] || coproc traffic_server { exec python3 "$here/simnic_traffic.py" one two; }
-  begin_exact
-  xfrm_flush one two
-  errors_expected
-  for family in 4 6 4 6; do
-    for cpu in 0 1 "0 1"; do
-      cell "spread to CPU $cpu, IPv$family"
-      setup sw sw $family tunnel aes128gcm16
-      for slot in 1 3; do ledger two settled $slot; done
-      ledger two spread "$cpu" # one word or two: the command is a line
-      traffic $family tunnel both=300000
-      accounted
-      no_errors
-      fact "$(class_count simnic1 esp redirect; echo "$REPLY redirected")"
-      end_cell
-    done
-  done
-  cell "packets were handed on"
-  class_count simnic1 esp redirect
-  must "redirected" "$REPLY" -gt 1000
-  end_cell
-  ledger two spread
   ledger_stop
 }
 

@@ -79,7 +79,7 @@ packet_refusals() {
   simnic_knob simnic0 esn 0
   refused "packet: ESN where it is off" "Device doesn't support offload with ESN" packet_try out aes128gcm16 esn
   simnic_knob simnic0 esn 1
-  refused "packet: ESP in UDP" "Encapsulated" packet_try out aes128gcm16 encap espinudp 4500 4500 0.0.0.0
+  refused "packet: ESP in UDP" "Encapsulated" packet_try out aes128gcm16 encap
   refused "packet: an upper protocol" "upper protocol other than TCP/UDP" packet_try out aes128gcm16 sel proto icmp
   refused_count=0 # by the stack itself
   refused "packet: TFC padding" "TFC padding can't be offloaded" packet_try out aes128gcm16 tfcpad 64

@@ -96,6 +96,26 @@ class Shapes(Shaped):
         self.end(name, setup, before, found=lambda _: [
             Check("the loaders", failed, []), Check("rounds of traffic meanwhile, two at least", rounds > 1, True)])
 
+    def redirected(self):
+        """ESP packets that were handed to another CPU, or to the same one's queue."""
+        rows = [line.split() for line in self.bench.ledger.ask("show", "classes")]
+        return sum(int(row[-2]) for row in rows if row[-4:-2] == ["esp", "redirect"])
+
+    def spread(self, name):
+        setup = Setup(int(name[-1]), "tunnel", ("software", "software"), wanted="no")
+        before, handed_on = self.begin(setup), self.redirected()
+        for side in NAMES:
+            self.bench.ledger.ask(NAMES[side], "settled", IN_SLOT[side])
+        try:
+            for cpus in ((0,), (1,), (0, 1)):
+                self.bench.ledger.ask(NAMES[2], "spread", *cpus)
+                self.bench.carry(setup, "both=200000")
+        finally:
+            self.bench.ledger.ask(NAMES[2], "spread")
+        self.end(name, setup, before, found=lambda seen: [
+            Check("handed on, all that came", self.redirected() - handed_on,
+                  sum(checks.total(checks.counted(seen, side, "in")) for side in NAMES))])
+
     def stack_segments(self, name):
         self.bench.switch(1, "tx-esp-segmentation", False)
         try:

@@ -121,6 +121,7 @@ SHAPES = {
        for mode in TABLE["mode"]},
     "exchange-crypto": Shape("hw", "a loader starts four times over and exchanges the programs, with traffic running"),
     "exchange-software": Shape("sw(none-wanted)", "a loader starts four times over and exchanges the programs, with traffic running"),
+    **{f"spread-{family}": Shape("sw(none-wanted)", "inbound ESP is handed to one CPU, to the other, to both") for family in TABLE["family"]},
     "stack-segments": Shape("hw", "tx-esp-segmentation off: batches are segmented before the device encrypts them"),
     "lost-by-nic": Shape("hw", "every 50th transmit is lost behind the stack: it was encrypted and numbered"),
     "handed-back": Shape("hw", "every 5th transmit is handed back for want of room, and comes again"),
