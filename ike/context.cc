@@ -127,6 +127,7 @@ IkeSa& Context::create(bool initiator, base::IkeSpi peer_spi, const base::Endpoi
   auto sa = std::make_unique<IkeSa>();
   sa->id = {high_bits() | ++last_ike_};
   sa->initiator = initiator;
+  sa->peer_began = !initiator;
   sa->state = initiator ? State::init_sent : State::init_replied;
   sa->spi_i = initiator ? spi : peer_spi;
   sa->spi_r = initiator ? base::IkeSpi{} : spi;

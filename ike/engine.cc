@@ -69,7 +69,7 @@ void on_due(Context& ctx, IkeSa& sa) {
   } else if (auto lifetime = lifetime_due(sa); lifetime && *lifetime <= ctx.now) {
     on_lifetime_due(ctx, sa);
   } else if (auto liveness = sa.liveness_due(); liveness && *liveness <= ctx.now) {
-    on_liveness_due(ctx, sa);
+    ask_whether_alive(ctx, sa);
   } else if (auto keepalive = keepalive_due(sa); keepalive && *keepalive <= ctx.now) {
     on_keepalive_due(ctx, sa);
   } else {

@@ -165,6 +165,7 @@ struct IkeSa {
   base::Instant created_at, established_at, last_heard;
   base::Instant expires_at;                       // init_replied, closed, rekeyed
   std::optional<base::Instant> authenticated_at;  // a rekey hands it on
+  bool peer_began = false;                        // that authentication; a rekey hands it on
   std::optional<base::Instant> rekey_at;          // established: the next attempt; none while one is under way
   std::optional<base::Instant> reauth_at;         // established: the next attempt; none while one is under way
   bool reauthenticating = false;                  // a new one is under way: no rekey of ours beside it

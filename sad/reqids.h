@@ -5,19 +5,23 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "sad/child.h"
 
 namespace espgate::sad {
 
-// Children between the same ends with the same selectors share a reqid, and so do the generations of one child,
-// whatever their selectors: whichever of their SAs the peer uses, the policies take it. Inside sad/ only.
+// Children of one name with the same selectors share a reqid, wherever their peer is (it may have moved between one and
+// the next), and so do the generations of one child, whatever their selectors: whichever of their SAs the peer uses,
+// the policies take it. Inside sad/ only.
 class Reqids {
  public:
   std::optional<std::uint32_t> take(const ike::ChildSpec& spec) {
-    const auto known = by_key_.find(key(spec));
-    const auto reqid = known != by_key_.end() ? std::optional(known->second) : free();
+    auto reqid = known(by_name(spec));
+    if (!reqid) reqid = known(by_ends(spec));
+    if (!reqid) reqid = free();
     if (reqid) share(*reqid, spec);
     return reqid;
   }
@@ -31,8 +35,10 @@ class Reqids {
   void share(std::uint32_t reqid, const ike::ChildSpec& spec) {
     Use& use = uses_[reqid];
     ++use.count;
-    const auto [at, fresh] = by_key_.try_emplace(key(spec), reqid);
-    if (fresh) use.keys.push_back(at);
+    for (auto key : {by_name(spec), by_ends(spec)}) {
+      const auto [at, fresh] = by_key_.try_emplace(std::move(key), reqid);
+      if (fresh) use.keys.push_back(at);
+    }
   }
   void give_back(std::uint32_t reqid) {
     const auto found = uses_.find(reqid);
@@ -43,13 +49,21 @@ class Reqids {
 
  private:
   struct Key {
+    std::string conn, child;
     base::Address local, remote;
     base::SaMode mode{};
     std::vector<base::TrafficSelector> local_ts, remote_ts;
     auto operator<=>(const Key&) const = default;
   };
-  static Key key(const ike::ChildSpec& spec) {
-    return {spec.local.address, spec.remote.address, spec.mode, spec.local_ts, spec.remote_ts};
+  static Key by_name(const ike::ChildSpec& spec) {
+    return {spec.conn, spec.child, {}, {}, spec.mode, spec.local_ts, spec.remote_ts};
+  }
+  static Key by_ends(const ike::ChildSpec& spec) {
+    return {{}, {}, spec.local.address, spec.remote.address, spec.mode, spec.local_ts, spec.remote_ts};
+  }
+  std::optional<std::uint32_t> known(const Key& key) const {
+    const auto found = by_key_.find(key);
+    return found == by_key_.end() ? std::nullopt : std::optional(found->second);
   }
   // Each number in turn, so that one just given up is not at once somebody else's.
   std::optional<std::uint32_t> free() {

@@ -141,8 +141,10 @@ void send_again(Context& ctx, const IkeSa& sa) {
 }
 
 void on_retransmit_due(Context& ctx, IkeSa& sa) {
-  const bool given_up = denied_for_good(ctx, sa);
-  if (!given_up && sa.outgoing->timer.again(ctx.now)) {
+  const char* given_up = denied_for_good(ctx, sa) ? "; it says that it does not know this IKE SA"
+                         : moved_on(ctx, sa)      ? "; it speaks on a newer IKE SA"
+                                                  : nullptr;
+  if (given_up == nullptr && sa.outgoing->timer.again(ctx.now)) {
     send_again(ctx, sa);
     ctx.touch(sa);
     return;
@@ -154,14 +156,13 @@ void on_retransmit_due(Context& ctx, IkeSa& sa) {
     close(ctx, sa, Failure(deleting->why), Linger::no);
     return;
   }
-  close(
-      ctx, sa,
-      Failure{Reason::timeout,
-              step(sa),
-              fmt::format("{} did not answer {}: sent {} times in {:.0f} s{}", sa.remote.text(), step(sa), sent_times,
-                          seconds, given_up ? "; it says that it does not know this IKE SA, and has a newer one" : ""),
-              {}},
-      Linger::no);
+  close(ctx, sa,
+        Failure{Reason::timeout,
+                step(sa),
+                fmt::format("{} did not answer {}: sent {} times in {:.0f} s{}", sa.remote.text(), step(sa), sent_times,
+                            seconds, given_up == nullptr ? "" : given_up),
+                {}},
+        Linger::no);
 }
 
 std::string step(const IkeSa& sa) { return sa.outgoing ? wire::name_of(sa.outgoing->exchange) : std::string(); }

@@ -67,6 +67,18 @@ void note_denial(IkeSa& sa, const Datagram& datagram) {
   sa.outgoing->denied = true;
 }
 
+bool moved_on(Context& ctx, const IkeSa& sa) {
+  constexpr auto kSilent = std::chrono::seconds(30);
+  constexpr std::uint32_t kEnough = 3;  // retransmissions
+  const auto& asked = *sa.outgoing;
+  if (asked.timer.sent() < kEnough || ctx.now - asked.first_sent < kSilent || !sa.up() || !sa.peer_began) return false;
+  return std::ranges::any_of(ctx.sas(), [&](const auto& entry) {
+    const auto& other = *entry.second;
+    return other.usable() && other.peer_began && other.authenticated_at > sa.authenticated_at &&
+           other.last_heard >= asked.first_sent && other.local_id == sa.local_id && other.remote_id == sa.remote_id;
+  });
+}
+
 bool denied_for_good(Context& ctx, const IkeSa& sa) {
   constexpr std::uint32_t kEnough = 3;  // retransmissions
   if (!sa.outgoing->denied || sa.outgoing->timer.sent() < kEnough || !sa.up()) return false;

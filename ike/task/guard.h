@@ -20,6 +20,9 @@ void answer_unknown_spi(Context& ctx, const Datagram& datagram, const wire::Head
 
 // An answer to our request that is not protected. INVALID_IKE_SPI in it proves nothing, but is remembered (2.21.4).
 void note_denial(IkeSa& sa, const Datagram& datagram);
+// Whether to give an SA up before all retransmissions are sent: the peer began this one and then a newer one,
+// is heard there, and has been silent here through three of them and half a minute. It has forgotten this one.
+bool moved_on(Context& ctx, const IkeSa& sa);
 // Whether to give an SA up before all retransmissions are sent: the peer denied to know it, and we are deleting it, a
 // newer SA with the same peer is there, or the peer never used it since a rekey made it. What a forger could gain is
 // the end of an SA on which the peer is silent.

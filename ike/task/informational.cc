@@ -155,7 +155,7 @@ void on_informational_request(Context& ctx, IkeSa& sa, const wire::Payloads& pay
   run_queue(ctx, sa);
 }
 
-void on_liveness_due(Context& ctx, IkeSa& sa) {
+void ask_whether_alive(Context& ctx, IkeSa& sa) {
   sa.queue.emplace_front(DoLiveness{});
   run_queue(ctx, sa);
 }

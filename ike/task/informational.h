@@ -15,7 +15,7 @@ void on_informational_response(Context& ctx, IkeSa& sa, Operation what, const wi
 // Responder.
 void on_informational_request(Context& ctx, IkeSa& sa, const wire::Payloads& payloads);
 
-// The peer was silent for dpd_delay: asks whether it lives.
-void on_liveness_due(Context& ctx, IkeSa& sa);
+// An empty request (2.4): the peer was silent for dpd_delay, or said elsewhere that it has lost this SA.
+void ask_whether_alive(Context& ctx, IkeSa& sa);
 
 }  // namespace espgate::ike

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "ike/task/auth.h"
+#include "ike/task/informational.h"
 #include "ike/task/teardown.h"
 
 namespace espgate::ike {
@@ -59,11 +60,17 @@ void replace_others(Context& ctx, const IkeSa& sa) {
   }
 }
 
-// One on which the peer spoke after this one began is alive all the same: both sides started at once.
+// One on which the peer spoke after this one began may be alive all the same: both sides started at once, or what it
+// said was long on its way. Only its answer tells.
 void forget_others(Context& ctx, const IkeSa& sa) {
   if (sa.conn->unique == Unique::never) return;
   auto stale = others(ctx, sa);
-  std::erase_if(stale, [&](const auto* other) { return other->last_heard >= sa.created_at; });
+  const auto doubtful =
+      std::ranges::partition(stale, [&](const auto* other) { return other->last_heard < sa.created_at; });
+  for (auto* other : doubtful) {
+    if (other->usable() && other->peer_began) ask_whether_alive(ctx, *other);
+  }
+  stale.erase(doubtful.begin(), doubtful.end());
   for (auto* other : stale) {
     close(ctx, *other,
           Failure{Reason::peer_deleted, "IKE_AUTH",

@@ -26,6 +26,8 @@ std::string make_world(std::string& bpffs) {
     ::umount2(directory, MNT_DETACH);
     ::rmdir(directory);
   });
+  // A device that comes up with IPv6 on it says so (MLD, router solicitation), and the packet would be counted.
+  run("echo 1 > /proc/sys/net/ipv6/conf/default/disable_ipv6");
   return run("ip link set lo up") == 0 ? "" : "no ip(8)";
 }
 

@@ -16,7 +16,8 @@ constexpr std::array<std::uint8_t, 6> our_mac{2, 0, 0, 0, 0, 1}, far_mac{2, 0, 0
 void ShieldTest::SetUp() {
   BpfTest::SetUp();
   if (IsSkipped()) return;
-  ASSERT_EQ(run("ip link add espg0 address 02:00:00:00:00:01 type veth peer name espg1 && ip link set espg0 up && "
+  ASSERT_EQ(run("ip link add espg0 address 02:00:00:00:00:01 type veth peer name espg1 && "
+                "sysctl -qw net.ipv6.conf.espg0.disable_ipv6=0 && ip link set espg0 up && "
                 "ip link set espg1 up && ip addr add 192.0.2.2/24 dev espg0 && "
                 "ip addr add 2001:db8::2/64 dev espg0 nodad && "
                 "sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1"),
