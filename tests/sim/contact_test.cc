@@ -108,7 +108,7 @@ TEST_F(Contact, AnIkeSaWhosePeerSpeaksOnANewerOneOnlyIsGivenUpEarly) {
   ASSERT_TRUE(a.succeeded(id));
   net.run(seconds(1));
   ASSERT_EQ(b.list().size(), 2U);  // it may live: b asks
-  net.run(seconds(50));  // three retransmissions later; all of them take 165 s
+  net.run(seconds(50));            // three retransmissions later; all of them take 165 s
   ASSERT_EQ(b.list().size(), 1U);
   EXPECT_NE(b.list().at(0).id, lost);
   const auto* down = b.last(ike::Event::Kind::ike_down);
