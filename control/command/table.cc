@@ -45,6 +45,13 @@ constexpr std::array kFlowShow{
 constexpr std::array kPrometheus{
     Argument{"textfile", "PATH", ValueKind::path, false, "write to PATH, whole or not at all, instead of to stdout"},
 };
+constexpr Argument kConfig{"config", "FILE", ValueKind::path, false,
+                           "espgated's configuration, /etc/espgate/espgate.conf if not said"};
+constexpr std::array kDoctor{
+    kConfig,
+    Argument{"textfile", "PATH", ValueKind::path, false,
+             "where the metrics are written to, if not where they usually are"},
+};
 
 constexpr std::array kObjects{
     Object{"sa", "child SAs: suite, offload wanted and actual, packets and bytes in hardware and in software"},
@@ -58,6 +65,7 @@ constexpr std::array kObjects{
     Object{"prog", "BPF programs: where attached, how often run"},
     Object{"map", "BPF maps and how full they are"},
     Object{"export", "numbers for other programs"},
+    Object{"doctor", "what stands in the way, on this machine or at a peer, and what to do about it"},
 };
 
 constexpr std::array kCommands{
@@ -85,6 +93,8 @@ constexpr std::array kCommands{
     Command{"map", "show", {}, "a row per map", Handler::map_show},
     Command{"export", "prometheus", kPrometheus, "Prometheus text format; works with the daemon dead",
             Handler::export_prometheus},
+    Command{"doctor", "show", kDoctor,
+            "modules, settings, ways, certificates, clock, connections: what is wrong with them", Handler::doctor_show},
 };
 
 constexpr std::array kOptions{

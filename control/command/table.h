@@ -29,6 +29,7 @@ enum class Handler : std::uint8_t {
   map_show,
   flow_show,
   export_prometheus,
+  doctor_show,
 };
 
 enum class ValueKind : std::uint8_t {

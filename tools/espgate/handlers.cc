@@ -42,6 +42,8 @@ Outcome run(const Context& context) {
       return flow_show(context);
     case Handler::export_prometheus:
       return export_prometheus(context);
+    case Handler::doctor_show:
+      return doctor_show(context);
   }
   return std::unexpected(Failure{Exit::usage, "usage", "no such command"});
 }

@@ -26,5 +26,6 @@ Outcome prog_show(const Context& context);
 Outcome map_show(const Context& context);
 Outcome flow_show(const Context& context);
 Outcome export_prometheus(const Context& context);
+Outcome doctor_show(const Context& context);
 
 }  // namespace espgate::tools

@@ -36,7 +36,7 @@ TEST(Parse, EveryCommandOfTheTableIsReachedByItsFullName) {
 TEST(Parse, EveryHandlerIsNamedOnce) {
   std::set<Handler> seen;
   for (const auto& command : commands()) EXPECT_TRUE(seen.insert(command.handler).second) << command.name;
-  EXPECT_EQ(seen.size(), static_cast<std::size_t>(Handler::export_prometheus) + 1);
+  EXPECT_EQ(seen.size(), static_cast<std::size_t>(Handler::doctor_show) + 1);
 }
 
 TEST(Parse, KeywordsTakeTheirValues) {
