@@ -13,9 +13,9 @@
 
 namespace espgate::sad {
 
-// Children of one name with the same selectors share a reqid, wherever their peer is (it may have moved between one and
-// the next), and so do the generations of one child, whatever their selectors: whichever of their SAs the peer uses,
-// the policies take it. Inside sad/ only.
+// Children with the same selectors share a reqid if they have one name (the peer may have moved between one and the
+// next) or the same ends, and so do the generations of one child, whatever their selectors: whichever of their SAs the
+// peer uses, the policies take it. Inside sad/ only.
 class Reqids {
  public:
   std::optional<std::uint32_t> take(const ike::ChildSpec& spec) {

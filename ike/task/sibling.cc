@@ -16,6 +16,15 @@ bool carries(const Child& there, const Child& child) {
          there.remote_ts == child.remote_ts;
 }
 
+// The generation after `child`, which may be on its way out itself, for a third one.
+std::optional<base::ChildId> heir_of(const IkeSa& sa, const Child& child) {
+  if (child.replaced_by) return child.replaced_by;
+  const auto next = std::ranges::find_if(sa.children, [&](const auto& entry) {
+    return entry.second.replaces == child.id && entry.second.state != ChildState::retired;
+  });
+  return next == sa.children.end() ? std::nullopt : std::optional(next->first);
+}
+
 }  // namespace
 
 std::optional<base::ChildId> find_sibling(Context& ctx, const IkeSa& sa, const Child& child) {
@@ -41,8 +50,7 @@ void wait_beside(Context& ctx, IkeSa& sa, Child& child, base::ChildId sibling) {
 
 void sibling_gone(Context& ctx, const IkeSa& sa, const Child& child) {
   forget_siblings(ctx, child.id);
-  const auto* next = sa.successor_of(child.id);
-  const auto heir = child.replaced_by ? child.replaced_by : next != nullptr ? std::optional(next->id) : std::nullopt;
+  const auto heir = heir_of(sa, child);
   const auto [begin, end] = ctx.besides.equal_range(child.id);
   const std::multimap<base::ChildId, base::ChildId> waiting(begin, end);
   ctx.besides.erase(begin, end);

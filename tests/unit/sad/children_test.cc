@@ -267,6 +267,27 @@ TEST(Children, SameSelectorsToAnotherPeerNewestCarriesThenTheFormerAgain) {
   EXPECT_EQ(carrier(), address("192.0.2.2"));
 }
 
+// What the peer still sends by the former has to pass the inbound policy of the newer.
+TEST(Children, OfOneNameShareAReqidThoughThePeerMovedInBetween) {
+  World world;
+  const auto moved = [](std::uint64_t id, const char* name) {
+    auto out = child(id, OffloadWanted::no, name);
+    out.child.remote.address = address("192.0.2.9");
+    return out;
+  };
+  world.install(child(1, OffloadWanted::no));
+  world.install(moved(2, "net"));
+  const auto reqid = [&](const char* to, std::uint32_t spi) { return world.kernel.find({address(to), {spi}})->reqid; };
+  EXPECT_EQ(reqid("192.0.2.9", 0x2002), reqid("192.0.2.2", 0x2001));
+  EXPECT_EQ(world.kernel.lookup(xfrm::PolicyDirection::in, address("10.2.0.1"), address("10.1.0.1"))->esp->reqid,
+            reqid("192.0.2.2", 0x2001));
+  world.remove({1});
+  world.remove({2});
+  world.install(child(3, OffloadWanted::no));
+  world.install(moved(4, "backup"));
+  EXPECT_NE(reqid("192.0.2.9", 0x2004), reqid("192.0.2.2", 0x2003)) << "neither the name nor the ends are the same";
+}
+
 // The removal overtakes the results of the first step.
 TEST(Children, RemovedWhileInstallingIsAnsweredOnceAndLeavesNothing) {
   for (auto wanted : {OffloadWanted::no, OffloadWanted::automatic, OffloadWanted::crypto}) {
