@@ -78,8 +78,8 @@ constexpr std::array kCounters{
     KernelCounter{"XfrmOutNoStates", "packets met a policy without an SA", "`espgate conn show`; a trap brings it up"},
     KernelCounter{"XfrmOutStateExpired", "packets met an SA whose lifetime is over", "see the log for the rekey"},
     KernelCounter{"XfrmOutStateProtoError", "the kernel could not encrypt: the device or the cipher failed", "`dmesg`"},
-    KernelCounter{"XfrmFwdHdrError", "packets that are forwarded failed their policy check",
-                  "the selectors must cover both directions"},
+    KernelCounter{"XfrmFwdHdrError", "packets to be forwarded had headers that the kernel could not read",
+                  "`tcpdump` on the inner network shows who sends them"},
 };
 
 template <std::size_t N>

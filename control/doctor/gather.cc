@@ -184,7 +184,8 @@ Facts gather(const Where& where) {
   facts.our_version = ESPGATE_VERSION;
   facts.kernel_trouble = ask_kernel();
   facts.modules = read_modules();
-  facts.btf = fs::exists("/sys/kernel/btf/vmlinux");
+  std::error_code unreadable;
+  facts.btf = fs::exists("/sys/kernel/btf/vmlinux", unreadable);
   facts.lockdown = read_lockdown();
   for (const auto* name : kSysctls) {
     if (auto value = first_line(sysctl_path(name)); !value.empty()) facts.sysctls[name] = std::move(value);

@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::uint64_t kLittleSpace = 16U << 20U;  // octets: the cache, a log line and a core's beginning
 constexpr std::uint64_t kFewInodes = 16;
-constexpr std::int64_t kStaleTextfile = 180;     // seconds: three runs of the timer
+constexpr std::int64_t kStaleTextfile = 180;     // seconds: three runs a minute apart
 constexpr std::int64_t kBefore = 1'767'225'600;  // 2026-01-01: no clock that was ever set shows less
 
 std::string sysctl(const Facts& facts, const std::string& name) {
@@ -131,7 +131,7 @@ void check_other_daemons(const Facts& facts, Sheet& sheet) {
 void check_textfile(const Facts& facts, Sheet& sheet) {
   if (facts.textfile_age && *facts.textfile_age > kStaleTextfile) {
     sheet.warning(facts.textfile, fmt::format("written {} s ago: Prometheus sees old numbers", *facts.textfile_age),
-                  "`systemctl status espgate-metrics.timer espgate-metrics.service`");
+                  "look at the timer or cron job that runs `espgate export prometheus textfile PATH`");
   }
 }
 

@@ -138,7 +138,7 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"clock", [](Facts& f) { f.clock_synchronised = false; }, "clock", "timedatectl"},
         Case{"disk", [](Facts& f) { f.disks[0].free_octets = 4096; }, "space", "nearly full"},
         Case{"charon", [](Facts& f) { f.other_daemons = {"charon (7)"}; }, "other-daemons", "charon (7)"},
-        Case{"textfile", [](Facts& f) { f.textfile_age = 900; }, "textfile", "espgate-metrics.timer"}),
+        Case{"textfile", [](Facts& f) { f.textfile_age = 900; }, "textfile", "export prometheus textfile"}),
     [](const auto& each) { return std::string(each.param.name); });
 
 TEST(Doctor, WhatCouldNotBeLookedAtIsSaid) {
