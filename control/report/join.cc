@@ -63,8 +63,9 @@ struct Pair {
   }
   bool operator<(const Pair& other) const {
     const auto &a = either(), &b = other.either();
-    return std::forward_as_tuple(a.conn, a.child_name, installed_at()) <
-           std::forward_as_tuple(b.conn, b.child_name, other.installed_at());
+    // Generations of one second are told apart by their ids, which rise.
+    return std::forward_as_tuple(a.conn, a.child_name, installed_at(), a.child) <
+           std::forward_as_tuple(b.conn, b.child_name, other.installed_at(), b.child);
   }
 };
 

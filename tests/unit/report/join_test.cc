@@ -75,6 +75,19 @@ TEST(Join, MapsAlone) {
   EXPECT_FALSE(report.daemon);
 }
 
+// A slot that was free again may come before the one that the older generation still has.
+TEST(Join, OfGenerationsOfOneSecondTheNewestIsLast) {
+  MapsView maps;
+  maps.sas = {sa(1, 6, base::Direction::in, 0x1003), sa(2, 6, base::Direction::out, 0x1004),
+              sa(3, 5, base::Direction::out, 0x1002)};
+  maps.sas[2].sa.installed_at = maps.sas[0].sa.installed_at;
+  const Report report = join(&maps, nullptr, std::nullopt);
+  ASSERT_EQ(report.sas.rows.size(), 2U);
+  EXPECT_FALSE(report.sas.rows[0].in);
+  ASSERT_TRUE(report.sas.rows[1].in);
+  EXPECT_EQ(report.sas.rows[1].in->spi.value, 0x1003U);
+}
+
 TEST(Join, TheKernelGivesItsCountsAndSaysWhatIsGone) {
   const MapsView maps = one_child();
   KernelView kernel = kernel_of(maps);
