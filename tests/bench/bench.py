@@ -83,7 +83,7 @@ def show_rows(bpffs):
     memory = json.loads(subprocess.run([BIN / "espgate", "--bpffs", bpffs, "-j", "map", "show"], check=True,
                                        capture_output=True, text=True).stdout)
     for one in memory:
-        if int(one["octets"]) > SAS and one["name"] != "flows":  # whose size is its own
+        if int(one["octets"]) > SAS and one["name"] not in {"flows", "shield_sources"}:  # whose size is their own
             yield row(f"memory of the map {one['name']}, {plural(SAS)}, {os.cpu_count()} CPUs", "octets/SA",
                       round(int(one["octets"]) / SAS), None, None)
     shutil.rmtree(f"{bpffs}/espgate")
