@@ -110,6 +110,7 @@ class Shapes(Shaped):
             for cpus in ((0,), (1,), (0, 1)):
                 self.bench.ledger.ask(NAMES[2], "spread", *cpus)
                 self.bench.carry(setup, "both=200000")
+                self.bench.still()  # the flow's last segment may be on its way when its ends are done with it
         finally:
             self.bench.ledger.ask(NAMES[2], "spread")
         self.end(name, setup, before, found=lambda seen: [
