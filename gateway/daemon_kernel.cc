@@ -19,7 +19,7 @@ void Daemon::wait_for_kernel() {
     if (auto events = events_->receive()) {
       for (const auto& event : *events) take(event);
     } else {
-      log_error(events.error().text());
+      log_error_limited("events", events.error().text());
     }
     wait_for_kernel();
   });

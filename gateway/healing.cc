@@ -44,7 +44,7 @@ void Healing::wait() {
     if (auto news = links_->receive()) {
       take(*news);
     } else {
-      log_error(news.error().text());
+      log_error_limited("links", news.error().text());
     }
     wait();
   });
