@@ -51,6 +51,7 @@ class Plaintext:
         theirs = configs(children(added=True))[1].replace("esp_proposals = aes128gcm16", "esp_proposals = aes128gcm16,aes256gcm16")
         self.peer = daemon.Charon(f"{directory}/peer").start(theirs)
         self.gateway = daemon.Gateway(f"{directory}/gw")
+        self.gateway.patience = 120
         self.capture = WholeCapture(f"{directory}/wire.pcap")
         self.windows = []  # (what, begin, end): the time when somebody else had flushed the policies
         self.marked = Marked({name: (hosts.inner(1, n, 6 if name == "six" else 4), hosts.inner(2, n, 6 if name == "six" else 4))
