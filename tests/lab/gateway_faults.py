@@ -82,6 +82,9 @@ class Faults:
         self.results.equal("modules that stand in the way of this part", loaded("xfrm_user", "esp4"), [])
         self.refused("no XFRM", "no XFRM.*xfrm_user")
         run("modprobe", "xfrm_user")
+        self.refused("no AES-GCM", "lacks AES-GCM.*module gcm")
+        for name in ("aes_generic", "aesni_intel", "ctr", "ghash_generic", "gcm", "seqiv", "echainiv"):
+            run("modprobe", name, ok=False)
         self.refused("no ESP", "no ESP.*esp4")
         for name in ("esp4", "esp6", "tunnel4", "xfrm4_tunnel"):
             run("modprobe", name, ok=False)
