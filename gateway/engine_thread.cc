@@ -15,6 +15,7 @@
 
 #include "gateway/clock.h"
 #include "gateway/log.h"
+#include "gateway/privilege.h"
 #include "ike/crypto/rng.h"
 #include "ike/engine.h"
 
@@ -27,7 +28,10 @@ class EngineThread::Loop {
       : owner_(owner), engine_(engine_options(owner), rng_), timer_(io_) {
     for (auto& socket : sockets) sockets_.emplace_back(io_, std::move(socket));
     for (auto& watched : sockets_) wait(watched);
-    thread_ = std::jthread([this] { io_.run(); });
+    thread_ = std::jthread([this] {
+      confine_engine_thread();
+      io_.run();
+    });
   }
 
   ~Loop() {
