@@ -15,4 +15,7 @@ add_compile_options(
 add_link_options(
   -pie                             # with CMAKE_POSITION_INDEPENDENT_CODE: another address at each start
   -Wl,-z,relro,-z,now              # all symbols bound at the start, then what they were bound in is read-only
+  # The startup files of Debian's C library do not say that they go with CET, so the linker would not say it of the whole:
+  # they go with the shadow stack, but have no endbr64 at the entry, which is what -z ibt would promise.
+  -Wl,-z,shstk
   -Wl,-z,noexecstack,-z,separate-code)

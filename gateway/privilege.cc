@@ -32,6 +32,13 @@ namespace {
 // SAs, policies, routes, sockets' policies, attaching to devices; maps and programs; programs that trace.
 constexpr std::array kKept{CAP_NET_ADMIN, CAP_BPF, CAP_PERFMON};
 
+// A sanitizer makes calls of its own, at the end most of all: nothing may end it before it has said what it found.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool kSanitized = true;
+#else
+constexpr bool kSanitized = false;
+#endif
+
 constexpr std::string_view kScheme = "unix://";  // of --vici
 
 std::optional<gid_t> group_for_control;
@@ -140,19 +147,19 @@ void guard_memory() {
 std::optional<gid_t> control_group() { return group_for_control; }
 
 std::expected<void, std::string> give_up_privileges(const Options& options) {
+  drop_bounding();  // while there is the right to
   if (options.user.empty()) {
     join_control_group();
   } else if (auto became = become(options); !became) {
     return became;
   }
-  drop_bounding();
   const auto have = capabilities();
   if (!have) return failed("read the capabilities");
   if (!set_capabilities(have->permitted & kept())) return failed("give up capabilities");
   (void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return failed("have no new privileges");
   (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);  // becoming another user may have changed it
-  const auto calls = confine_calls(options.seccomp);
+  const auto calls = confine_calls(kSanitized ? Seccomp::log : options.seccomp);
   if (!calls) {
     log_warn(calls.error() + "; every system call stays open");
   } else if (options.seccomp == Seccomp::log) {
@@ -165,6 +172,7 @@ std::expected<void, std::string> give_up_privileges(const Options& options) {
 void confine_engine_thread() {
   if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1) return;
   if (!set_capabilities(0)) log_warn("an engine's thread keeps its capabilities: " + std::string(std::strerror(errno)));
+  if (kSanitized) return;
   if (auto confined = confine_engine_calls(); !confined) log_warn(confined.error());
 }
 
