@@ -18,7 +18,7 @@ RULES = [
     (r"(?<![.\w>])(s?rand|random|[dlm]rand48|arc4random\w*)\s*\(|std::(mt19937|minstd|default_random|random_device|ranlux)"
      r"|/dev/u?random", {"ike/crypto/rng.cc"}, "random octets come from OpenSSL's generator or getrandom(2)"),
     (r"\bRAND_\w+\s*\(", {"ike/crypto/rng.cc"}, "OpenSSL's generator is asked in one place, which checks the answer"),
-    (r"\bgetrandom\s*\(", {"gateway/kernel_side.cc", "tools/espgate/probe.cc"}, "asked where the answer is checked"),
+    (r"\bgetrandom\s*\(", {"ike/crypto/rng.cc", "gateway/kernel_side.cc", "tools/espgate/probe.cc"}, "asked where the answer is checked"),
     (r"\bSeededRng\b", {"ike/crypto/rng.h", "ike/crypto/rng.cc"}, "the generator that repeats itself is for tests"),
     (r"\b(mem|str|strn)cmp\s*\(",
      {"control/report/join.cc", "loader/ledger.cc", "loader/shield.cc", "maps/reader.cc", "xfrm/device_features.cc",
