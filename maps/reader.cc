@@ -46,7 +46,7 @@ Counts counts_of(const espgate_folded& folded) {
 
 template <std::size_t N>
 std::string text_of(const char (&from)[N]) {
-  return {from, strnlen(from, N)};
+  return {from, strnlen(from, N - 1)};  // always NUL-terminated, if it is ours
 }
 
 }  // namespace

@@ -53,8 +53,8 @@ void read(const nlmsghdr& message) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  // As recv() leaves it: at the start of a buffer that suits a header, with nothing of ours behind it.
-  std::vector<std::uint64_t> buffer((size + sizeof(std::uint64_t) - 1) / sizeof(std::uint64_t));
+  // As recv() leaves it: at the start of a buffer that suits a header.
+  std::vector<std::uint64_t> buffer(size / sizeof(std::uint64_t) + 1);
   auto* octets = reinterpret_cast<std::uint8_t*>(buffer.data());
   if (size != 0) std::memcpy(octets, data, size);
   xfrm::for_each_message({octets, size}, [](const nlmsghdr& message) {
