@@ -115,10 +115,12 @@ void Connections::on_event(base::Instant now, const ike::Event& event) {
         status.not_before.reset();
         status.packet.reset();
         status.live.insert(event.child_id);
+        status.changed_at = now;
       });
       break;
     case Kind::child_down:
       each(event.conn, event.child, [&](ChildStatus& status) {
+        status.changed_at = now;
         status.live.erase(event.child_id);
         status.healing.erase(event.child_id);
         if (!status.live.empty()) return;
@@ -146,6 +148,7 @@ void Connections::on_event(base::Instant now, const ike::Event& event) {
         status.healing.erase(event.former_child);
         status.live.insert(event.child_id);
         status.last_error.reset();
+        status.changed_at = now;
       });
       break;
     case Kind::rekey_failed:

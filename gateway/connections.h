@@ -33,6 +33,7 @@ struct ChildStatus {
   bool keep_up = false;                           // what fails is tried again
   std::uint32_t attempts = 0;                     // since it was last up
   std::optional<LastError> last_error;
+  std::optional<base::Instant> changed_at;  // came up, went down, or was rekeyed
   std::optional<base::Instant> next_try_at;
   std::optional<base::Instant> not_before;      // a packet does not bring it up again sooner
   std::optional<ike::Initiate::Packet> packet;  // that asks for it

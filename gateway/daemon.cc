@@ -20,6 +20,13 @@ namespace {
 // Peers get this long to answer the deletes of a clean stop.
 constexpr auto kStopPatience = std::chrono::seconds(5);
 constexpr auto kReloadEvery = std::chrono::seconds(1);
+
+// systemd 253 and newer wait for a reload that was said to begin (Type=notify-reload).
+void tell_reloading() {
+  const auto since_boot = std::chrono::steady_clock::now().time_since_epoch();  // CLOCK_MONOTONIC
+  const auto microseconds = std::chrono::duration_cast<std::chrono::microseconds>(since_boot).count();
+  sd_notify(0, ("RELOADING=1\nMONOTONIC_USEC=" + std::to_string(microseconds)).c_str());
+}
 }  // namespace
 
 Daemon::Daemon(Options options, Parts parts)
@@ -65,9 +72,16 @@ Daemon::Daemon(Options options, Parts parts)
                 post(ike::PathUp{});
               }),
       reload_timer_(io_),
+      watchdog_(io_, {[this] { engine_->ask(); }, [this] { return std::vector{engine_->answers()}; },
+                      [] { sd_notify(0, "WATCHDOG=1"); },
+                      [](std::size_t engine) {
+                        log_error("IKE engine " + std::to_string(engine) +
+                                  " does not answer: systemd is not told that all is well");
+                      }}),
       sockets_(std::move(parts.sockets)) {}
 
 Daemon::~Daemon() {
+  log_listen(nullptr);
   if (events_ready_) (void)events_ready_->release();  // its owner is the event socket
 }
 
@@ -76,6 +90,10 @@ base::Result<void> Daemon::start() {
   auto listener = ViciListener::open(io_, options_.vici, vici_);
   if (!listener) return std::unexpected(listener.error());
   listener_ = std::move(*listener);
+  log_listen([this](Level level, Subsystem from, std::string_view text) {
+    control::LogEvent line{epoch_now(), std::string(to_string(level)), std::string(text), from == Subsystem::ike};
+    asio::post(io_, [this, line = std::move(line)] { vici_.raise("log", control::vici::log_message(line)); });
+  });
   if (auto restored = kernel_.restore(gateway::now()); !restored) return restored;
 
   EngineThread::Options engine_options;
@@ -83,6 +101,7 @@ base::Result<void> Daemon::start() {
   engine_options.wake_main = [this] { asio::post(io_, [this] { take_engine_output(); }); };
   engine_ = std::make_unique<EngineThread>(std::move(engine_options), std::move(sockets_));
   started_at_ = epoch_now();
+  config_read_at_ = started_at_;
   kernel_.on_place([this](const std::string& device, const base::EspSuite& suite, xfrm::OffloadKind mode) {
     return devices_.distrusted(device, suite, mode);
   });
@@ -111,6 +130,7 @@ base::Result<void> Daemon::start() {
 int Daemon::run() {
   wait_for_signal();
   sd_notify(0, "READY=1");
+  if (const auto patience = watchdog_patience()) watchdog_.start(*patience);
   log_info("espgated " + version() + " is up: " + std::to_string(config_.ike->conns.size()) + " connections");
   io_.run();
   engine_.reset();
@@ -182,13 +202,13 @@ void Daemon::write_log(const ike::Event& event) {
   }
   switch (line.severity) {
     case Severity::debug:
-      log_debug(line.text);
+      log_debug(line.text, Subsystem::ike);
       break;
     case Severity::info:
-      log_info(line.text);
+      log_info(line.text, Subsystem::ike);
       break;
     case Severity::warning:
-      log_warn(line.text);
+      log_warn(line.text, Subsystem::ike);
       break;
   }
 }
@@ -197,6 +217,7 @@ void Daemon::take(ike::CommandDone&& done) { pending_.on_done(done); }
 void Daemon::take(ike::ListResult&& result) {
   half_open_ = result.half_open;
   rejected_ = std::move(result.rejected);
+  tally_ = result.tally;
   pending_.on_list(result);
 }
 
@@ -275,7 +296,9 @@ void Daemon::reload_soon() {
     if (error || stopping_) return;
     reload_waits_ = false;
     reloaded_at_ = gateway::now();
+    tell_reloading();
     const auto report = reload(false);
+    sd_notify(0, "READY=1");
     for (const auto& problem : report.errors) log_error("reload: " + printable(problem.text()));
     if (report.ok()) log_info("configuration reloaded");
   });

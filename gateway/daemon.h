@@ -28,6 +28,7 @@
 #include "gateway/reroute.h"
 #include "gateway/shield.h"
 #include "gateway/vici_listener.h"
+#include "gateway/watchdog.h"
 
 namespace espgate::gateway {
 
@@ -64,6 +65,9 @@ class Daemon final : public control::Daemon {
   void terminate(const control::TerminateRequest& request, control::LogLine log, control::Done done) override;
   void rekey(const control::RekeyRequest& request, control::Done done) override;
   std::optional<std::string> trap(const std::string& conn, const std::string& child, bool on) override;
+  std::expected<std::string, std::string> log_level(const std::string& subsystem, const std::string& level,
+                                                    const std::string& conn,
+                                                    std::optional<std::chrono::seconds> span) override;
   control::Report reload(bool dry_run) override;
   [[nodiscard]] std::optional<control::ChildCounters> counters(base::ChildId child) const override;
   [[nodiscard]] std::vector<control::DeviceReport> devices() const override;
@@ -145,6 +149,7 @@ class Daemon final : public control::Daemon {
   base::Instant reloaded_at_{};
   bool reload_waits_ = false;
   std::map<base::ChildId, std::string> followed_;  // rekeyed for its route to that device
+  Watchdog watchdog_;
   Connections connections_;
   PendingCommands pending_;
   LogLimiter limiter_;
@@ -158,6 +163,9 @@ class Daemon final : public control::Daemon {
   std::uint64_t ike_up_ = 0;
   std::uint64_t half_open_ = 0;                    // as of the last ListResult
   std::map<ike::Reason, std::uint64_t> rejected_;  // likewise
+  ike::Tally tally_;                               // likewise
+  bool config_taken_ = true;                       // the last time it was read
+  std::int64_t config_read_at_ = 0;                // epoch seconds
   bool stopping_ = false;
   bool watching_ = false;
   int status_ = 0;

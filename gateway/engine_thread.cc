@@ -45,6 +45,9 @@ class EngineThread::Loop {
   void wake() {
     asio::post(io_, [this] { take_input(); });
   }
+  void answer() {
+    asio::post(io_, [this] { owner_.answers_.fetch_add(1, std::memory_order_relaxed); });
+  }
 
  private:
   struct Watched {
@@ -170,6 +173,8 @@ EngineThread::EngineThread(Options options, std::vector<UdpSocket> sockets)
 }
 
 EngineThread::~EngineThread() = default;
+
+void EngineThread::ask() { loop_->answer(); }
 
 bool EngineThread::post(EngineInput input) {
   switch (input_.push(std::move(input))) {

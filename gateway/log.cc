@@ -13,6 +13,7 @@
 #include <ctime>
 #include <memory>
 #include <mutex>
+#include <utility>
 
 #include "gateway/clock.h"
 
@@ -38,33 +39,70 @@ std::string json_escaped(std::string_view text) {
 }
 
 bool json_lines = false;
+std::mutex guard;  // of what follows
+LogRules rules;
+LogListener listener;
 
-void write(spdlog::level::level_enum level, std::string_view text) {
-  if (json_lines) {
-    spdlog::log(level, "{}", json_escaped(text));
-  } else {
-    spdlog::log(level, "{}", text);
+spdlog::level::level_enum level_of(Level level) {
+  switch (level) {
+    case Level::trace:
+      return spdlog::level::trace;
+    case Level::debug:
+      return spdlog::level::debug;
+    case Level::info:
+      return spdlog::level::info;
+    case Level::warn:
+      return spdlog::level::warn;
+    case Level::error:
+      return spdlog::level::err;
   }
+  return spdlog::level::err;
+}
+
+void write(Level level, Subsystem from, std::string_view text) {
+  const std::lock_guard lock(guard);
+  if (!rules.wanted(now(), level, from, text)) return;
+  if (json_lines) {
+    spdlog::log(level_of(level), "{}", json_escaped(text));
+  } else {
+    spdlog::log(level_of(level), "{}", text);
+  }
+  if (listener) listener(level, from, text);
 }
 }  // namespace
 
 bool log_setup(std::string_view level, LogFormat format) {
-  const auto parsed = spdlog::level::from_str(std::string(level));
-  if (parsed == spdlog::level::off && level != "off") return false;
+  const auto parsed = level_called(level);
+  if (!parsed) return false;
   json_lines = format == LogFormat::json;
   auto logger = std::make_shared<spdlog::logger>("espgated", std::make_shared<spdlog::sinks::stderr_sink_mt>());
   logger->set_pattern(json_lines ? R"({"time":"%Y-%m-%dT%H:%M:%S.%e%z","level":"%l","text":"%v"})"
                                  : "%Y-%m-%d %H:%M:%S.%e %l %v");
-  logger->set_level(parsed);
+  logger->set_level(spdlog::level::trace);  // the rules decide
+  {
+    const std::lock_guard lock(guard);
+    rules = LogRules(*parsed);
+  }
   logger->flush_on(spdlog::level::trace);
   spdlog::set_default_logger(std::move(logger));
   return true;
 }
 
-void log_error(std::string_view text) { write(spdlog::level::err, text); }
-void log_warn(std::string_view text) { write(spdlog::level::warn, text); }
-void log_info(std::string_view text) { write(spdlog::level::info, text); }
-void log_debug(std::string_view text) { write(spdlog::level::debug, text); }
+void log_error(std::string_view text, Subsystem from) { write(Level::error, from, text); }
+void log_warn(std::string_view text, Subsystem from) { write(Level::warn, from, text); }
+void log_info(std::string_view text, Subsystem from) { write(Level::info, from, text); }
+void log_debug(std::string_view text, Subsystem from) { write(Level::debug, from, text); }
+
+std::expected<std::string, std::string> log_level(base::Instant now, std::string_view subsystem, std::string_view level,
+                                                  std::string_view conn, std::optional<base::Duration> span) {
+  const std::lock_guard lock(guard);
+  return rules.set(now, subsystem, level, conn, span);
+}
+
+void log_listen(LogListener to) {
+  const std::lock_guard lock(guard);
+  listener = std::move(to);
+}
 
 namespace {
 // Of all threads: lines that are limited are rare.

@@ -3,11 +3,15 @@
 // stranger can cause lines.
 #pragma once
 
+#include <expected>
+#include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "base/ids.h"
+#include "gateway/log_rules.h"
 
 namespace espgate::gateway {
 
@@ -16,10 +20,17 @@ enum class LogFormat { text, json };
 // Sets up the process's logger; `level` is one of error, warn, info, debug, trace. False: unknown level.
 bool log_setup(std::string_view level, LogFormat format);
 
-void log_error(std::string_view text);
-void log_warn(std::string_view text);
-void log_info(std::string_view text);
-void log_debug(std::string_view text);
+void log_error(std::string_view text, Subsystem from = Subsystem::daemon);
+void log_warn(std::string_view text, Subsystem from = Subsystem::daemon);
+void log_info(std::string_view text, Subsystem from = Subsystem::daemon);
+void log_debug(std::string_view text, Subsystem from = Subsystem::daemon);
+
+// See LogRules::set().
+std::expected<std::string, std::string> log_level(base::Instant now, std::string_view subsystem, std::string_view level,
+                                                  std::string_view conn, std::optional<base::Duration> span);
+// Each line that is written is passed on, too, on the thread that writes it; nullptr: to nobody any more.
+using LogListener = std::function<void(Level level, Subsystem from, std::string_view text)>;
+void log_listen(LogListener listener);
 
 // As these, but for each key five lines a second at most; how many were held back is said with the next one.
 void log_warn_limited(const std::string& key, std::string text);

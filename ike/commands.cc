@@ -269,7 +269,7 @@ void load(Context& ctx, const Load& command) {
 }
 
 void list(Context& ctx, const List& command) {
-  ListResult result{command.id, {}, ctx.rejected(), ctx.half_open()};
+  ListResult result{command.id, {}, ctx.rejected(), ctx.half_open(), ctx.tally};
   for (const auto& [spi, sa] : ctx.sas()) {
     if (counts(*sa) && sa->conn) result.ikes.push_back(view(*sa));
   }

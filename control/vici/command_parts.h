@@ -14,6 +14,7 @@ namespace espgate::control::vici {
 
 void add_queries(Server& server, Daemon& daemon);          // queries.cc: what only asks
 void add_device_commands(Server& server, Daemon& daemon);  // devices.cc: espgate-offload, espgate-forgive
+void add_log_commands(Server& server, Daemon& daemon);     // log_commands.cc: espgate-log-level
 
 // Many entries do not fit one packet: who registered for `event` gets one of them at a time, others all in the
 // response.

@@ -184,6 +184,7 @@ void add_commands(Server& server, Daemon& daemon) {
   }
   add_queries(server, daemon);
   add_device_commands(server, daemon);
+  add_log_commands(server, daemon);
   server.on("initiate", [&daemon](const Message& request, const Answer& reply) { initiate(daemon, request, reply); });
   server.on("terminate", [&daemon](const Message& request, const Answer& reply) { terminate(daemon, request, reply); });
   server.on("rekey", [&daemon](const Message& request, const Answer& reply) { rekey(daemon, request, reply); });

@@ -23,6 +23,8 @@ struct NamedMessage {
 };
 // What strongSwan's clients are told of it: ike-updown, child-updown, ike-rekey, child-rekey; nullopt: nothing.
 std::optional<NamedMessage> event_message(const ike::Event& event, const Daemon& daemon);
+// The event `log`.
+Message log_message(const LogEvent& line);
 Message child_message(const ike::IkeView& ike, const ike::ChildView& child, const Daemon& daemon);  // espgate-child
 Message device_message(const DeviceReport& report);                                                 // espgate-device
 Message status_message(const ConnStatus& status);                                                   // espgate-conn

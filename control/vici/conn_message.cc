@@ -103,6 +103,8 @@ Message status_message(const ConnStatus& status) {
   out.set("state", status.state).set("origin", status.origin.text());
   out.number("attempts", status.attempts);
   if (status.next_try_at) out.set("next-try-at", std::to_string(*status.next_try_at));
+  if (status.changed_at) out.set("changed-at", std::to_string(*status.changed_at));
+  if (status.cert_expires_at) out.set("cert-expires-at", std::to_string(*status.cert_expires_at));
   if (status.last_error) {
     const auto& [at, failure] = *status.last_error;
     auto& error = out.open("last-error");

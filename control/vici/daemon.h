@@ -72,6 +72,9 @@ struct ConnStatus {
   std::optional<LastError> last_error;
   std::optional<std::int64_t> next_try_at;  // epoch seconds
   std::uint32_t attempts = 0;               // since it was last up
+  std::optional<std::int64_t> changed_at;   // epoch seconds: came up, went down, was rekeyed; none: not since the start
+  std::optional<std::int64_t>
+      cert_expires_at;  // epoch seconds: the first of our certificates for it; none: no certificate
 };
 
 struct DaemonStats {
@@ -84,6 +87,18 @@ struct DaemonStats {
     std::uint64_t promoted = 0, demoted = 0;
   };
   std::map<std::string, Moves> moves;  // by device, since the start: children moved to hardware, and to software
+  ike::Tally tally;                    // since the start; as fresh as `rejected`
+  // The last time the configuration was read: whether it was taken, and when (epoch seconds).
+  bool config_taken = true;
+  std::int64_t config_read_at = 0;
+};
+
+// A line that the daemon logs.
+struct LogEvent {
+  std::int64_t at = 0;   // epoch seconds
+  std::string severity;  // "error", "warning", "info", "debug"
+  std::string text;
+  bool ike = false;  // of what peers do
 };
 
 class Daemon {
@@ -106,6 +121,13 @@ class Daemon {
   virtual std::optional<std::string> trap(const std::string& conn, const std::string& child, bool on) {
     (void)conn, (void)child, (void)on;
     return "traps are not supported here";
+  }
+  // What is logged from now on, for `span` or for good: a sentence of what holds now, or what is wrong.
+  virtual std::expected<std::string, std::string> log_level(const std::string& subsystem, const std::string& level,
+                                                            const std::string& conn,
+                                                            std::optional<std::chrono::seconds> span) {
+    (void)subsystem, (void)level, (void)conn, (void)span;
+    return std::unexpected("the level of the log cannot be changed here");
   }
   // Reads the configuration anew; it is taken whole or not at all. `dry_run`: only reports.
   virtual Report reload(bool dry_run) = 0;

@@ -60,6 +60,19 @@ Message stats_message(const Daemon& daemon) {
   for (const auto& [device, count] : stats.moves) {
     moves.open(device).number("promote", count.promoted).number("demote", count.demoted);
   }
+  auto& config = out.open("config");  // not strongSwan's
+  config.set("taken", stats.config_taken).set("read-at", std::to_string(stats.config_read_at));
+  auto& exchanges = out.open("exchanges");  // not strongSwan's
+  for (std::size_t e = 0; e < ike::kExchanges.size(); ++e) {
+    auto& roles = exchanges.open(ike::kExchanges[e]);
+    for (std::size_t r = 0; r < ike::kRoles.size(); ++r) {
+      auto& endings = roles.open(ike::kRoles[r]);
+      for (std::size_t i = 0; i < ike::kEndings.size(); ++i) {
+        endings.number(ike::kEndings[i], stats.tally.ended[e][r][i]);
+      }
+    }
+  }
+  out.number("retransmits", stats.tally.retransmits);
   auto& rejected = out.open("rejected");  // not strongSwan's
   for (const auto& [reason, count] : stats.rejected) rejected.number(ike::code(reason), count);
   return out.list("plugins", {});

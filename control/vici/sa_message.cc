@@ -155,10 +155,13 @@ Message child_message(const ike::IkeView& ike, const ike::ChildView& child, cons
     const auto at = daemon.epoch_now() - seconds_since(child.installed_at, daemon.now());
     out.set("established-at", std::to_string(at));
   }
-  if (child.rekey_at) {
-    const auto left = std::chrono::duration_cast<std::chrono::seconds>(*child.rekey_at - daemon.now()).count();
-    out.set("rekey-at", std::to_string(daemon.epoch_now() + left));
-  }
+  const auto put_moment = [&](std::string_view key, const std::optional<base::Instant>& at) {
+    if (!at) return;
+    const auto left = std::chrono::duration_cast<std::chrono::seconds>(*at - daemon.now()).count();
+    out.set(key, std::to_string(daemon.epoch_now() + left));
+  };
+  put_moment("rekey-at", child.rekey_at);
+  put_moment("expires-at", child.expires_at);
   put_offload(out, child, daemon.counters(child.id));
   return out.list("local-ts", texts(child.local_ts)).list("remote-ts", texts(child.remote_ts));
 }

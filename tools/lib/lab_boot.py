@@ -51,6 +51,7 @@ def arguments():
     parser.add_argument("--console")
     parser.add_argument("--timeout", type=float, default=0.0)
     parser.add_argument("--memory", default="2048")
+    parser.add_argument("--init", choices=("lab", "systemd"), default="lab")
     parser.add_argument("--shell", action="store_true")
     parser.add_argument("command", nargs="*")
     return parser.parse_args()
@@ -99,6 +100,8 @@ def machine(args, directory, marker):
         f"console=ttyS0 loglevel=5 panic=-1 oops=panic mitigations=off no_timer_check {clock()} "
         f"lab.job={directory} lab.marker={marker}"
     )
+    if args.init == "systemd":
+        append += " lab.init=systemd"
     command = ["qemu-system-x86_64", "-accel", "tcg,thread=multi", "-machine", "q35", "-cpu", "max,la57=off", "-smp", "2"]
     command += ["-m", args.memory, "-nodefaults", "-no-user-config", "-display", "none", "-nic", "none", "-no-reboot"]
     command += ["-device", "virtio-rng-pci", "-kernel", args.kernel, "-initrd", args.initramfs]

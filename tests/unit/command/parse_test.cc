@@ -18,6 +18,15 @@ std::string error_of(std::vector<std::string> words) {
   return result ? "no error" : result.error().text;
 }
 
+TEST(Parse, ArgumentsFollowAnObjectWithOneCommand) {
+  const auto top = parsed({"top", "interval", "1"});
+  ASSERT_TRUE(top) << top.error().text;
+  EXPECT_EQ(top->command->handler, Handler::top_show);
+  EXPECT_EQ(top->number("interval", 0), 1U);
+  EXPECT_EQ(parsed({"support-bundle", "to", "x.tar"})->get("to"), "x.tar");
+  EXPECT_FALSE(parsed({"conn", "name", "a"}));  // of one with several: a forgotten command is said
+}
+
 TEST(Parse, EveryCommandOfTheTableIsReachedByItsFullName) {
   for (const auto& command : commands()) {
     std::vector<std::string> words{std::string(command.object), std::string(command.name)};
