@@ -3,6 +3,7 @@
 // queues; nothing is shared.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <variant>
