@@ -75,7 +75,7 @@ std::string man_page() {
       ".SH DESCRIPTION\nShows and steers\n.BR espgated (8):\n"
       "its SAs and connections, what the NIC carries of them and why not the rest. Objects, commands and keywords may "
       "be cut to "
-      "an unambiguous beginning (\\fBespgate s sh\\fR); an object alone means its first command. Counters are read "
+      "an unambiguous beginning (\\fBespgate pol s\\fR); an object alone means its first command. Counters are read "
       "from the "
       "kernel and are there with the daemon dead. Keys are never shown.\n.SH COMMANDS\n",
       ESPGATE_VERSION);

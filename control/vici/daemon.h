@@ -87,7 +87,7 @@ struct DaemonStats {
     std::uint64_t promoted = 0, demoted = 0;
   };
   std::map<std::string, Moves> moves;  // by device, since the start: children moved to hardware, and to software
-  ike::Tally tally;                    // since the start; as fresh as `rejected`
+  ike::Tally tally{};                    // since the start; as fresh as `rejected`
   // The last time the configuration was read: whether it was taken, and when (epoch seconds).
   bool config_taken = true;
   std::int64_t config_read_at = 0;

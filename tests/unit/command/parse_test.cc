@@ -45,7 +45,7 @@ TEST(Parse, EveryCommandOfTheTableIsReachedByItsFullName) {
 TEST(Parse, EveryHandlerIsNamedOnce) {
   std::set<Handler> seen;
   for (const auto& command : commands()) EXPECT_TRUE(seen.insert(command.handler).second) << command.name;
-  EXPECT_EQ(seen.size(), static_cast<std::size_t>(Handler::doctor_show) + 1);
+  EXPECT_EQ(seen.size(), static_cast<std::size_t>(Handler::config_convert) + 1);
 }
 
 TEST(Parse, KeywordsTakeTheirValues) {
@@ -64,7 +64,7 @@ TEST(Parse, UniqueBeginningsStandForTheWhole) {
   EXPECT_EQ(result->command->handler, Handler::sa_show);
   EXPECT_TRUE(result->has("kernel"));
   EXPECT_EQ(result->get("name"), "site-a");
-  EXPECT_EQ(error_of({"s"}), "object 's' could be sa or stats or shield");
+  EXPECT_EQ(error_of({"s"}), "object 's' could be sa or stats or shield or support-bundle");
 }
 
 TEST(Parse, AnObjectAloneIsItsFirstCommand) {
