@@ -176,10 +176,19 @@ void Connections::on_event(base::Instant now, const ike::Event& event) {
     case Kind::ike_connecting:
     case Kind::ike_up:
     case Kind::ike_down:
+    case Kind::ike_resumed:
     case Kind::ike_rekeyed:
     case Kind::dropped:
       break;
   }
+}
+
+void Connections::resumed(const Key& key, base::ChildId child) {
+  const auto found = children_.find(key);
+  if (found == children_.end()) return;
+  found->second.state = ChildStatus::State::up;
+  found->second.next_try_at.reset();
+  found->second.live.insert(child);
 }
 
 void Connections::operator_up(const std::string& conn, const std::string& child) {

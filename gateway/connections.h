@@ -51,6 +51,8 @@ class Connections {
   void load(base::Instant now, const ike::Config& config);
 
   void on_event(base::Instant now, const ike::Event& event);
+  // A former self had it up, and it is.
+  void resumed(const Key& key, base::ChildId child);
   // The operator's word: `up` forgets a former `down`; `down` stops retries. An empty child means all of the conn.
   void operator_up(const std::string& conn, const std::string& child);
   void operator_down(const std::string& conn, const std::string& child);

@@ -67,10 +67,19 @@ base::Result<void> Daemon::start() {
   auto listener = ViciListener::open(io_, options_.vici, vici_);
   if (!listener) return std::unexpected(listener.error());
   listener_ = std::move(*listener);
-  if (auto restored = kernel_.restore(gateway::now()); !restored) return restored;
+  auto children = open_state();
+  std::vector<ike::KeptChild> named;  // the keys are for sad/ alone
+  for (const auto& child : children) {
+    auto& one = named.emplace_back(ike::KeptChild{child.was, child.announced, {}});
+    one.spec.id = child.spec.id;
+    one.spec.conn = child.spec.conn;
+    one.spec.child = child.spec.child;
+  }
+  if (auto restored = kernel_.restore(gateway::now(), std::move(children), config_.plan); !restored) return restored;
 
   EngineThread::Options engine_options;
   engine_options.half_open_limit = config_.gateway.half_open_limit;
+  engine_options.state = state_.get();
   engine_options.wake_main = [this] { asio::post(io_, [this] { take_engine_output(); }); };
   engine_ = std::make_unique<EngineThread>(std::move(engine_options), std::move(sockets_));
   started_at_ = epoch_now();
@@ -82,6 +91,8 @@ base::Result<void> Daemon::start() {
   devices_.begin(gateway::now(), config_, kernel_.routes());
   shield_.begin();
   apply();
+  go_on(named);
+  engine_->begin();
   if (events_) {
     events_ready_.emplace(io_, events_->fd());
     wait_for_kernel();
@@ -104,6 +115,7 @@ int Daemon::run() {
   log_info("espgated " + version() + " is up: " + std::to_string(config_.ike->conns.size()) + " connections");
   io_.run();
   engine_.reset();
+  if (closed_ && state_) state_->remove();
   sd_notify(0, "STOPPING=1");
   log_info("espgated is down");
   return status_;
@@ -150,7 +162,7 @@ void Daemon::take(ike::RemoveChild&& remove) { kernel_.remove(gateway::now(), re
 
 void Daemon::take(ike::Event&& event) {
   using Kind = ike::Event::Kind;
-  if (event.kind == Kind::ike_up) ++ike_up_;
+  if (event.kind == Kind::ike_up || event.kind == Kind::ike_resumed) ++ike_up_;
   if (event.kind == Kind::ike_down && ike_up_ > 0) --ike_up_;
   write_log(event);
   connections_.on_event(gateway::now(), event);
@@ -288,6 +300,7 @@ void Daemon::shut_down() {
 
 void Daemon::stopped() {
   // RemoveChild actions that came with the answer are carried out by stop() below: it knows every SA that is ours.
+  closed_ = true;
   shield_.stop();
   kernel_.stop(gateway::now());
   io_.stop();

@@ -26,6 +26,7 @@
 #include "gateway/pending.h"
 #include "gateway/reroute.h"
 #include "gateway/shield.h"
+#include "gateway/state_store.h"
 #include "gateway/vici_listener.h"
 
 namespace espgate::gateway {
@@ -115,6 +116,9 @@ class Daemon final : public control::Daemon {
   void obey(sad::Again&& order);
   void obey(sad::WatchSays&& order);
   void rekey_watched(base::ChildId child);
+  // resume.cc
+  std::vector<ike::KeptChild> open_state();
+  void go_on(const std::vector<ike::KeptChild>& children);
   void wait_for_signal();
   void on_signal(int signal);
   void shut_down();
@@ -144,7 +148,9 @@ class Daemon final : public control::Daemon {
   LogLimiter limiter_;
   control::vici::Server vici_;
   std::unique_ptr<ViciListener> listener_;
-  std::vector<UdpSocket> sockets_;  // until the engine takes them
+  std::vector<UdpSocket> sockets_;                // until the engine takes them
+  std::unique_ptr<StateStore> state_;             // outlives the engine; none: SAs do not outlive this process
+  std::vector<ike::Record::Entry> former_state_;  // until the engine has it
   std::unique_ptr<EngineThread> engine_;
   std::map<std::string, std::optional<std::uint32_t>> attached_to_;  // that they belong on, and the index of each
   control::ShieldMode attached_for_ = control::ShieldMode::off;
@@ -153,6 +159,7 @@ class Daemon final : public control::Daemon {
   std::uint64_t half_open_ = 0;                    // as of the last ListResult
   std::map<ike::Reason, std::uint64_t> rejected_;  // likewise
   bool stopping_ = false;
+  bool closed_ = false;  // nothing is left for a process after this one
   bool watching_ = false;
   int status_ = 0;
 };

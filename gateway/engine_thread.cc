@@ -23,15 +23,21 @@ class EngineThread::Loop {
   Loop(EngineThread& owner, std::vector<UdpSocket> sockets)
       : owner_(owner), engine_(engine_options(owner), rng_), timer_(io_) {
     for (auto& socket : sockets) sockets_.emplace_back(io_, std::move(socket));
-    for (auto& watched : sockets_) wait(watched);
-    thread_ = std::jthread([this] { io_.run(); });
   }
 
   ~Loop() {
+    if (!thread_.joinable()) return release();
     asio::post(io_, [this] {
-      // Descriptors are released, not closed: their owners are the sockets.
-      for (auto& watched : sockets_) (void)watched.descriptor.release();
+      release();
       io_.stop();
+    });
+  }
+
+  void begin() {
+    thread_ = std::jthread([this] {
+      take_input();
+      for (auto& watched : sockets_) wait(watched);
+      io_.run();
     });
   }
 
@@ -46,11 +52,17 @@ class EngineThread::Loop {
     asio::posix::stream_descriptor descriptor;
   };
 
+  // Descriptors are released, not closed: their owners are the sockets.
+  void release() {
+    for (auto& watched : sockets_) (void)watched.descriptor.release();
+  }
+
   static ike::Engine::Options engine_options(const EngineThread& owner) {
     ike::Engine::Options options;
     options.index = owner.options_.index;
     const auto limit = owner.options_.half_open_limit;
     options.half_open_limit = limit != 0 ? limit : std::numeric_limits<std::size_t>::max();
+    options.records = owner.options_.state != nullptr;
     options.wall_clock = [](base::Instant instant) { return epoch_seconds(instant); };
     return options;
   }
@@ -87,6 +99,13 @@ class EngineThread::Loop {
       std::visit([this](auto&& value) { carry_out_one(std::forward<decltype(value)>(value)); }, std::move(action));
     }
     arm_timer();
+  }
+
+  // What comes after it waits for it.
+  void carry_out_one(ike::Record&& record) {
+    if (auto kept = owner_.options_.state->commit(record); !kept) {
+      if (limiter_.ask(now(), "record").write) log_error(kept.error().text());
+    }
   }
 
   void carry_out_one(ike::Send&& send) {
@@ -155,6 +174,8 @@ EngineThread::EngineThread(Options options, std::vector<UdpSocket> sockets)
 }
 
 EngineThread::~EngineThread() = default;
+
+void EngineThread::begin() { loop_->begin(); }
 
 bool EngineThread::post(EngineInput input) {
   switch (input_.push(std::move(input))) {

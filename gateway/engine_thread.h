@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "gateway/queue.h"
+#include "gateway/state_store.h"
 #include "gateway/udp.h"
 #include "ike/api.h"
 
@@ -25,6 +26,7 @@ class EngineThread {
     std::uint32_t index = 0;
     std::size_t queue_limit = 65536;
     std::size_t half_open_limit = 0;  // 0: none
+    StateStore* state = nullptr;      // where SAs are recorded; none: they are not
     std::function<void()> wake_main;  // called on the engine's thread when its output queue stops being empty
   };
 
@@ -33,6 +35,8 @@ class EngineThread {
   EngineThread(const EngineThread&) = delete;
   EngineThread& operator=(const EngineThread&) = delete;
 
+  // Once: carries out what was posted until now, and then listens.
+  void begin();
   // From the main thread. False: the queue is full and nothing was taken.
   bool post(EngineInput input);
   std::vector<EngineOutput> take_output() { return output_.drain(); }

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "ike/resume.h"
 #include "ike/task/exchange.h"
 #include "ike/task/generation.h"
 #include "ike/task/informational.h"
@@ -306,6 +307,7 @@ void execute(Context& ctx, Command command) {
   if (auto* what = std::get_if<Expired>(&command)) return expired(ctx, *what);
   if (auto* what = std::get_if<InboundUsed>(&command)) return inbound_used(ctx, *what);
   if (auto* what = std::get_if<PeerMoved>(&command)) return moved(ctx, *what);
+  if (auto* what = std::get_if<Resume>(&command)) return resume(ctx, std::move(*what));
   if (std::holds_alternative<PathUp>(command)) return send_all_again(ctx);
   if (auto* what = std::get_if<SetCookieSecrets>(&command)) return ctx.cookies.set(std::move(what->secrets));
   shutdown(ctx, std::get<Shutdown>(command));

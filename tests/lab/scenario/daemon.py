@@ -20,6 +20,7 @@ class Gateway:
         self.directory.mkdir(parents=True, exist_ok=True)
         self.name = name
         self.arguments = list(arguments)
+        self.program = "espgated"
         self.bpffs = BPFFS
         self.patience = 30  # seconds until its socket answers
         self.config = self.directory / "espgate.conf"
@@ -34,7 +35,7 @@ class Gateway:
     def start(self, config=None, wait=True):
         if config is not None:
             self.write_config(config)
-        self.process = ns_start(self.name, "espgated", "--config", self.config, "--vici", f"unix://{self.socket}",
+        self.process = ns_start(self.name, self.program, "--config", self.config, "--vici", f"unix://{self.socket}",
                                 "--bpffs", self.bpffs, *self.arguments, output=self.log_file)
         if wait:
             self.wait_up()

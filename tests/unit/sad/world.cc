@@ -95,7 +95,7 @@ void World::stop() {
   expect_consistent();
 }
 
-void World::reborn(bool ledger_lost) {
+void World::reborn(bool ledger_lost, std::vector<ike::KeptChild> children, std::vector<ChildPlan> plans) {
   sad = Sad(options);
   Leftover leftover;
   if (ledger_lost) {
@@ -107,7 +107,9 @@ void World::reborn(bool ledger_lost) {
   leftover.ledger_lost = ledger_lost;
   leftover.kernel_sas = *kernel.dump_sas();
   leftover.kernel_policies = *kernel.dump_policies();
-  carry_out(sad.restore({}, leftover));
+  leftover.children = std::move(children);
+  leftover.believed = believed;
+  carry_out(sad.restore({}, std::move(leftover), Plan{std::move(plans)}));
 }
 
 void World::carry_out(Outputs outputs) {

@@ -37,7 +37,8 @@ struct World {
   void remove(base::ChildId id);
   void stop();
   // As after kill -9: a new Sad over the same kernel and ledger.
-  void reborn(bool ledger_lost = false);
+  void reborn(bool ledger_lost = false, std::vector<ike::KeptChild> children = {}, std::vector<ChildPlan> plans = {});
+  bool believed = false;  // the kernel is one that forgets
 
   void carry_out(Outputs outputs);
   // Ledger and kernel tell the same story: each SA and policy of ours is in both, and sad/ agrees.
