@@ -97,13 +97,14 @@ socklen_t Endpoint::to_sockaddr(sockaddr_storage& to) const {
 namespace {
 // The address with its bits from `length` on cleared or set.
 Address fill_host_bits(const Address& address, std::uint8_t length, bool set) {
-  Bytes octets(address.octets().begin(), address.octets().end());
-  for (std::size_t i = 0; i < octets.size(); ++i) {
-    const auto kept = static_cast<unsigned>(std::clamp<int>(length - static_cast<int>(8 * i), 0, 8));
-    const auto mask = static_cast<std::uint8_t>(0xffU << (8 - kept));
-    octets[i] = static_cast<std::uint8_t>(set ? octets[i] | static_cast<std::uint8_t>(~mask) : octets[i] & mask);
+  auto octets = address.raw();
+  const std::size_t count = address.octets().size();
+  if (const std::size_t whole = length / 8U; whole < count) {
+    const auto mask = static_cast<std::uint8_t>(0xffU << (8 - length % 8U));
+    octets[whole] = static_cast<std::uint8_t>(set ? octets[whole] | static_cast<std::uint8_t>(~mask) : octets[whole] & mask);
+    std::fill_n(octets.begin() + whole + 1, count - whole - 1, set ? std::uint8_t{0xff} : std::uint8_t{0});
   }
-  return *Address::from_octets(octets);
+  return *Address::from_octets({octets.data(), count});
 }
 }  // namespace
 

@@ -2,6 +2,7 @@
 #include "base/esp.h"
 
 #include <algorithm>
+#include <bit>
 
 namespace espgate::base {
 
@@ -78,12 +79,23 @@ std::optional<Address> successor(const Address& address) {
   return std::nullopt;
 }
 
+// Zero bits at the end of an address.
+int trailing_zeros(const Address& address) {
+  const auto octets = address.octets();
+  int out = 0;
+  for (std::size_t i = octets.size(); i-- > 0;) {
+    if (octets[i] != 0) return out + std::countr_zero(octets[i]);
+    out += 8;
+  }
+  return out;
+}
+
 // The largest prefix that starts at `first` and does not pass `last`.
 Prefix largest_prefix(const Address& first, const Address& last) {
-  const auto bits = static_cast<std::uint8_t>(8 * octets(first.family()));
-  for (std::uint8_t length = 0; length < bits; ++length) {
-    const Prefix candidate(first, length);
-    if (candidate.address() == first && candidate.last() <= last) return candidate;
+  const int bits = 8 * octets(first.family());
+  for (int length = bits - trailing_zeros(first); length < bits; ++length) {
+    const Prefix candidate(first, static_cast<std::uint8_t>(length));
+    if (candidate.last() <= last) return candidate;
   }
   return Prefix::host(first);
 }
@@ -115,8 +127,8 @@ std::optional<TrafficSelector> TrafficSelector::intersect(const TrafficSelector&
 bool TrafficSelector::contains(const TrafficSelector& other) const { return intersect(other) == other; }
 
 std::string TrafficSelector::text() const {
-  auto parts = prefixes();
-  std::string out = parts.size() == 1 ? parts.front().text() : first.text() + ".." + last.text();
+  const auto prefix = largest_prefix(first, last);
+  std::string out = prefix.last() == last ? prefix.text() : first.text() + ".." + last.text();
   const bool any_port = first_port == 0 && last_port == 65535;
   if (protocol == 0 && any_port) return out;
   out += "[";

@@ -19,6 +19,7 @@ namespace espgate::gateway {
 namespace {
 // Peers get this long to answer the deletes of a clean stop.
 constexpr auto kStopPatience = std::chrono::seconds(5);
+constexpr auto kReloadEvery = std::chrono::seconds(1);
 }  // namespace
 
 Daemon::Daemon(Options options, Parts parts)
@@ -36,7 +37,9 @@ Daemon::Daemon(Options options, Parts parts)
       kernel_(std::move(parts.kernel), std::move(*parts.loader), std::move(*parts.routes),
               [this](ike::ChildAnswer answer) {
                 // If the queue is full the engine's own patience with the kernel ends the exchange.
-                if (engine_ && !engine_->post(std::move(answer))) log_error("engine queue full: an answer is lost");
+                if (engine_ && !engine_->post(std::move(answer))) {
+                  log_error_limited("queue", "engine queue full: an answer is lost");
+                }
               }),
       shield_(io_, kernel_.loader(),
               [this](ike::CookieSecrets secrets) { post(ike::SetCookieSecrets{std::move(secrets)}); }),
@@ -56,6 +59,12 @@ Daemon::Daemon(Options options, Parts parts)
                        post(ike::PathUp{});
                      }}),
       reroute_(io_, [this] { follow_routes(); }),
+      clocks_(io_,
+              [this] {
+                if (events_) healing_.check("the machine slept");
+                post(ike::PathUp{});
+              }),
+      reload_timer_(io_),
       sockets_(std::move(parts.sockets)) {}
 
 Daemon::~Daemon() {
@@ -106,6 +115,7 @@ base::Result<void> Daemon::start() {
     }
   }
   arm_watch();
+  clocks_.begin();
   return {};
 }
 
@@ -217,7 +227,7 @@ std::optional<ike::Failure> Daemon::begin(const Key& key, ike::RequestId id) {
 }
 
 void Daemon::post(ike::Command command) {
-  if (!engine_->post(std::move(command))) log_error("engine queue full: a command is lost");
+  if (!engine_->post(std::move(command))) log_error_limited("queue", "engine queue full: a command is lost");
 }
 
 // ------------------------------------------------------------------------------------------------- time
@@ -258,12 +268,7 @@ void Daemon::wait_for_signal() {
 }
 
 void Daemon::on_signal(int signal) {
-  if (signal == SIGHUP) {
-    const auto report = reload(false);
-    for (const auto& problem : report.errors) log_error("reload: " + printable(problem.text()));
-    if (report.ok()) log_info("configuration reloaded");
-    return;
-  }
+  if (signal == SIGHUP) return reload_soon();
   if (stopping_) {
     log_warn("second signal: not waiting for the peers any more");
     stopped();
@@ -272,8 +277,26 @@ void Daemon::on_signal(int signal) {
   shut_down();
 }
 
+// Once a second at most: of many signals the last is heeded, those between are not.
+void Daemon::reload_soon() {
+  if (reload_waits_ || stopping_) return;
+  const auto due = std::max(gateway::now(), reloaded_at_ + kReloadEvery);
+  reload_waits_ = true;
+  reload_timer_.expires_at(std::chrono::time_point_cast<std::chrono::steady_clock::duration>(due));
+  reload_timer_.async_wait([this](std::error_code error) {
+    if (error || stopping_) return;
+    reload_waits_ = false;
+    reloaded_at_ = gateway::now();
+    const auto report = reload(false);
+    for (const auto& problem : report.errors) log_error("reload: " + printable(problem.text()));
+    if (report.ok()) log_info("configuration reloaded");
+  });
+}
+
 void Daemon::shut_down() {
   stopping_ = true;
+  clocks_.stop();
+  reload_timer_.cancel();
   healing_.stop();
   reroute_.stop();
   timer_.cancel();

@@ -15,6 +15,7 @@
 
 #include "control/vici/daemon.h"
 #include "control/vici/server.h"
+#include "gateway/clock_watch.h"
 #include "gateway/connections.h"
 #include "gateway/device_side.h"
 #include "gateway/endpoints.h"
@@ -121,6 +122,7 @@ class Daemon final : public control::Daemon {
   void go_on(const std::vector<ike::KeptChild>& children);
   void wait_for_signal();
   void on_signal(int signal);
+  void reload_soon();
   void shut_down();
   void stopped();
 
@@ -142,6 +144,10 @@ class Daemon final : public control::Daemon {
   DeviceSide devices_;
   Healing healing_;
   Reroute reroute_;
+  ClockWatch clocks_;
+  asio::steady_timer reload_timer_;
+  base::Instant reloaded_at_{};
+  bool reload_waits_ = false;
   std::map<base::ChildId, std::string> followed_;  // rekeyed for its route to that device
   Connections connections_;
   PendingCommands pending_;

@@ -19,7 +19,7 @@ void Daemon::wait_for_kernel() {
     if (auto events = events_->receive()) {
       for (const auto& event : *events) take(event);
     } else {
-      log_error(events.error().text());
+      log_error_limited("events", events.error().text());
     }
     wait_for_kernel();
   });
@@ -49,6 +49,7 @@ void Daemon::take(const xfrm::Notification& event) {
     case Kind::policies_flushed:
       return kernel_.policies_deleted(gateway::now(), std::nullopt);
     case Kind::overrun:
+      log_warn_limited("events", "events of the kernel were lost: SAs and policies are looked at");
       healing_.check("events of the kernel were lost");
       return kernel_.check_policies(gateway::now());
   }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/engine_thread.h"
 
+#include <fmt/format.h>
+
 #include <asio/io_context.hpp>
 #include <asio/posix/stream_descriptor.hpp>
 #include <asio/post.hpp>
@@ -8,6 +10,7 @@
 #include <limits>
 #include <list>
 #include <thread>
+#include <type_traits>
 #include <utility>
 
 #include "gateway/clock.h"
@@ -77,9 +80,10 @@ class EngineThread::Loop {
 
   void read(Watched& watched) {
     auto datagrams = watched.socket.receive();
-    if (!datagrams) {
-      log_error(datagrams.error().text());
-      return;
+    if (!datagrams) return log_error_limited("receive", datagrams.error().text());
+    if (const auto lost = watched.socket.take_lost(); lost != 0) {
+      log_warn_limited("overflow", fmt::format("UDP port {}: {} datagrams were lost, the receive buffer was full",
+                                               watched.socket.port(), lost));
     }
     for (auto& datagram : *datagrams) carry_out(engine_.on_datagram(now(), std::move(datagram)));
   }
@@ -112,10 +116,7 @@ class EngineThread::Loop {
     for (auto& watched : sockets_) {
       if (watched.socket.family() != send.datagram.local.address.family()) continue;
       if (watched.socket.natt() != send.datagram.natt) continue;
-      if (auto sent = watched.socket.send(send.datagram); !sent) {
-        auto verdict = limiter_.ask(now(), "send");
-        if (verdict.write) log_warn(sent.error().text());
-      }
+      if (auto sent = watched.socket.send(send.datagram); !sent) log_warn_limited("send", sent.error().text());
       return;
     }
   }
@@ -127,16 +128,27 @@ class EngineThread::Loop {
     }
   }
 
+  // What strangers can cause without end may be lost: an install that nobody answers is given up by the engine itself.
+  // All else is bounded by the SAs there are, and would leave an SA in the kernel, or somebody waiting, for ever.
+  static bool may_be_lost(const ike::Event& event) {
+    return event.kind == ike::Event::Kind::dropped || event.kind == ike::Event::Kind::peer_refused;
+  }
+  template <class T>
+  static constexpr bool may_be_lost(const T&) {
+    return std::is_same_v<T, ike::InstallChild> || std::is_same_v<T, ike::AddInbound>;
+  }
+
   template <class T>
   void carry_out_one(T&& value) {
-    switch (owner_.output_.push(EngineOutput(std::forward<T>(value)))) {
+    const bool beyond = !may_be_lost(std::as_const(value));
+    switch (owner_.output_.push(EngineOutput(std::forward<T>(value)), beyond)) {
       case BoundedQueue<EngineOutput>::Pushed::first:
         owner_.options_.wake_main();
         break;
       case BoundedQueue<EngineOutput>::Pushed::more:
         break;
       case BoundedQueue<EngineOutput>::Pushed::refused:
-        owner_.lost_.fetch_add(1, std::memory_order_relaxed);
+        log_warn_limited("behind", "the main thread is behind: an install or a stranger's datagram is not told to it");
         break;
     }
   }
@@ -164,7 +176,6 @@ class EngineThread::Loop {
   asio::steady_timer timer_;
   std::optional<base::Instant> armed_for_;
   std::list<Watched> sockets_;
-  LogLimiter limiter_;
   std::jthread thread_;  // last: joined before anything it uses goes
 };
 

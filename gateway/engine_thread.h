@@ -3,7 +3,6 @@
 // queues; nothing is shared.
 #pragma once
 
-#include <atomic>
 #include <functional>
 #include <memory>
 #include <variant>
@@ -40,13 +39,11 @@ class EngineThread {
   // From the main thread. False: the queue is full and nothing was taken.
   bool post(EngineInput input);
   std::vector<EngineOutput> take_output() { return output_.drain(); }
-  [[nodiscard]] std::uint64_t outputs_lost() const { return lost_.load(std::memory_order_relaxed); }
 
  private:
   class Loop;
   BoundedQueue<EngineInput> input_;
   BoundedQueue<EngineOutput> output_;
-  std::atomic<std::uint64_t> lost_{0};
   Options options_;
   std::unique_ptr<Loop> loop_;
 };

@@ -44,14 +44,18 @@ void Healing::wait() {
     if (auto news = links_->receive()) {
       take(*news);
     } else {
-      log_error(news.error().text());
+      log_error_limited("links", news.error().text());
     }
     wait();
   });
 }
 
 void Healing::take(const xfrm::LinkSocket::News& news) {
-  if (news.overrun) check("link events were lost");
+  if (news.overrun) {
+    log_warn_limited("links", "link events were lost: what there is is looked at");
+    check("link events were lost");
+    settle();
+  }
   bool came_up = false;
   for (const auto& change : news.changes) came_up |= take(change);
   listed_ |= news.listed;

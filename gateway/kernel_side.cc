@@ -111,7 +111,8 @@ void KernelSide::take(base::Instant now, sad::Output&& output) {
           watch_.gone(value);
           failures_.erase(value.id);
         } else if constexpr (!std::is_same_v<T, sad::Op>) {
-          if (auto written = write(loader_, value); !written) log_error("ledger: " + written.error().text());
+          if (auto written = write(loader_, value); !written)
+            log_error_limited("ledger", "ledger: " + written.error().text());
         }
       },
       std::move(output));

@@ -4,8 +4,17 @@
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
 #include <chrono>
+#include <cstdio>
+#include <ctime>
 #include <memory>
+#include <mutex>
+
+#include "gateway/clock.h"
 
 namespace espgate::gateway {
 
@@ -54,6 +63,42 @@ void log_error(std::string_view text) { write(spdlog::level::err, text); }
 void log_warn(std::string_view text) { write(spdlog::level::warn, text); }
 void log_info(std::string_view text) { write(spdlog::level::info, text); }
 void log_debug(std::string_view text) { write(spdlog::level::debug, text); }
+
+namespace {
+// Of all threads: lines that are limited are rare.
+bool passes(const std::string& key, std::string& text) {
+  static std::mutex mutex;
+  static LogLimiter limiter;
+  const std::scoped_lock lock(mutex);
+  const auto verdict = limiter.ask(now(), key);
+  if (verdict.held_back > 0) text += fmt::format(" ({} like it held back)", verdict.held_back);
+  return verdict.write;
+}
+}  // namespace
+
+void log_warn_limited(const std::string& key, std::string text) {
+  if (passes(key, text)) log_warn(text);
+}
+
+void log_error_limited(const std::string& key, std::string text) {
+  if (passes(key, text)) log_error(text);
+}
+
+void log_last_words(const char* text, const char* more) noexcept {
+  std::array<char, 32> when{};
+  timespec now{};
+  std::tm parts{};
+  clock_gettime(CLOCK_REALTIME, &now);
+  gmtime_r(&now.tv_sec, &parts);  // localtime_r may want memory
+  (void)std::strftime(when.data(), when.size(), json_lines ? "%Y-%m-%dT%H:%M:%S+0000" : "%Y-%m-%d %H:%M:%S UTC",
+                      &parts);
+  std::array<char, 512> line{};
+  const char* pattern =
+      json_lines ? "{\"time\":\"%s\",\"level\":\"critical\",\"text\":\"%s%s\"}\n" : "%s critical %s%s\n";
+  const int length = std::snprintf(line.data(), line.size(), pattern, when.data(), text, more);
+  const auto most = std::min(static_cast<std::size_t>(std::max(length, 0)), line.size() - 1);
+  [[maybe_unused]] const auto written = ::write(STDERR_FILENO, line.data(), most);
+}
 
 std::string printable(std::string_view text, std::size_t most) {
   std::string out;

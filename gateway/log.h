@@ -21,6 +21,13 @@ void log_warn(std::string_view text);
 void log_info(std::string_view text);
 void log_debug(std::string_view text);
 
+// As these, but for each key five lines a second at most; how many were held back is said with the next one.
+void log_warn_limited(const std::string& key, std::string text);
+void log_error_limited(const std::string& key, std::string text);
+
+// One line straight to stderr: allocates nothing, and what cannot be written is left out. Both texts are plain.
+void log_last_words(const char* text, const char* more) noexcept;
+
 // Makes text from the network fit for one line: control characters become \xNN, over-long text is cut.
 std::string printable(std::string_view text, std::size_t most = 512);
 

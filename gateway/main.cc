@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// espgated. Exit status: 0 stopped as asked, 1 wrong use or configuration, 2 something it needs is missing.
+// espgated. Exit status: 0 stopped as asked, 1 wrong use or configuration, 2 something it needs is missing, 3 it could
+// not go on (last_words.h).
 #include <cstdio>
 
 #include "control/config/model.h"
 #include "gateway/daemon.h"
+#include "gateway/last_words.h"
 #include "gateway/log.h"
 #include "gateway/options.h"
 #include "gateway/start.h"
@@ -41,5 +43,6 @@ int main(int argc, char** argv) {
                  options.log_level.c_str());
     return 1;
   }
+  gateway::prepare_last_words();
   return options.check_config ? check(options) : serve(options);
 }

@@ -16,10 +16,11 @@ class BoundedQueue {
 
   enum class Pushed { refused, first, more };
 
-  // `first`: the queue was empty, so the consumer has to be woken.
-  Pushed push(T item) {
+  // `first`: the queue was empty, so the consumer has to be woken. `beyond`: it is taken though the queue is full; only
+  // for what is bounded otherwise and must not be lost.
+  Pushed push(T item, bool beyond = false) {
     const std::scoped_lock lock(mutex_);
-    if (items_.size() >= limit_) return Pushed::refused;
+    if (!beyond && items_.size() >= limit_) return Pushed::refused;
     items_.push_back(std::move(item));
     return items_.size() == 1 ? Pushed::first : Pushed::more;
   }

@@ -73,7 +73,7 @@ std::expected<loader::Loader, StartFailure> open_loader(const Options& options, 
       return fail("another espgated runs on " + options.bpffs + ": " + loader.error().text() +
                   "; stop it, or give this one a bpffs of its own with --bpffs");
     }
-    return fail("BPF: " + loader.error().text());
+    return fail("BPF: " + loader.error().text() + "; to go on without counts, give it a --bpffs that is no bpffs");
   }
   for (const auto& sentence : loader->capabilities().missing) log_warn(sentence);
   if (const auto from = loader->capabilities().migrated_from; from != 0)

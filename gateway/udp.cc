@@ -29,6 +29,7 @@ base::Result<void> set(int fd, int level, int option, int value, const char* nam
 
 base::Result<void> prepare(int fd, base::Family family) {
   (void)set(fd, SOL_SOCKET, SO_RCVBUF, kReceiveBuffer, "SO_RCVBUF");  // the kernel caps it
+  (void)set(fd, SOL_SOCKET, SO_RXQ_OVFL, 1, "SO_RXQ_OVFL");
   if (family == base::Family::ipv4) return set(fd, IPPROTO_IP, IP_PKTINFO, 1, "IP_PKTINFO");
   if (auto only = set(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1, "IPV6_V6ONLY"); !only) return only;
   return set(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1, "IPV6_RECVPKTINFO");
@@ -47,6 +48,17 @@ std::optional<base::Address> destination(msghdr& header) {
       std::memcpy(&info, CMSG_DATA(c), sizeof info);
       return base::Address::from_octets({reinterpret_cast<const std::uint8_t*>(&info.ipi6_addr), 16});
     }
+  }
+  return std::nullopt;
+}
+
+// How many datagrams the socket has lost so far for want of room; nullopt: none yet.
+std::optional<std::uint32_t> dropped(msghdr& header) {
+  for (cmsghdr* c = CMSG_FIRSTHDR(&header); c != nullptr; c = CMSG_NXTHDR(&header, c)) {
+    if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SO_RXQ_OVFL) continue;
+    std::uint32_t count = 0;
+    std::memcpy(&count, CMSG_DATA(c), sizeof count);
+    return count;
   }
   return std::nullopt;
 }
@@ -136,6 +148,7 @@ base::Result<std::vector<ike::Datagram>> UdpSocket::receive() {
   }
   for (std::size_t i = 0; i < static_cast<std::size_t>(count); ++i) {
     auto& header = slots->headers[i].msg_hdr;
+    if (const auto all = dropped(header)) lost_ += *all - std::exchange(dropped_, *all);
     if ((header.msg_flags & MSG_TRUNC) != 0) continue;
     auto remote = base::Endpoint::from_sockaddr(slots->from[i]);
     auto local = destination(header);
@@ -160,7 +173,9 @@ base::Result<void> UdpSocket::transmit(const base::Endpoint& local, const base::
     header.msg_controllen = control.size();
     header.msg_controllen = write_source(header, local.address);
   }
-  if (::sendmsg(fd_.get(), &header, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0 || errno == EAGAIN) return {};
+  if (::sendmsg(fd_.get(), &header, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0) return {};
+  if (errno == EAGAIN)
+    return std::unexpected(base::Error{"send to " + remote.text(), EAGAIN, "the send buffer is full"});
   return std::unexpected(base::Error::last("send to " + remote.text()));
 }
 

@@ -25,7 +25,11 @@ class UdpSocket {
   // An empty result means that nothing waits.
   base::Result<std::vector<ike::Datagram>> receive();
 
-  // Sends from datagram.local's address. EAGAIN is a lost datagram, not an error.
+  // Datagrams that the kernel threw away since the last call, as the receive buffer was full; known from the first
+  // datagram on that is received after them.
+  std::uint32_t take_lost() { return std::exchange(lost_, 0U); }
+
+  // Sends from datagram.local's address. EAGAIN: the send buffer is full, and the datagram is lost.
   base::Result<void> send(const ike::Datagram& datagram);
 
   base::Result<void> send_keepalive(const ike::Keepalive& keepalive);
@@ -44,6 +48,8 @@ class UdpSocket {
   base::Family family_;
   std::uint16_t port_;
   bool natt_;
+  std::uint32_t dropped_ = 0;  // by the kernel, since the socket was opened
+  std::uint32_t lost_ = 0;     // of these, not yet told
 };
 
 }  // namespace espgate::gateway

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/vici_listener.h"
 
+#include <fcntl.h>
 #include <grp.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -108,10 +110,14 @@ bool somebody_answers(const sockaddr_un& address) {
 base::Result<base::Fd> listen_at(const std::string& path) {
   const auto address = address_of(path);
   if (!address) return std::unexpected(address.error());
+  std::error_code error;
+  const auto directory = std::filesystem::path(path).parent_path();
+  std::filesystem::create_directories(directory, error);
+  // Two that start at once must not both find nobody, and the later one take the place of the first.
+  const base::Fd turn(::open(directory.empty() ? "." : directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (turn) (void)::flock(turn.get(), LOCK_EX);
   if (somebody_answers(*address))
     return std::unexpected(base::Error{"open " + path, EADDRINUSE, "somebody answers there"});
-  std::error_code error;
-  std::filesystem::create_directories(std::filesystem::path(path).parent_path(), error);
   std::filesystem::remove(path, error);
   base::Fd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!fd) return std::unexpected(base::Error::last("open " + path));

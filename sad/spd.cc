@@ -30,6 +30,7 @@ Spd::Claimed Spd::claim(const Owner& owner, const xfrm::PolicySpec& policy, cons
   Entry& entry = found->second;
   std::erase_if(entry.claims, [&](const Claim& claim) { return claim.owner == owner; });
   entry.claims.push_back({owner, policy, named});
+  held_[owner].insert(policy.id);
   if (entry.installed == policy) return Claimed::standing;
   put(entry, child);
   return Claimed::asked;
@@ -49,6 +50,10 @@ void Spd::release(const Owner& owner, const xfrm::PolicyId& id) {
   if (found == entries_.end()) return;
   Entry& entry = found->second;
   if (std::erase_if(entry.claims, [&](const Claim& claim) { return claim.owner == owner; }) == 0) return;
+  if (const auto holds = held_.find(owner); holds != held_.end()) {
+    holds->second.erase(id);
+    if (holds->second.empty()) held_.erase(holds);
+  }
   if (entry.claims.empty()) {
     entry.installed.reset();
     work_.ask(xfrm::DelPolicy{id}, ForPolicyDel{id});
@@ -58,10 +63,9 @@ void Spd::release(const Owner& owner, const xfrm::PolicyId& id) {
 }
 
 void Spd::release_all(const Owner& owner) {
-  std::vector<xfrm::PolicyId> held;
-  for (const auto& [id, entry] : entries_) {
-    if (std::ranges::any_of(entry.claims, [&](const Claim& claim) { return claim.owner == owner; })) held.push_back(id);
-  }
+  const auto holds = held_.find(owner);
+  if (holds == held_.end()) return;
+  std::vector<xfrm::PolicyId> held(holds->second.begin(), holds->second.end());
   std::ranges::stable_partition(held, [](const auto& id) { return id.direction == xfrm::PolicyDirection::out; });
   // What lies beneath a policy of a device, and what lets IKE pass by it, goes after it.
   std::ranges::stable_partition(held, [](const auto& id) { return id.layer == xfrm::Layer::child; });
@@ -123,6 +127,7 @@ void Spd::adopt(std::optional<std::uint32_t> index, const xfrm::PolicyId& id, co
   const auto record = record_for(*in_kernel, named);
   if (!index) work_.emit(WritePolicy{*slot, record});
   entries_.emplace(id, Entry{*slot, {{Owner{}, *in_kernel, named}}, in_kernel, record});
+  held_[Owner{}].insert(id);
 }
 
 std::optional<std::pair<Owner, Named>> Spd::holder(const xfrm::PolicyId& id) const {

@@ -5,6 +5,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <vector>
 
 #include "sad/indices.h"
@@ -66,6 +67,7 @@ class Spd {
   Work& work_;
   Indices indices_;
   std::map<xfrm::PolicyId, Entry> entries_;
+  std::map<Owner, std::set<xfrm::PolicyId>> held_;  // by claims; thousands of owners may go at once
 };
 
 }  // namespace espgate::sad

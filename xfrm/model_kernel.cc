@@ -52,7 +52,7 @@ Result ModelKernel::apply(const AddSa& add) {
   if (auto offloaded = offload(spec, state); !offloaded) return offloaded;
   const auto key = spec.cipher_key.view();
   const bool throw_away = std::ranges::all_of(key, [](auto octet) { return octet == 0; });
-  if (spec.direction == base::Direction::out && !throw_away) {
+  if (keeps_keys && spec.direction == base::Direction::out && !throw_away) {
     const auto hash = std::hash<std::string_view>{}(base::as_text(key));
     if (std::ranges::find(outbound_keys_, hash) != outbound_keys_.end()) ++keys_reused_;
     outbound_keys_.push_back(hash);

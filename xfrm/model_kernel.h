@@ -68,6 +68,7 @@ class ModelKernel : public Kernel {
   // One line per request, in order, with "!" before those that failed.
   [[nodiscard]] const std::vector<std::string>& journal() const { return journal_; }
   bool keeps_journal = true;  // false: for long runs, whose memory is looked at
+  bool keeps_keys = true;     // false: likewise; no outbound key is told from an earlier one then
   // How often an outbound SA was added with a key that an earlier one had: each is a reused GCM nonce.
   [[nodiscard]] std::size_t outbound_keys_reused() const { return keys_reused_; }
 

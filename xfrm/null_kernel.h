@@ -7,6 +7,9 @@
 
 namespace espgate::xfrm {
 
-class NullKernel final : public ModelKernel {};
+class NullKernel final : public ModelKernel {
+ public:
+  NullKernel() { keeps_journal = keeps_keys = false; }  // it may run for months
+};
 
 }  // namespace espgate::xfrm

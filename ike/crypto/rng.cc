@@ -2,8 +2,10 @@
 #include "ike/crypto/rng.h"
 
 #include <openssl/rand.h>
+#include <sys/random.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <climits>
 #include <cstdio>
 #include <cstdlib>
@@ -23,14 +25,18 @@ std::uint64_t Rng::u64() {
   return *base::ByteReader(octets).u64();
 }
 
+// OpenSSL's generator fails when there is no memory for it; the kernel's, which it is seeded from, needs none.
 void SystemRng::fill(std::span<std::uint8_t> out) {
   while (!out.empty()) {
     const std::size_t count = std::min<std::size_t>(out.size(), INT_MAX);
-    if (RAND_bytes(out.data(), static_cast<int>(count)) != 1) {
+    ssize_t done = static_cast<ssize_t>(count);
+    if (RAND_bytes(out.data(), static_cast<int>(count)) != 1) done = getrandom(out.data(), count, 0);
+    if (done < 0 && errno == EINTR) continue;
+    if (done <= 0) {
       std::fputs("espgate: the system has no randomness\n", stderr);
       std::abort();
     }
-    out = out.subspan(count);
+    out = out.subspan(static_cast<std::size_t>(done));
   }
 }
 

@@ -60,13 +60,13 @@ def stack_errors(name):
 class Capture:
     """tcpdump on the router: every ESP packet that was on the wire, by SPI."""
 
-    def __init__(self, path, device="veth-w", expression="esp"):
-        self.path, self.device, self.expression = path, device, expression
+    def __init__(self, path, device="veth-w", expression="esp", snap=96):
+        self.path, self.device, self.expression, self.snap = path, device, expression, snap
 
     def __enter__(self):
         self.log = f"{self.path}.log"
         self.process = ns_start(hosts.WIRE, "tcpdump", "-i", self.device, "-n", "-p", "-U", "--immediate-mode", "-B", "65536",
-                                "-s", "96", "-w", self.path, self.expression, output=self.log)
+                                "-s", self.snap, "-w", self.path, self.expression, output=self.log)
         wait_for("tcpdump", lambda: "listening on" in open(self.log, encoding="utf-8").read())
         return self
 

@@ -2,7 +2,6 @@
 #include "tests/sim/soak/gate.h"
 
 #include <algorithm>
-#include <set>
 #include <utility>
 
 namespace espgate::soak {
@@ -15,13 +14,29 @@ ike::EngineOptions options_for(const Gate::Setting& setting) {
   return out;
 }
 
+sad::Options room_for(const Gate::Setting& setting) {
+  sad::Options out;
+  out.slots = setting.slots;
+  out.policies = 2 * setting.slots;
+  return out;
+}
+
 }  // namespace
 
-Gate::Gate(Setting setting) : setting_(std::move(setting)), rng_(setting_.seed), engine_(options_for(setting_), rng_) {
+Gate::Gate(Setting setting)
+    : setting_(std::move(setting)),
+      rng_(setting_.seed),
+      engine_(options_for(setting_), rng_),
+      sad_(room_for(setting_)) {
   kernel.devices[kNic] = {};
   kernel.keeps_journal = false;
-  pump({}, sad_.on_plan({}, setting_.plan));
-  take({}, engine_.on_command({}, ike::Load{setting_.config}));
+  kernel.keeps_keys = setting_.keeps_keys;
+  load({}, std::exchange(setting_.config, {}), std::exchange(setting_.plan, {}));
+}
+
+void Gate::load(Instant now, std::shared_ptr<const ike::Config> config, const sad::Plan& plan) {
+  pump(now, sad_.on_plan(now, plan));
+  take(now, engine_.on_command(now, ike::Load{std::move(config)}));
 }
 
 std::optional<Instant> Gate::next_due() const {
@@ -139,7 +154,7 @@ std::size_t Gate::live_generations() const {
   return static_cast<std::size_t>(std::ranges::count_if(halves, [](const auto& entry) { return entry.second == 2; }));
 }
 
-std::size_t Gate::orphans(Instant now) {
+std::set<xfrm::SaId> Gate::odd_sas(Instant now) {
   std::set<xfrm::SaId> known, there, written;
   for (const auto& ike : list(now)) {
     for (const auto& child : ike.children) {
@@ -153,7 +168,7 @@ std::size_t Gate::orphans(Instant now) {
   std::set<xfrm::SaId> odd;
   std::ranges::set_symmetric_difference(there, known, std::inserter(odd, odd.end()));
   std::ranges::set_symmetric_difference(there, written, std::inserter(odd, odd.end()));
-  return odd.size();
+  return odd;
 }
 
 }  // namespace espgate::soak

@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "ike/crypto/rng.h"
@@ -31,12 +32,16 @@ class Gate {
     base::Address address;
     std::shared_ptr<const ike::Config> config;
     sad::Plan plan;
+    bool keeps_keys = true;
+    std::uint32_t slots = sad::Options{}.slots;
   };
   explicit Gate(Setting setting);
 
   // ------------------------------------------------------------------ what happens to it
   void datagram(Instant now, ike::Datagram datagram) { take(now, engine_.on_datagram(now, std::move(datagram))); }
   void command(Instant now, ike::Command command) { take(now, engine_.on_command(now, std::move(command))); }
+  // Another configuration, as the daemon takes one: the floor first.
+  void load(Instant now, std::shared_ptr<const ike::Config> config, const sad::Plan& plan);
   // The gateway's look at SAs whose outbound half waits found that a packet came by `sa`.
   void used(Instant now, const xfrm::SaId& sa);
   // Good ESP of `sa` came from there (XFRM_MSG_MAPPING).
@@ -64,7 +69,8 @@ class Gate {
   // Pairs of SAs with both directions in the kernel.
   [[nodiscard]] std::size_t live_generations() const;
   // SAs of the kernel that no child of the engine accounts for, ledger entries without an SA, and the other way round.
-  [[nodiscard]] std::size_t orphans(Instant now);
+  [[nodiscard]] std::set<xfrm::SaId> odd_sas(Instant now);
+  [[nodiscard]] std::size_t orphans(Instant now) { return odd_sas(now).size(); }
   [[nodiscard]] bool idle() const { return orders_.empty() && sad_.idle(); }
   // What is wrong inside, in words; empty: nothing.
   [[nodiscard]] const std::string& fault() const { return fault_; }

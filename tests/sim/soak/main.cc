@@ -7,6 +7,7 @@
 #include <optional>
 #include <string_view>
 
+#include "tests/sim/soak/fleet.h"
 #include "tests/sim/soak/run.h"
 
 namespace {
@@ -15,16 +16,19 @@ using espgate::soak::RunOptions;
 using espgate::soak::RunResult;
 
 struct Options {
-  std::uint64_t seed = 1, runs = 1, loss = 30, hours = 0;
+  std::uint64_t seed = 1, runs = 1, loss = 30, hours = 0, tunnels = 0, days = 3;
   bool json = false, trace = false, until_bad = false;
 };
 
 int usage() {
-  fmt::print(stderr,
-             "usage: sim [--seed N] [--runs M] [--loss PERCENT] [--json] [--until-bad] [--trace] [--hours H]\n"
-             "  M runs with seeds from N on, up to PERCENT of datagrams lost, repeated, late and out of order\n"
-             "  --hours H  one tunnel with the default lifetimes for so long, PERCENT of datagrams lost, no commands\n"
-             "  --until-bad  ends at the first run that is not good     --trace  what happens, line by line\n");
+  fmt::print(
+      stderr,
+      "usage: sim [--seed N] [--runs M] [--loss PERCENT] [--json] [--until-bad] [--trace] [--hours H]\n"
+      "       sim --tunnels T [--days D] [--seed N]\n"
+      "  M runs with seeds from N on, up to PERCENT of datagrams lost, repeated, late and out of order\n"
+      "  --hours H  one tunnel with the default lifetimes for so long, PERCENT of datagrams lost, no commands\n"
+      "  --tunnels T --days D  a hub and T sites for so long: rekeys, ways that are cut, reloads; memory each day\n"
+      "  --until-bad  ends at the first run that is not good     --trace  what happens, line by line\n");
   return 1;
 }
 
@@ -51,6 +55,10 @@ std::optional<Options> parse(int argc, char** argv) {
       ++i;
     } else if (word == "--hours" && more && read_number(argv[i + 1], out.hours)) {
       ++i;
+    } else if (word == "--tunnels" && more && read_number(argv[i + 1], out.tunnels)) {
+      ++i;
+    } else if (word == "--days" && more && read_number(argv[i + 1], out.days)) {
+      ++i;
     } else if (word == "--loss" && more && read_number(argv[i + 1], out.loss) && out.loss < 100) {
       ++i;
     } else {
@@ -76,11 +84,20 @@ void print_text(const RunResult& one) {
       one.two_generations_s, one.orphan_sas, one.plaintext, one.lost, one.why.empty() ? "" : ": ", one.why);
 }
 
+int run_fleet(const Options& options) {
+  const auto done = espgate::soak::run_fleet({options.seed, options.tunnels, static_cast<int>(options.days), true});
+  fmt::print("{} tunnels, {} days: {} rekeys, {} datagrams ({} lost), {} outages, {} reloads: {}\n", options.tunnels,
+             done.days.size(), done.days.empty() ? 0 : done.days.back().rekeys, done.datagrams, done.lost, done.outages,
+             done.reloads, done.why.empty() ? "good" : "NOT GOOD: " + done.why);
+  return done.why.empty() ? 0 : 2;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   const auto options = parse(argc, argv);
   if (!options) return usage();
+  if (options->tunnels != 0) return run_fleet(*options);
   std::uint64_t bad = 0, rekeys = 0, done = 0;
   RunResult last;
   if (options->json) fmt::print("[");
