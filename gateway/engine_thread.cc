@@ -29,11 +29,14 @@ class EngineThread::Loop {
   }
 
   ~Loop() {
-    if (!thread_.joinable()) return release();
-    asio::post(io_, [this] {
+    if (thread_.joinable()) {
+      asio::post(io_, [this] {
+        release();
+        io_.stop();
+      });
+    } else {
       release();
-      io_.stop();
-    });
+    }
   }
 
   void begin() {
@@ -107,9 +110,7 @@ class EngineThread::Loop {
 
   // What comes after it waits for it.
   void carry_out_one(ike::Record&& record) {
-    if (auto kept = owner_.options_.state->commit(record); !kept) {
-      if (limiter_.ask(now(), "record").write) log_error(kept.error().text());
-    }
+    if (auto kept = owner_.options_.state->commit(record); !kept) log_error_limited("record", kept.error().text());
   }
 
   void carry_out_one(ike::Send&& send) {
