@@ -113,11 +113,11 @@ def what_does_not_fit_is_refused_whole(directory):
     left, right = nodes
     left.cli("conn", "up", "demo/net")
     left.stop(signal.SIGKILL)
-    file = state_of(LEFT) / "ike.0"
-    octets = bytearray(file.read_bytes())
-    for at in range(200, 128 + 8192, 64):
-        octets[at] ^= 1
-    file.write_bytes(octets)
+    for file in state_of(LEFT).iterdir():
+        octets = bytearray(file.read_bytes())
+        for at in range(200, 128 + 8192, 64):
+            octets[at] ^= 1
+        file.write_bytes(octets)
     left.start()
     expect("spoilt state is refused", "is not used" in left.log(), left.log()[-2000:])
     left.cli("conn", "up", "demo/net")
@@ -182,12 +182,13 @@ class Systemd:
 
     def start(self, node):
         names = ":".join("espgate-state" for _ in self.kept)
-        there = " ".join(f"{3 + i}<&{fd}" for i, fd in enumerate(self.kept))
+        high = [os.dup2(fd, 60 + i) for i, fd in enumerate(self.kept)]  # so that none is in the way of another
+        there = " ".join(f"{3 + i}<&{fd}" for i, fd in enumerate(high))
         listen = f"LISTEN_PID=$$ LISTEN_FDS={len(self.kept)} LISTEN_FDNAMES={names} " if self.kept else ""
         command = (f"{listen}NOTIFY_SOCKET={self.path} FDSTORE=64 exec ip netns exec {node.name} espgated --config {node.config} "
                    f"--vici unix://{node.socket} --bpffs {node.bpffs} --kernel null --state /run/unused {there}")
         with open(node.log_file, "ab") as log:
-            node.process = subprocess.Popen(["bash", "-c", command], pass_fds=self.kept, stdout=log, stderr=log)
+            node.process = subprocess.Popen(["bash", "-c", command], pass_fds=high, stdout=log, stderr=log)
         self.listen()
         node.wait_up()
 

@@ -160,7 +160,7 @@ TEST(StateTable, AnyFlippedBitOfWhatCountsIsSeen) {
   Machine machine;
   {
     auto table = machine.open();
-    ASSERT_TRUE(table->commit(record({{1, some(7, 40)}, {2, some(8, 40)}})));
+    ASSERT_TRUE(table->commit(record({{1, some(7, 600)}, {2, some(8, 600)}})));
   }
   auto& words = machine.segments.front();
   auto memory = Machine::view(words);
@@ -171,12 +171,12 @@ TEST(StateTable, AnyFlippedBitOfWhatCountsIsSeen) {
       const auto copy = words;
       if (const auto table = machine.open(); !table) {
         ++seen;
-      } else if (const auto state = state_of(*table); state == State{{1, some(7, 40)}, {2, some(8, 40)}}) {
+      } else if (const auto state = state_of(*table); state == State{{1, some(7, 600)}, {2, some(8, 600)}}) {
         ++same;  // nothing of it counts there
       } else {
         // A transaction that was unmade, or a record that is empty: then all of it is.
         EXPECT_TRUE(state.size() < 2) << "octet " << at;
-        for (const auto& [key, octets] : state) EXPECT_EQ(octets, some(key == 1 ? 7 : 8, 40)) << "octet " << at;
+        for (const auto& [key, octets] : state) EXPECT_EQ(octets, some(key == 1 ? 7 : 8, 600)) << "octet " << at;
       }
       words = copy;
       memory[at] ^= bit;
@@ -205,13 +205,13 @@ TEST(StateTable, WhatFindsNoRoomIsForgottenAndSaid) {
   Machine machine;
   machine.most_segments = 1;
   auto table = machine.open();
-  ASSERT_TRUE(table->commit(record({{1, some(1, 100)}})));
-  const auto full = table->commit(record({{1, some(1, 100000)}, {2, some(2, 100)}}));
+  ASSERT_TRUE(table->commit(record({{1, some(1, 700)}})));
+  const auto full = table->commit(record({{1, some(1, 100000)}, {2, some(2, 700)}}));
   ASSERT_FALSE(full);
   EXPECT_EQ(full.error().code, ENOSPC);
-  EXPECT_EQ(state_of(*table), (State{{2, some(2, 100)}}));
+  EXPECT_EQ(state_of(*table), (State{{2, some(2, 700)}}));
   auto next = machine.open();
-  EXPECT_EQ(state_of(*next), (State{{2, some(2, 100)}}));
+  EXPECT_EQ(state_of(*next), (State{{2, some(2, 700)}}));
 }
 
 TEST(StateTable, GrowsAsManyRecordsCome) {
