@@ -168,7 +168,8 @@ void Children::claim_policies(Child& child) {
     if (child.inbound_first && policy.id.direction == xfrm::PolicyDirection::out) continue;
     const auto claimed = spd_.claim(owner, policy, child.named, child.spec.id);
     if (claimed == Spd::Claimed::asked) ++child.awaited;
-    if (claimed == Spd::Claimed::no_room) child.policy_error = base::Error{"policy ledger", ENOSPC, {}};
+    if (claimed == Spd::Claimed::no_room)
+      child.policy_error = base::Error{"record its policies (see gateway.max_sas)", ENOSPC, {}};
   }
 }
 

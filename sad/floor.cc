@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "sad/child.h"
 #include "sad/selectors.h"
@@ -66,11 +67,13 @@ void Floor::claim(const Named& named, const xfrm::PolicySpec& policy, std::set<x
   wanted.insert(policy.id);
   const auto held = held_.find(named.uid);
   if (held != held_.end() && held->second.contains(policy.id)) return;
-  if (spd_.claim({Owner::Kind::floor, named.uid.value}, policy, named) != Spd::Claimed::no_room) return;
-  wanted.erase(policy.id);
-  work_.emit(Notice{Notice::Level::error, named.conn, named.child, Reason::ledger_full,
-                    fmt::format("{}/{}: no room in the ledger for a block policy: {} would leave in the clear",
-                                named.conn, named.child, policy.id.selector.text())});
+  const auto claimed = spd_.claim({Owner::Kind::floor, named.uid.value}, policy, named);
+  if (claimed != Spd::Claimed::unrecorded || std::exchange(said_full_, true)) return;
+  work_.emit(
+      Notice{Notice::Level::error, named.conn, named.child, Reason::ledger_full,
+             fmt::format("{}/{}: no room in the ledger for its block policies, and those of children after it: they "
+                         "stand, but after a crash nobody would know whose they are; raise gateway.max_sas",
+                         named.conn, named.child)});
 }
 
 void Floor::say_uncovered(const Named& named) {

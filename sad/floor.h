@@ -29,6 +29,7 @@ class Floor {
   Work& work_;
   Spd& spd_;
   std::map<base::ChildUid, std::set<xfrm::PolicyId>> held_;
+  bool said_full_ = false;         // the ledger
   std::set<base::ChildUid> said_;  // that 0.0.0.0/0 or ::/0 is left open
 };
 

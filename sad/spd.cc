@@ -24,8 +24,8 @@ Spd::Claimed Spd::claim(const Owner& owner, const xfrm::PolicySpec& policy, cons
   auto found = entries_.find(policy.id);
   if (found == entries_.end()) {
     const auto index = indices_.take();
-    if (!index) return Claimed::no_room;
-    found = entries_.emplace(policy.id, Entry{*index, {}, {}, {}}).first;
+    if (!index && owner.kind != Owner::Kind::floor) return Claimed::no_room;
+    found = entries_.emplace(policy.id, Entry{index, {}, {}, {}}).first;
   }
   Entry& entry = found->second;
   std::erase_if(entry.claims, [&](const Claim& claim) { return claim.owner == owner; });
@@ -33,14 +33,17 @@ Spd::Claimed Spd::claim(const Owner& owner, const xfrm::PolicySpec& policy, cons
   held_[owner].insert(policy.id);
   if (entry.installed == policy) return Claimed::standing;
   put(entry, child);
-  return Claimed::asked;
+  return entry.index || owner.kind != Owner::Kind::floor ? Claimed::asked : Claimed::unrecorded;
 }
 
 void Spd::put(Entry& entry, std::optional<base::ChildId> child) {
   const Claim& effective = entry.claims.back();
   const auto record = record_for(effective.policy, effective.named);
-  if (entry.recorded != record) work_.emit(WritePolicy{entry.index, record});
-  entry.recorded = record;
+  if (!entry.index) entry.index = indices_.take();
+  if (entry.index && entry.recorded != record) {
+    work_.emit(WritePolicy{*entry.index, record});
+    entry.recorded = record;
+  }
   entry.installed = effective.policy;
   work_.ask(xfrm::PutPolicy{effective.policy}, ForPolicyPut{effective.policy.id, child, effective.named});
 }
@@ -106,8 +109,10 @@ void Spd::del_arrived(const xfrm::PolicyId& id, const xfrm::Result& result) {
                       fmt::format("a policy of ours could not be removed: {}", result.error().text())});
     return;
   }
-  work_.emit(ClearPolicy{found->second.index});
-  indices_.give_back(found->second.index);
+  if (const auto index = found->second.index) {
+    work_.emit(ClearPolicy{*index});
+    indices_.give_back(*index);
+  }
   entries_.erase(found);
 }
 
@@ -148,7 +153,7 @@ std::vector<xfrm::PolicyId> Spd::wanted() const {
 std::map<std::uint32_t, maps::PolicyRecord> Spd::records() const {
   std::map<std::uint32_t, maps::PolicyRecord> out;
   for (const auto& [id, entry] : entries_) {
-    if (entry.recorded) out[entry.index] = *entry.recorded;
+    if (entry.index && entry.recorded) out[*entry.index] = *entry.recorded;
   }
   return out;
 }

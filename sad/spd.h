@@ -25,8 +25,10 @@ class Spd {
  public:
   Spd(Work& work, std::uint32_t size) : work_(work), indices_(size) {}
 
-  enum class Claimed : std::uint8_t { standing, asked, no_room };
-  // standing: nothing had to be done. asked: a result for ForPolicyPut will follow, with `child` in it.
+  enum class Claimed : std::uint8_t { standing, asked, unrecorded, no_room };
+  // standing: nothing had to be done. asked: a result for ForPolicyPut will follow, with `child` in it. The floor is
+  // put though the ledger has no room for it (unrecorded): better that a crash leaves a policy that blocks than that
+  // none is there. Everybody else is refused then (no_room).
   Claimed claim(const Owner& owner, const xfrm::PolicySpec& policy, const Named& named,
                 std::optional<base::ChildId> child = {});
   // Gives the claim up; the policy goes if it was the last, or falls back to the claim before.
@@ -57,7 +59,7 @@ class Spd {
     Named named;
   };
   struct Entry {
-    std::uint32_t index = 0;
+    std::optional<std::uint32_t> index;         // in the ledger, if that has room
     std::vector<Claim> claims;                  // the last one is in effect
     std::optional<xfrm::PolicySpec> installed;  // as last asked for
     std::optional<maps::PolicyRecord> recorded;

@@ -25,6 +25,7 @@ for side in CHILDREN["ah"]:
     side["ah_proposals"] = "sha256"
 HELPER, LOCKDOWN = pathlib.Path("/proc/sys/kernel/modprobe"), pathlib.Path("/sys/kernel/security/lockdown")
 FAULT = "/sys/kernel/debug/simnic/simnic0/fault"
+NO_AH = pathlib.Path("/etc/modprobe.d/espgate-no-ah.conf")
 DAY = 86400
 STILL = int(os.environ.get("ESPGATE_STILL", 60))  # seconds
 
@@ -82,19 +83,23 @@ class Faults:
         self.results.equal("modules that stand in the way of this part", loaded("xfrm_user", "esp4"), [])
         self.refused("no XFRM", "no XFRM.*xfrm_user")
         run("modprobe", "xfrm_user")
+        self.refused("no AES-GCM", "lacks AES-GCM.*module gcm")
+        for name in ("aes_generic", "aesni_intel", "ctr", "ghash_generic", "gcm", "seqiv", "echainiv"):
+            run("modprobe", name, ok=False)
         self.refused("no ESP", "no ESP.*esp4")
         for name in ("esp4", "esp6", "tunnel4", "xfrm4_tunnel"):
             run("modprobe", name, ok=False)
-        return helper
+        HELPER.write_text(helper)
 
-    def without_ah(self, helper):
+    def without_ah(self):
+        NO_AH.write_text("install ah4 /bin/true\ninstall ah6 /bin/true\n")
         self.gateway.start()
         self.peer = daemon.Charon(f"{self.directory}/peer").start(self.theirs)
         self.results.equal("modules that stand in the way of this part", loaded("ah4"), [])
         done = self.gateway.cli("conn", "up", "demo/ah", ok=False)
         self.results.add("no AH: the child fails, and says why", "exit status 2, AH", [done.returncode, done.stderr.strip()],
                          done.returncode == 2 and re.search(r"AH|ah4|not supported", done.stderr))
-        HELPER.write_text(helper)
+        NO_AH.unlink()
         for name in ("hw", "sw"):
             self.gateway.cli("conn", "up", f"demo/{name}")
 
@@ -211,10 +216,10 @@ def scenario(directory, results):
     run("mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", faults.disk)
     try:
         run("ip", "netns", "add", hosts.GW)
-        helper = faults.kernel_without()
+        faults.kernel_without()
         run("ip", "netns", "del", hosts.GW)
         hosts.build()
-        faults.without_ah(helper)
+        faults.without_ah()
         with Stream({name: (hosts.inner(1, number), hosts.inner(2, number)) for number, name in enumerate(("hw", "sw"), 1)}) as stream:
             faults.passes("begin", stream, "hw", "sw")
             for step in (faults.clocks, faults.links_lost, faults.policies_lost, faults.bpffs_gone, faults.stands_still):

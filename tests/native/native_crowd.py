@@ -14,7 +14,9 @@ PEERS = int(os.environ.get("ESPGATE_CROWD", 300))
 LONG = PATIENCE + PEERS // 4  # seconds, for what takes the longer the more there are
 STILL = 60 if "ESPGATE_CROWD" in os.environ else 12  # seconds without a sign of life
 HUB = "192.0.2.1"
-TIMES = "gateway {\n  retransmit_timeout = 1\n  retransmit_tries = 3\n  retransmit_base = 1.5\n  max_sas = %d\n%s}\n"
+# The more there are, the longer the last of them waits for its turn.
+TRIES = 3 if PEERS <= 2000 else 6
+TIMES = f"gateway {{\n  retransmit_timeout = 1\n  retransmit_tries = {TRIES}\n  retransmit_base = 1.5\n  max_sas = %d\n%s}}\n"
 
 
 def address(number):

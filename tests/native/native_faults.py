@@ -26,6 +26,11 @@ def lines(node, word, since=0):
     return [line for line in node.log()[since:].splitlines() if re.search(word, line)]
 
 
+def show(said):
+    """The first of the lines that were said, for docs/faults.md."""
+    print("  " + said[0][24:], flush=True)
+
+
 def conn_up(node, name="demo"):
     done = node.cli("conn", "up", name, "--timeout", PATIENCE, ok=False, timeout=2 * PATIENCE)
     expect(f"{name} comes up", done.returncode == 0, done.stdout + done.stderr, node.log()[-3000:])
@@ -53,6 +58,7 @@ def sends_fail(directory):
         expect("both sends failed", left.to_come("sendmsg") == 0)
         said = lines(left, word, mark)
         expect(f"{word}: said each time", len(said) == 2 and ADDRESS[RIGHT] in said[0], *said)
+        show(said)
         left.cli("conn", "down", "demo")
     left.fail("sendmsg", errno.ENOBUFS)
     mark, began = len(left.log()), time.monotonic()
@@ -80,6 +86,7 @@ def receive_overflows(directory):
     wait_for("a word of the loss", lambda: lines(left, "datagrams were lost, the receive buffer was full"), PATIENCE)
     said = lines(left, "datagrams were lost, the receive buffer was full")
     expect("one line, with a number", len(said) <= 5 and re.search(r"UDP port 500: [1-9]\d* datagrams", said[0]), *said)
+    show(said)
     conn_up(left)
     for node in (left, right):
         node.stop_cleanly()
@@ -106,6 +113,8 @@ def memory_fails(directory):
         expect("one line", len(said) == 1 and "out of memory" in said[0] and "start espgated again" in said[0], *said,
                left.log()[mark:])
         left.mend("memory")
+        if skip == 0:
+            show(said)
         left.start()
     print(f"  {ends} ends, {goes_on} times it was over before", flush=True)
     expect("most of them ended it", ends >= 12, ends)
@@ -161,6 +170,7 @@ def no_descriptor_left(directory):
     wait_for("the refusal", lambda: lines(left, "reload:", mark), PATIENCE)
     said = left.log()[mark:].splitlines()
     expect("one line that says why", len(said) == 1 and "Too many open files" in said[0], *said)
+    show(said)
     resource.prlimit(left.process.pid, resource.RLIMIT_NOFILE, before)
     os.kill(left.process.pid, signal.SIGHUP)
     wait_for("the reload", lambda: lines(left, "configuration reloaded", mark), PATIENCE)
@@ -240,6 +250,7 @@ def no_place_for_the_socket(directory):
     said = [line for line in node.log().splitlines() if " error " in line]
     expect("one sentence, status 2", node.process.returncode == 2 and len(said) == 1 and "Read-only file system" in said[0]
            and str(node.socket) in said[0], node.process.returncode, *said)
+    show(said)
 
 
 def maps_fail(directory):
@@ -255,6 +266,7 @@ def maps_fail(directory):
     said = lines(left, "ledger:", mark)
     expect("it is said", said and "Cannot allocate memory" in said[0], left.log()[mark:])
     expect("few lines", len(said) <= 40, len(said))
+    show(said)
     left.mend("map_update")
     conn_up(left)
     row = left.json("sa", "show")[0]
@@ -267,6 +279,7 @@ def maps_fail(directory):
     said = [line for line in left.log().splitlines() if " error " in line and "ledger" not in line]
     expect("one sentence, status 2", left.process.returncode == 2 and len(said) == 1 and "Argument list too long" in said[0],
            left.process.returncode, *said)
+    show(said)
 
 
 def programs_refused(directory):
@@ -280,6 +293,7 @@ def programs_refused(directory):
         left.start(config(LEFT))
         right = Node(place, RIGHT).start(config(RIGHT))
         expect(f"{point}: what is missing is said", lines(left, word), left.log())
+        show(lines(left, word))
         expect(f"{point}: and what follows from it", lines(left, "inexactly"), left.log())
         conn_up(left)
         expect(f"{point}: the SA is shown", left.json("sa", "show")[0]["conn"] == "demo")
@@ -295,6 +309,7 @@ def programs_refused(directory):
     said = lines(left, " error ")
     expect("not even the smallest program: one sentence, status 2", left.process.returncode == 2 and len(said) == 1
            and "EPERM" in said[0] and "--bpffs" in said[0], left.process.returncode, *said)
+    show(said)
 
 
 def bpffs_unmounted(directory):
@@ -338,6 +353,8 @@ def started_at_once(directory):
             said = [line for line in loser.log().splitlines() if " error " in line]
             expect(f"{what}: the other says why", loser.process.returncode == 2 and len(said) == 1
                    and re.search("another (espgated|IKE daemon)", said[0]), loser.process.returncode, *said)
+            if number == 0:
+                show(said)
             expect(f"{what}: the first is whole", stays[0].states()["demo/net"]["state"] == "down")
             stays[0].stop_cleanly()
 

@@ -8,6 +8,7 @@ import array
 import fcntl
 import os
 import pathlib
+import select
 import shutil
 import signal
 import socket
@@ -159,21 +160,24 @@ class Systemd:
         self.socket.settimeout(PATIENCE)
         self.kept = []
 
-    def listen(self):
-        """Until READY=1."""
-        ready = False
-        while not ready:
-            message, ancillary, _, _ = self.socket.recvmsg(4096, socket.CMSG_SPACE(64))
-            lines = message.decode().splitlines()
-            for level, kind, data in ancillary:
-                if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
-                    fds = array.array("i")
-                    fds.frombytes(data)
-                    if "FDSTORE=1" in lines:
-                        self.kept += list(fds)
-            if "FDSTOREREMOVE=1" in lines:
-                self.drop()
-            ready = "READY=1" in lines
+    def hear(self):
+        """One message; its lines."""
+        message, ancillary, _, _ = self.socket.recvmsg(4096, socket.CMSG_SPACE(64))
+        lines = message.decode().splitlines()
+        for level, kind, data in ancillary:
+            if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+                fds = array.array("i")
+                fds.frombytes(data)
+                if "FDSTORE=1" in lines:
+                    self.kept += list(fds)
+        if "FDSTOREREMOVE=1" in lines:
+            self.drop()
+        return lines
+
+    def hear_all(self):
+        """What waits."""
+        while select.select([self.socket], [], [], 0)[0]:
+            self.hear()
 
     def drop(self):
         for fd in self.kept:
@@ -181,6 +185,7 @@ class Systemd:
         self.kept = []
 
     def start(self, node):
+        self.hear_all()
         names = ":".join("espgate-state" for _ in self.kept)
         high = [os.dup2(fd, 60 + i) for i, fd in enumerate(self.kept)]  # so that none is in the way of another
         there = " ".join(f"{3 + i}<&{fd}" for i, fd in enumerate(high))
@@ -189,7 +194,8 @@ class Systemd:
                    f"--vici unix://{node.socket} --bpffs {node.bpffs} --kernel null --state /run/unused {there}")
         with open(node.log_file, "ab") as log:
             node.process = subprocess.Popen(["bash", "-c", command], pass_fds=high, stdout=log, stderr=log)
-        self.listen()
+        while "READY=1" not in self.hear():
+            pass
         node.wait_up()
 
 
@@ -201,6 +207,7 @@ def systemd_keeps_it(directory):
     manager.start(left)
     left.cli("conn", "up", "demo/net")
     old = spis(left)
+    manager.hear_all()
     expect("it handed its memory over", manager.kept)
     expect("no file was made", not os.path.exists("/run/unused"))
     for fd in manager.kept:

@@ -142,6 +142,31 @@ TEST(Floor, RefusedByTheKernelIsSaidAndTriedAgain) {
   EXPECT_EQ(fate(world, PolicyDirection::out, "10.1.0.1", "10.2.0.1"), "block");
 }
 
+// A ledger without room costs the record, never the policy.
+TEST(Floor, BlocksThoughTheLedgerIsFull) {
+  World world(Options{64, 2});
+  world.plan({plan_for("net"), plan_for("far", "10.1.0.0/16", "10.3.0.0/16")});
+  EXPECT_EQ(world.ledger_policies.size(), 2U);
+  for (const auto* there : {"10.2.0.1", "10.3.0.1"}) {
+    EXPECT_EQ(fate(world, PolicyDirection::out, "10.1.0.1", there), "block") << there;
+    EXPECT_EQ(fate(world, PolicyDirection::in, there, "10.1.0.1"), "block") << there;
+    EXPECT_EQ(fate(world, PolicyDirection::forward, there, "10.1.0.1"), "block") << there;
+  }
+  const auto log = world.log();
+  EXPECT_THAT(log, HasSubstr("no room in the ledger for its block policies"));
+  EXPECT_EQ(log.find("no room in the ledger"), log.rfind("no room in the ledger")) << "said once";
+  EXPECT_NE(refused(world.install(child(1, OffloadWanted::no))), nullptr) << "a child needs its record";
+  EXPECT_EQ(fate(world, PolicyDirection::out, "10.1.0.1", "10.2.0.1"), "block");
+  // With room again they are recorded, and go as all others do.
+  world.plan({plan_for("far", "10.1.0.0/16", "10.3.0.0/16")});
+  world.carry_out(world.sad.on_policies_deleted({}, std::nullopt));
+  EXPECT_EQ(world.ledger_policies.size(), 2U);
+  EXPECT_EQ(fate(world, PolicyDirection::out, "10.1.0.1", "10.2.0.1"), "clear");
+  world.plan({});
+  EXPECT_EQ(world.policies(Layer::floor), 0U);
+  EXPECT_TRUE(world.ledger_policies.empty());
+}
+
 TEST(Floor, StopLeavesNothingOfOursAndAllOfOthers) {
   World world;
   xfrm::PolicySpec foreign;
