@@ -1,42 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/secret.h"
 
+#include <openssl/crypto.h>
+
 #include <cstring>
 #include <utility>
 
 namespace espgate::base {
 
-void wipe(void* data, std::size_t size) {
-  if (size != 0) explicit_bzero(data, size);
-}
-
 Secret Secret::copy_of(ByteView bytes) {
   Secret out(bytes.size());
-  if (!bytes.empty()) std::memcpy(out.data_.data(), bytes.data(), bytes.size());
+  if (!bytes.empty()) std::memcpy(out.data_, bytes.data(), bytes.size());
   return out;
 }
 
-Secret::Secret(Secret&& other) noexcept : data_(std::move(other.data_)) { other.data_.clear(); }
+Secret::Secret(Secret&& other) noexcept
+    : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
 
 Secret& Secret::operator=(Secret&& other) noexcept {
   if (this != &other) {
     clear();
-    data_ = std::move(other.data_);
-    other.data_.clear();
+    data_ = std::exchange(other.data_, nullptr);
+    size_ = std::exchange(other.size_, 0);
   }
   return *this;
 }
 
-void Secret::clear() {
-  wipe(data_.data(), data_.size());
-  data_.clear();
-}
+void Secret::clear() { secret_give_back(std::exchange(data_, nullptr), std::exchange(size_, 0)); }
 
 bool equal_constant_time(ByteView a, ByteView b) {
-  if (a.size() != b.size()) return false;
-  unsigned difference = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) difference |= static_cast<unsigned>(a[i] ^ b[i]);
-  return difference == 0;
+  return a.size() == b.size() && (a.empty() || CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0);
 }
 
 }  // namespace espgate::base

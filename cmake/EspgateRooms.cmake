@@ -8,6 +8,8 @@ set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
 
+include(EspgateHardening)
+
 option(ESPGATE_FUZZERS "Build the libFuzzer targets (needs clang)" OFF)
 
 find_package(PkgConfig REQUIRED)
@@ -17,6 +19,7 @@ find_package(fmt REQUIRED)
 pkg_check_modules(MNL REQUIRED IMPORTED_TARGET libmnl)
 pkg_check_modules(BPF REQUIRED IMPORTED_TARGET libbpf>=1.3)
 pkg_check_modules(SYSTEMD REQUIRED IMPORTED_TARGET libsystemd)
+pkg_check_modules(SECCOMP REQUIRED IMPORTED_TARGET libseccomp)
 
 enable_testing()
 find_package(GTest REQUIRED)

@@ -15,6 +15,7 @@
 
 #include "gateway/clock.h"
 #include "gateway/log.h"
+#include "gateway/privilege.h"
 #include "ike/crypto/rng.h"
 #include "ike/engine.h"
 
@@ -41,6 +42,7 @@ class EngineThread::Loop {
 
   void begin() {
     thread_ = std::jthread([this] {
+      confine_engine_thread();
       take_input();
       for (auto& watched : sockets_) wait(watched);
       io_.run();

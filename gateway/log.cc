@@ -16,6 +16,8 @@
 
 #include "gateway/clock.h"
 
+#include "control/report/text_table.h"
+
 namespace espgate::gateway {
 
 namespace {
@@ -101,15 +103,7 @@ void log_last_words(const char* text, const char* more) noexcept {
 }
 
 std::string printable(std::string_view text, std::size_t most) {
-  std::string out;
-  for (char c : text.substr(0, most)) {
-    const auto octet = static_cast<unsigned char>(c);
-    if (octet < 0x20 || octet == 0x7f) {
-      out += fmt::format("\\x{:02x}", octet);
-    } else {
-      out.push_back(c);
-    }
-  }
+  auto out = control::report::printable(text.substr(0, most));
   if (text.size() > most) out += "...";
   return out;
 }

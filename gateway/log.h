@@ -28,7 +28,8 @@ void log_error_limited(const std::string& key, std::string text);
 // One line straight to stderr: allocates nothing, and what cannot be written is left out. Both texts are plain.
 void log_last_words(const char* text, const char* more) noexcept;
 
-// Makes text from the network fit for one line: control characters become \xNN, over-long text is cut.
+// Makes text from the network fit for one line: what could move a cursor or hide a word becomes \xNN
+// (control/report/text_table.h), over-long text is cut.
 std::string printable(std::string_view text, std::size_t most = 512);
 
 // Lets `burst` lines a second through per key; what was held back is told with the next line that passes.

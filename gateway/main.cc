@@ -8,6 +8,7 @@
 #include "gateway/last_words.h"
 #include "gateway/log.h"
 #include "gateway/options.h"
+#include "gateway/privilege.h"
 #include "gateway/start.h"
 
 namespace {
@@ -28,6 +29,7 @@ int end(const gateway::StartFailure& failure) {
 int serve(const gateway::Options& options) {
   auto parts = gateway::gather(options);
   if (!parts) return end(parts.error());
+  if (auto given_up = gateway::give_up_privileges(options); !given_up) return end({given_up.error(), 2});
   gateway::Daemon daemon(options, std::move(*parts));
   if (auto started = daemon.start(); !started) return end(gateway::explain_start(started.error(), options));
   return daemon.run();
@@ -35,6 +37,7 @@ int serve(const gateway::Options& options) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  gateway::guard_memory();
   auto parsed = gateway::parse_options(argc, argv);
   if (const int* status = std::get_if<int>(&parsed)) return *status;
   const auto& options = std::get<gateway::Options>(parsed);

@@ -25,6 +25,10 @@ std::variant<Options, int> parse_options(int argc, char** argv) {
   app.add_option("--log-format", options.log_format, "text or json")
       ->transform(CLI::CheckedTransformer(
           std::map<std::string, LogFormat>{{"text", LogFormat::text}, {"json", LogFormat::json}}));
+  app.add_option("--user", options.user, "become this user once everything is open");
+  app.add_option("--seccomp", options.seccomp, "what an unexpected system call does: kill (the default), or log alone")
+      ->transform(
+          CLI::CheckedTransformer(std::map<std::string, Seccomp>{{"kill", Seccomp::kill}, {"log", Seccomp::log}}));
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -9,6 +9,7 @@
 
 #include "control/offload/device_cache.h"
 #include "gateway/log.h"
+#include "gateway/seccomp.h"
 
 namespace espgate::gateway {
 
@@ -25,6 +26,8 @@ struct Options {
   std::string state;  // where IKE SAs are kept for a process after this one; empty: beside the control socket
   std::string log_level = "info";
   LogFormat log_format = LogFormat::text;
+  std::string user;                 // whom to become; empty: who we are
+  Seccomp seccomp = Seccomp::kill;  // what a system call does that is not in the list
 };
 
 // The options, or the exit status of a command line that ends here (--help, --version: 0; wrong use: 1).

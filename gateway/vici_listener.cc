@@ -2,7 +2,6 @@
 #include "gateway/vici_listener.h"
 
 #include <fcntl.h>
-#include <grp.h>
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -20,6 +19,7 @@
 
 #include "base/fd.h"
 #include "gateway/log.h"
+#include "gateway/privilege.h"
 
 namespace espgate::gateway {
 
@@ -125,8 +125,8 @@ base::Result<base::Fd> listen_at(const std::string& path) {
   const int bound = bind(fd.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof *address);
   umask(before);
   if (bound != 0 || listen(fd.get(), SOMAXCONN) != 0) return std::unexpected(base::Error::last("listen on " + path));
-  if (const group* espgate = getgrnam("espgate"); espgate != nullptr) {
-    if (chown(path.c_str(), 0, espgate->gr_gid) != 0)
+  if (const auto group = control_group()) {
+    if (chown(path.c_str(), static_cast<uid_t>(-1), *group) != 0)
       log_warn(base::Error::last("give " + path + " to group espgate").text());
   }
   return fd;

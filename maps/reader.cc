@@ -46,10 +46,21 @@ Counts counts_of(const espgate_folded& folded) {
 
 template <std::size_t N>
 std::string text_of(const char (&from)[N]) {
-  return {from, strnlen(from, N)};
+  return {from, strnlen(from, N - 1)};  // always NUL-terminated, if it is ours
 }
 
 }  // namespace
+
+ChildTotal from_abi(std::uint64_t uid, const espgate_child_total& total) {
+  ChildTotal row{base::ChildUid{uid}, text_of(total.conn), text_of(total.child), text_of(total.device), {}, {}};
+  for (std::size_t direction = 0; direction < 2; ++direction) {
+    row.folded[direction] = counts_of(total.folded[direction]);
+    row.sas[direction] = total.folded[direction].sas;
+    row.last_slot[direction] = total.folded[direction].last_slot;
+    row.last_generation[direction] = total.folded[direction].last_generation;
+  }
+  return row;
+}
 
 Counts& Counts::operator+=(const Counts& other) {
   hw_packets += other.hw_packets;
@@ -187,18 +198,10 @@ std::map<std::uint32_t, PolicyRecord> Reader::policies() const { return policies
 
 std::vector<ChildTotal> Reader::totals() const {
   std::vector<ChildTotal> out;
-  walk<std::uint64_t, espgate_child_total>(
-      impl_->child_total.get(), 1, [&](std::uint64_t uid, std::span<const espgate_child_total> values) {
-        const espgate_child_total& total = values.front();
-        ChildTotal row{base::ChildUid{uid}, text_of(total.conn), text_of(total.child), text_of(total.device), {}, {}};
-        for (std::size_t direction = 0; direction < 2; ++direction) {
-          row.folded[direction] = counts_of(total.folded[direction]);
-          row.sas[direction] = total.folded[direction].sas;
-          row.last_slot[direction] = total.folded[direction].last_slot;
-          row.last_generation[direction] = total.folded[direction].last_generation;
-        }
-        out.push_back(std::move(row));
-      });
+  walk<std::uint64_t, espgate_child_total>(impl_->child_total.get(), 1,
+                                           [&](std::uint64_t uid, std::span<const espgate_child_total> values) {
+                                             out.push_back(from_abi(uid, values.front()));
+                                           });
   return out;
 }
 

@@ -53,6 +53,9 @@ struct ChildTotal {
   bool operator==(const ChildTotal&) const = default;
 };
 
+// An entry of child_total, whatever is in it.
+ChildTotal from_abi(std::uint64_t uid, const espgate_child_total& total);
+
 struct ClassRow {
   std::uint32_t ifindex = 0;
   std::string device;  // as it was called when attached; empty if not attached now

@@ -27,7 +27,7 @@ void put_text(char (&to)[N], std::string_view text) {
 
 template <std::size_t N>
 std::string get_text(const char (&from)[N]) {
-  return {from, strnlen(from, N)};
+  return {from, strnlen(from, N - 1)};  // always NUL-terminated, if it is ours
 }
 
 void put_address(std::uint8_t (&to)[16], const base::Address& address) {

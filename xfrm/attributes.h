@@ -1,14 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0
-// Netlink attributes behind a message's fixed header; inside xfrm/ only.
+// Netlink messages of a datagram, and the attributes behind a message's fixed header; inside xfrm/ only. Nothing that
+// is read is believed: a hostile or newer kernel may say any length.
 #pragma once
 
 #include <libmnl/libmnl.h>
+#include <linux/netlink.h>
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 
 #include "base/bytes.h"
 
 namespace espgate::xfrm {
+
+// Calls each(message) for every message of a datagram, until one returns false (then so does this), or what follows is
+// no whole message. `octets` begins where an nlmsghdr may. (mnl_nlmsg_ok compares as int: lengths beyond INT_MAX pass
+// it.)
+template <class Each>
+bool for_each_message(base::ByteView octets, const Each& each) {
+  while (octets.size() >= sizeof(nlmsghdr)) {
+    const auto* message = reinterpret_cast<const nlmsghdr*>(octets.data());
+    if (message->nlmsg_len < sizeof(nlmsghdr) || message->nlmsg_len > octets.size()) return true;
+    if (!each(*message)) return false;
+    octets = octets.subspan(std::min<std::size_t>(NLMSG_ALIGN(std::size_t{message->nlmsg_len}), octets.size()));
+  }
+  return true;
+}
 
 // Calls each(type, payload) for the attributes that start `after` octets into the message's payload.
 template <class Each>

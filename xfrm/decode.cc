@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstring>
+#include <limits>
 
 #include "xfrm/attributes.h"
 #include "xfrm/kernel_types.h"
@@ -252,11 +254,15 @@ std::optional<Ack> decode_ack(const nlmsghdr& message) {
   if (message.nlmsg_type != NLMSG_ERROR) return std::nullopt;
   const auto error = header<nlmsgerr>(message);
   if (!error) return std::nullopt;
-  Ack out{-error->error, {}};
+  // Errnos are negative there; INT_MIN, which is none, has no opposite.
+  Ack out{error->error == std::numeric_limits<int>::min() ? EPROTO : -error->error, {}};
   if ((message.nlmsg_flags & NLM_F_ACK_TLVS) == 0) return out;
   // Behind the header come the request's own octets unless the kernel capped them, then the attributes.
   std::size_t after = sizeof *error;
-  if ((message.nlmsg_flags & NLM_F_CAPPED) == 0) after += error->msg.nlmsg_len - sizeof(nlmsghdr);
+  if ((message.nlmsg_flags & NLM_F_CAPPED) == 0) {
+    if (error->msg.nlmsg_len < sizeof(nlmsghdr)) return out;
+    after += error->msg.nlmsg_len - sizeof(nlmsghdr);
+  }
   for_each_attribute(message, after, [&out](std::uint16_t type, base::ByteView payload) {
     if (type != NLMSGERR_ATTR_MSG) return;
     const auto words = base::as_text(payload);

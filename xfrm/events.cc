@@ -2,7 +2,6 @@
 #include "xfrm/events.h"
 
 #include <arpa/inet.h>
-#include <libmnl/libmnl.h>
 #include <linux/filter.h>
 #include <linux/netlink.h>
 #include <linux/xfrm.h>
@@ -13,6 +12,7 @@
 #include <cstddef>
 #include <cstring>
 
+#include "xfrm/attributes.h"
 #include "xfrm/message.h"
 
 namespace espgate::xfrm {
@@ -68,11 +68,10 @@ std::expected<std::vector<Notification>, base::Error> EventSocket::receive() {
     }
     if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return out;
     if (got < 0) return std::unexpected(base::Error::last("receive XFRM events"));
-    int left = static_cast<int>(got);
-    const auto* message = reinterpret_cast<const nlmsghdr*>(buffer.data());
-    for (; mnl_nlmsg_ok(message, left); message = mnl_nlmsg_next(message, &left)) {
-      if (auto one = decode_notification(*message)) out.push_back(*one);
-    }
+    for_each_message({buffer.data(), static_cast<std::size_t>(got)}, [&out](const nlmsghdr& message) {
+      if (auto one = decode_notification(message)) out.push_back(*one);
+      return true;
+    });
     explicit_bzero(buffer.data(), static_cast<std::size_t>(got));  // a deleted SA is told with its keys
   }
 }

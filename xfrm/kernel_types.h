@@ -6,6 +6,7 @@
 #include <linux/xfrm.h>
 #include <netinet/in.h>
 
+#include <algorithm>
 #include <cstring>
 #include <optional>
 
@@ -62,8 +63,9 @@ inline xfrm_selector kernel_selector(const Selector& from, Layer layer) {
 inline Selector selector_of(const xfrm_selector& from) {
   Selector out;
   const std::uint16_t family = from.family == AF_INET6 ? AF_INET6 : AF_INET;
-  out.source = {address_of(from.saddr, family), from.prefixlen_s};
-  out.destination = {address_of(from.daddr, family), from.prefixlen_d};
+  const std::uint8_t most = family == AF_INET6 ? 128 : 32;
+  out.source = {address_of(from.saddr, family), std::min(from.prefixlen_s, most)};
+  out.destination = {address_of(from.daddr, family), std::min(from.prefixlen_d, most)};
   out.protocol = from.proto;
   out.source_port = {ntohs(from.sport), ntohs(from.sport_mask)};
   out.destination_port = {ntohs(from.dport), ntohs(from.dport_mask)};

@@ -13,14 +13,15 @@
 
 #include "base/bytes.h"
 #include "xfrm/attributes.h"
+#include "xfrm/rtnetlink.h"
 
 namespace espgate::xfrm {
 
 namespace {
-
 constexpr std::size_t kReceiveOctets = 32768;
+}  // namespace
 
-std::optional<LinkChange> decode(const nlmsghdr& message) {
+std::optional<LinkChange> decode_link_change(const nlmsghdr& message) {
   const bool gone = message.nlmsg_type == RTM_DELLINK;
   if ((message.nlmsg_type != RTM_NEWLINK && !gone) || mnl_nlmsg_get_payload_len(&message) < sizeof(ifinfomsg)) {
     return std::nullopt;
@@ -39,8 +40,6 @@ std::optional<LinkChange> decode(const nlmsghdr& message) {
   });
   return out;
 }
-
-}  // namespace
 
 std::expected<LinkSocket, base::Error> LinkSocket::make() {
   base::Fd fd(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE));
@@ -77,12 +76,12 @@ std::expected<LinkSocket::News, base::Error> LinkSocket::receive() {
       continue;
     }
     if (got < 0) return std::unexpected(base::Error::last("receive link events"));
-    int left = static_cast<int>(got);
-    const auto* message = reinterpret_cast<const nlmsghdr*>(buffer.data());
-    for (; mnl_nlmsg_ok(message, left); message = mnl_nlmsg_next(message, &left)) {
-      if (message->nlmsg_type == NLMSG_DONE) out.listed = true;
-      if (auto one = decode(*message)) out.changes.push_back(std::move(*one));
-    }
+    const base::ByteView octets(reinterpret_cast<const std::uint8_t*>(buffer.data()), static_cast<std::size_t>(got));
+    for_each_message(octets, [&out](const nlmsghdr& message) {
+      if (message.nlmsg_type == NLMSG_DONE) out.listed = true;
+      if (auto one = decode_link_change(message)) out.changes.push_back(std::move(*one));
+      return true;
+    });
   }
 }
 

@@ -15,6 +15,8 @@
 
 #include "base/fd.h"
 #include "xfrm/attributes.h"
+#include "xfrm/message.h"
+#include "xfrm/rtnetlink.h"
 
 namespace espgate::xfrm {
 namespace {
@@ -54,12 +56,18 @@ bool stands_upon_link(const std::string& kind) {
 
 bool made_of_members(const std::string& kind) { return kind == "bond" || kind == "team" || kind == "bridge"; }
 
-Link read_link(const nlmsghdr& message) {
+}  // namespace
+
+std::optional<Link> decode_link(const nlmsghdr& message) {
+  if (message.nlmsg_type != RTM_NEWLINK || mnl_nlmsg_get_payload_len(&message) < sizeof(ifinfomsg)) {
+    return std::nullopt;
+  }
   Link out;
-  const auto* info = static_cast<const ifinfomsg*>(mnl_nlmsg_get_payload(&message));
-  out.ifindex = static_cast<std::uint32_t>(info->ifi_index);
+  ifinfomsg info;
+  std::memcpy(&info, mnl_nlmsg_get_payload(&message), sizeof info);
+  out.ifindex = static_cast<std::uint32_t>(info.ifi_index);
   bool elsewhere = false;
-  for_each_attribute(message, sizeof *info, [&](std::uint16_t type, base::ByteView payload) {
+  for_each_attribute(message, sizeof info, [&](std::uint16_t type, base::ByteView payload) {
     if (type == IFLA_IFNAME) out.name = text_of(payload);
     if (type == IFLA_MASTER) out.master = number_of(payload);
     if (type == IFLA_LINK) out.lower = number_of(payload);
@@ -69,6 +77,8 @@ Link read_link(const nlmsghdr& message) {
   if (elsewhere || !stands_upon_link(out.kind)) out.lower = 0;
   return out;
 }
+
+namespace {
 
 base::Result<base::Fd> ask_for_links() {
   base::Fd fd(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE));
@@ -111,16 +121,15 @@ base::Result<std::vector<Link>> links() {
     const ssize_t got = recv(fd->get(), buffer.data(), kReceiveOctets, 0);
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return std::unexpected(base::Error::last(kOperation));
-    int left = static_cast<int>(got);
-    const auto* message = reinterpret_cast<const nlmsghdr*>(buffer.data());
-    for (; mnl_nlmsg_ok(message, left); message = mnl_nlmsg_next(message, &left)) {
-      if (message->nlmsg_type == NLMSG_DONE) return out;
-      if (message->nlmsg_type == NLMSG_ERROR) {
-        const auto* error = static_cast<const nlmsgerr*>(mnl_nlmsg_get_payload(message));
-        return std::unexpected(base::Error{kOperation, -error->error, {}});
-      }
-      if (message->nlmsg_type == RTM_NEWLINK) out.push_back(read_link(*message));
-    }
+    const base::ByteView octets(reinterpret_cast<const std::uint8_t*>(buffer.data()), static_cast<std::size_t>(got));
+    std::optional<Ack> refused;
+    const bool more = for_each_message(octets, [&](const nlmsghdr& message) {
+      refused = decode_ack(message);
+      if (auto link = decode_link(message)) out.push_back(std::move(*link));
+      return !refused && message.nlmsg_type != NLMSG_DONE;
+    });
+    if (refused) return std::unexpected(base::Error{kOperation, refused->code, refused->words});
+    if (!more) return out;
   }
 }
 

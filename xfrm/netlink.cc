@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "xfrm/netlink.h"
 
-#include <libmnl/libmnl.h>
 #include <linux/netlink.h>
 #include <linux/xfrm.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 
 #include <cerrno>
+
+#include "xfrm/attributes.h"
 
 namespace espgate::xfrm {
 namespace {
@@ -126,11 +127,7 @@ base::Result<void> NetlinkKernel::receive(const Handler& handler) {
     if (static_cast<std::size_t>(got) > buffer.size()) {
       return std::unexpected(base::Error{"receive from XFRM", EMSGSIZE, {}});
     }
-    int left = static_cast<int>(got);
-    const auto* message = reinterpret_cast<const nlmsghdr*>(buffer.bytes().data());
-    for (; mnl_nlmsg_ok(message, left); message = mnl_nlmsg_next(message, &left)) {
-      if (!handler(*message)) return {};
-    }
+    if (!for_each_message(buffer.part(0, static_cast<std::size_t>(got)), handler)) return {};
   }
 }
 

@@ -15,6 +15,8 @@
 #include <vector>
 
 #include "xfrm/attributes.h"
+#include "xfrm/message.h"
+#include "xfrm/rtnetlink.h"
 
 namespace espgate::xfrm {
 namespace {
@@ -37,16 +39,6 @@ std::size_t encode_query(Room& room, std::uint32_t sequence, const base::Address
     mnl_attr_put(message, RTA_SRC, from->octets().size(), from->octets().data());
   }
   return message->nlmsg_len;
-}
-
-Route read_route(const nlmsghdr& message) {
-  Route out;
-  for_each_attribute(message, sizeof(rtmsg), [&out](std::uint16_t type, base::ByteView payload) {
-    if (type == RTA_OIF && payload.size() >= 4) std::memcpy(&out.ifindex, payload.data(), 4);
-    if (type == RTA_PREFSRC) out.source = base::Address::from_octets(payload);
-  });
-  if (auto name = device_of(out.ifindex)) out.device = *name;
-  return out;
 }
 
 int ethtool(int fd, const std::string& device, void* command) {
@@ -83,6 +75,16 @@ std::optional<std::size_t> feature_position(int fd, const std::string& device, s
 
 }  // namespace
 
+std::optional<Route> decode_route(const nlmsghdr& message) {
+  if (message.nlmsg_type != RTM_NEWROUTE) return std::nullopt;
+  Route out;
+  for_each_attribute(message, sizeof(rtmsg), [&out](std::uint16_t type, base::ByteView payload) {
+    if (type == RTA_OIF && payload.size() >= 4) std::memcpy(&out.ifindex, payload.data(), 4);
+    if (type == RTA_PREFSRC) out.source = base::Address::from_octets(payload);
+  });
+  return out;
+}
+
 base::Result<RouteTable> RouteTable::make() {
   base::Fd fd(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE));
   if (!fd) return std::unexpected(base::Error::last("open a route netlink socket"));
@@ -101,15 +103,22 @@ base::Result<Route> RouteTable::lookup(const base::Address& to, const std::optio
     const ssize_t got = recv(socket_.get(), room.data(), room.size(), 0);
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return std::unexpected(base::Error::last(operation));
-    const auto* message = reinterpret_cast<const nlmsghdr*>(room.data());
-    if (!mnl_nlmsg_ok(message, static_cast<int>(got)) || message->nlmsg_seq != sequence) continue;
-    if (message->nlmsg_type == NLMSG_ERROR) {
-      const auto* error = static_cast<const nlmsgerr*>(mnl_nlmsg_get_payload(message));
-      return std::unexpected(base::Error{operation, -error->error, {}});
-    }
-    Route route = read_route(*message);
-    if (route.device.empty()) return std::unexpected(base::Error{operation, ENODEV, {}});
-    return route;
+    std::optional<base::Result<Route>> answer;
+    for_each_message({room.data(), static_cast<std::size_t>(got)}, [&](const nlmsghdr& message) {
+      if (message.nlmsg_seq != sequence) return true;
+      if (const auto refused = decode_ack(message)) {
+        answer = std::unexpected(base::Error{operation, refused->code, {}});
+      } else if (auto route = decode_route(message)) {
+        route->device = device_of(route->ifindex).value_or("");
+        if (route->device.empty()) {
+          answer = std::unexpected(base::Error{operation, ENODEV, {}});
+        } else {
+          answer = std::move(*route);
+        }
+      }
+      return !answer;
+    });
+    if (answer) return std::move(*answer);
   }
 }
 

@@ -9,6 +9,8 @@
 #include <sstream>
 #include <utility>
 
+#include "control/report/text_table.h"
+
 namespace espgate::control::report {
 namespace {
 
@@ -21,7 +23,9 @@ MetricFamily family(std::string name, std::string help, MetricType type) {
   return {std::move(name), std::move(help), type, {}};
 }
 
+// Names come from maps and configurations: one that is no UTF-8 would cost a scraper the whole text.
 void add(MetricFamily& into, Labels labels, double value) {
+  for (auto& label : labels) label.value = printable(label.value);
   ClientMetric metric;
   metric.label = std::move(labels);
   (into.type == MetricType::Counter ? metric.counter.value : metric.gauge.value) = value;

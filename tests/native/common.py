@@ -45,8 +45,9 @@ def programs():
 
 
 def sanitized():
-    """Whether the programs are built with AddressSanitizer."""
-    return b"__asan_init" in (programs() / "espgated").read_bytes()
+    """Whether the programs are built with AddressSanitizer or ThreadSanitizer."""
+    program = (programs() / "espgated").read_bytes()
+    return b"__asan_init" in program or b"__tsan_init" in program
 
 
 def _enter():

@@ -1,7 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <atomic>
 #include <cerrno>
+#include <cstdio>
+#include <fstream>
+#include <string>
+#include <thread>
+#include <vector>
 
 #include "base/address.h"
 #include "base/bytes.h"
@@ -125,6 +132,74 @@ TEST(Secret, IsMovedNotShared) {
   EXPECT_TRUE(equal_constant_time(other.view(), as_bytes("key")));
   EXPECT_FALSE(equal_constant_time(other.view(), as_bytes("kez")));
   EXPECT_FALSE(equal_constant_time(other.view(), as_bytes("ke")));
+}
+
+// A line of /proc/self/smaps about the mapping that `at` is in.
+std::string mapping_line(const void* at, const std::string& which) {
+  std::ifstream maps("/proc/self/smaps");
+  const auto address = reinterpret_cast<std::uintptr_t>(at);
+  bool inside = false;
+  for (std::string line; std::getline(maps, line);) {
+    std::uintptr_t from = 0, to = 0;
+    if (std::sscanf(line.c_str(), "%lx-%lx ", &from, &to) == 2) inside = from <= address && address < to;
+    if (inside && (which.empty() || line.starts_with(which))) return line;
+  }
+  return {};
+}
+
+TEST(Secret, LiesInLockedPagesThatNoCoreHas) {
+  for (const std::size_t size : {1, 16, 100, 5000, 70000, 300000, 3000000}) {
+    const Secret secret(size);
+    const auto flags = mapping_line(secret.view().data(), "VmFlags:") + " ";
+    EXPECT_NE(flags.find(" dd "), std::string::npos) << size << flags;
+    if (secret_memory().unlocked == 0) {
+      EXPECT_NE(flags.find(" lo "), std::string::npos) << size << flags;
+    }
+  }
+}
+
+TEST(Secret, NobodyRunsIntoItsPages) {
+  const Secret secret(3000000);
+  const auto line = mapping_line(secret.view().data(), "");
+  std::uintptr_t from = 0, to = 0;
+  ASSERT_EQ(std::sscanf(line.c_str(), "%lx-%lx ", &from, &to), 2) << line;
+  EXPECT_NE(mapping_line(reinterpret_cast<const void*>(from - 1), "").find("---p"), std::string::npos);
+  EXPECT_NE(mapping_line(reinterpret_cast<const void*>(to), "").find("---p"), std::string::npos);
+}
+
+TEST(Secret, IsZeroWhenItIsNewAndWhenItIsGone) {
+  for (const std::size_t size : {1, 31, 32, 33, 64, 1000, 4096, 65536}) {
+    const std::uint8_t* at = nullptr;
+    {
+      Secret secret(size);
+      EXPECT_TRUE(std::ranges::all_of(secret.view(), [](auto octet) { return octet == 0; }));
+      std::ranges::fill(secret.bytes(), std::uint8_t{0xa5});
+      at = secret.view().data();
+    }
+    const Secret again(size);
+    EXPECT_EQ(again.view().data(), at) << "its place is used again";
+    EXPECT_TRUE(std::ranges::all_of(again.view(), [](auto octet) { return octet == 0; }));
+  }
+}
+
+TEST(Secret, FromManyThreads) {
+  std::vector<std::jthread> threads;
+  std::atomic<int> wrong = 0;
+  for (std::uint8_t mine = 1; mine <= 4; ++mine) {
+    threads.emplace_back([mine, &wrong] {
+      std::vector<Secret> held;
+      for (std::size_t i = 0; i < 3000; ++i) {
+        Secret secret((i * 37) % 3000);
+        for (const auto octet : secret.view()) wrong += octet != 0 ? 1 : 0;
+        std::ranges::fill(secret.bytes(), mine);
+        held.push_back(std::move(secret));
+        if (held.size() > 20) held.erase(held.begin());
+        for (const auto octet : held.front().view()) wrong += octet != mine ? 1 : 0;
+      }
+    });
+  }
+  threads.clear();
+  EXPECT_EQ(wrong, 0);
 }
 
 TEST(Ids, SpiTextAndUid) {

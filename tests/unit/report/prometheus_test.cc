@@ -130,7 +130,7 @@ TEST(Prometheus, ANameCannotBreakOutOfItsLabel) {
   total.child = "b";
   report.totals = {total};
   const std::string text = prometheus_text(report);
-  EXPECT_THAT(text, HasSubstr(R"(conn="a\"} 1\nevil_metric 1\n\\",child="b")"));
+  EXPECT_THAT(text, HasSubstr(R"(conn="a\"} 1\\x0aevil_metric 1\\x0a\\",child="b")"));
   for (const auto& line : lines_of(text)) EXPECT_FALSE(line.starts_with("evil")) << line;
 }
 
