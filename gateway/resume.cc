@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Going on where a former espgated stopped or died: its records to the engine, its children to sad/.
 #include <algorithm>
-#include <asio/post.hpp>
-#include <functional>
 #include <string_view>
 #include <utility>
 
@@ -30,7 +28,6 @@ std::vector<ike::KeptChild> Daemon::open_state() {
     return {};
   }
   state_ = std::move(opened->store);
-  state_->ask_owner_by([this](std::function<void()> job) { asio::post(io_, std::move(job)); });
   const auto refuse = [this](const std::string& why) {
     log_warn("the state that a former espgated left is not used, its SAs are negotiated anew: " + why);
     state_->clear();

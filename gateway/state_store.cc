@@ -11,11 +11,9 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
-#include <future>
 #include <utility>
 
 namespace espgate::gateway {
@@ -25,7 +23,6 @@ namespace {
 constexpr char kName[] = "espgate-state";
 constexpr int kSeals = F_SEAL_SHRINK | F_SEAL_GROW;
 constexpr std::uint32_t kMostFiles = 256;
-constexpr auto kOwnerPatience = std::chrono::seconds(5);
 
 StateTable::Place this_place() {
   StateTable::Place out;
@@ -103,17 +100,6 @@ base::Result<base::Fd> StateStore::new_file(std::uint32_t index, std::size_t oct
 }
 
 base::Result<StateTable::Memory> StateStore::grow(std::uint32_t index, std::size_t octets) {
-  if (!post_ || std::this_thread::get_id() == owner_) return grow_here(index, octets);
-  auto promise = std::make_shared<std::promise<base::Result<StateTable::Memory>>>();
-  auto made = promise->get_future();
-  post_([this, promise, index, octets] { promise->set_value(grow_here(index, octets)); });
-  if (made.wait_for(kOwnerPatience) != std::future_status::ready) {  // it is going down
-    return std::unexpected(base::Error{"more memory for the state of IKE SAs", ETIMEDOUT, {}});
-  }
-  return made.get();
-}
-
-base::Result<StateTable::Memory> StateStore::grow_here(std::uint32_t index, std::size_t octets) {
   auto fd = by_systemd_ ? new_memfd(octets) : new_file(index, octets);
   if (!fd) return std::unexpected(fd.error());
   auto mapping = Mapping::of(*fd, octets);

@@ -4,10 +4,8 @@
 #pragma once
 
 #include <expected>
-#include <functional>
 #include <memory>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "base/fd.h"
@@ -29,8 +27,6 @@ class StateStore {
   StateStore(const StateStore&) = delete;
   StateStore& operator=(const StateStore&) = delete;
 
-  // Commits may come from a thread that may open nothing: how the one that called open() is asked to.
-  void ask_owner_by(std::function<void(std::function<void()>)> post) { post_ = std::move(post); }
   [[nodiscard]] std::vector<ike::Record::Entry> records() const { return table_->records(); }
   base::Result<void> commit(const ike::Record& record) { return table_->commit(record); }
   // Nothing of it is left for a process after this one; it stays usable.
@@ -59,12 +55,9 @@ class StateStore {
   base::Result<void> map_received(std::vector<base::Fd> received);
   void forget_memory();
   base::Result<StateTable::Memory> grow(std::uint32_t index, std::size_t octets);
-  base::Result<StateTable::Memory> grow_here(std::uint32_t index, std::size_t octets);
   base::Result<base::Fd> new_memfd(std::size_t octets);
   base::Result<base::Fd> new_file(std::uint32_t index, std::size_t octets);
 
-  std::thread::id owner_ = std::this_thread::get_id();
-  std::function<void(std::function<void()>)> post_;
   bool by_systemd_ = false;
   std::string directory_;
   base::Fd directory_fd_;  // locked
