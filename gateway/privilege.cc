@@ -155,7 +155,10 @@ std::expected<void, std::string> give_up_privileges(const Options& options) {
   }
   const auto have = capabilities();
   if (!have) return failed("read the capabilities");
-  if (!set_capabilities(have->permitted & kept())) return failed("give up capabilities");
+  // A filter of systemd's may forbid the call; then its unit has to have left us nothing that is not ours.
+  if (!set_capabilities(have->permitted & kept()) && (have->permitted & ~(kept() | bit(CAP_NET_BIND_SERVICE))) != 0) {
+    return failed("give up capabilities");
+  }
   (void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return failed("have no new privileges");
   (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);  // becoming another user may have changed it
