@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Puts an empty program and one that increments a counter of a hash beside ours, for tests/bench/hooks.py.
-// espgate-bench-hooks DEVICE, in the device's network namespace; then a command a line, each answered by lines and "ok":
+// espgate-bench-hooks DEVICE, in the device's network namespace; then a command a line, each answered by lines and
+// "ok":
 //   xdp none|empty|hash    which XDP program is on the device: ours has to be off it for another
 //   show                   NAME RUNS NANOSECONDS of each program, since it was loaded
 // and its own kernel.bpf_stats_enabled for as long as it runs.
