@@ -11,6 +11,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "control/vici/daemon.h"
@@ -159,7 +160,7 @@ class Daemon final : public control::Daemon {
   std::vector<ike::Record::Entry> former_state_;  // until the engine has it
   std::unique_ptr<EngineThread> engine_;
   std::map<std::string, std::optional<std::uint32_t>> attached_to_;  // that they belong on, and the index of each
-  control::ShieldMode attached_for_ = control::ShieldMode::off;
+  std::pair<control::ShieldMode, loader::XdpWish> attached_for_{};
   std::int64_t started_at_ = 0;
   std::uint64_t ike_up_ = 0;
   std::uint64_t half_open_ = 0;                    // as of the last ListResult

@@ -27,6 +27,7 @@ enum class OnStop : std::uint8_t { close, keep };
 enum class ShieldMode : std::uint8_t { off, generic, native };
 struct ShieldOptions {
   ShieldMode mode = ShieldMode::off;
+  bool dispatcher = false;          // XDP is attached through libxdp's dispatcher, also where `mode` is off
   loader::ShieldRules rules;        // active unless `mode` is off
   std::vector<base::Prefix> allow;  // sources as the section names them
   bool operator==(const ShieldOptions&) const = default;
