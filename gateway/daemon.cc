@@ -24,10 +24,10 @@ constexpr auto kReloadEvery = std::chrono::seconds(1);
 
 Daemon::Daemon(Options options, Parts parts)
     : options_(std::move(options)),
-      config_(std::move(parts.config)),
       signals_(io_, SIGTERM, SIGINT, SIGHUP),
       timer_(io_),
       stop_timer_(io_),
+      loaded_timer_(io_),
       watch_timer_(io_),
       events_(std::move(parts.events)),
       links_(std::move(parts.links)),
@@ -65,17 +65,25 @@ Daemon::Daemon(Options options, Parts parts)
                 post(ike::PathUp{});
               }),
       reload_timer_(io_),
-      sockets_(std::move(parts.sockets)) {}
+      sockets_(std::move(parts.sockets)) {
+  read_store(std::move(parts.config));
+}
 
 Daemon::~Daemon() {
+  log_tap({});
   if (events_ready_) (void)events_ready_->release();  // its owner is the event socket
 }
 
 base::Result<void> Daemon::start() {
   control::vici::add_commands(vici_, *this);
+  vici_.before_each([this](std::string_view command) {
+    const bool loads = command.starts_with("load-") || command.starts_with("unload-") || command.starts_with("get-");
+    if (!loads) settle_loaded();
+  });
   auto listener = ViciListener::open(io_, options_.vici, vici_);
   if (!listener) return std::unexpected(listener.error());
   listener_ = std::move(*listener);
+  watch_log();
   auto children = open_state();
   std::vector<ike::KeptChild> named;  // the keys are for sad/ alone
   for (const auto& child : children) {
@@ -174,6 +182,10 @@ void Daemon::take(ike::Event&& event) {
   using Kind = ike::Event::Kind;
   if (event.kind == Kind::ike_up || event.kind == Kind::ike_resumed) ++ike_up_;
   if (event.kind == Kind::ike_down && ike_up_ > 0) --ike_up_;
+  if (event.kind == Kind::child_rekeyed) ++child_rekeys_;
+  if (event.kind == Kind::ike_rekeyed && event.view) {
+    ++(event.view->initiator ? ike_rekeys_begun_ : ike_rekeys_answered_);
+  }
   write_log(event);
   connections_.on_event(gateway::now(), event);
   settle_traps();
@@ -186,6 +198,9 @@ void Daemon::raise(const ike::Event& event) {
 
 void Daemon::write_log(const ike::Event& event) {
   auto line = describe(event);
+  logged_ = &event;
+  const auto done = std::unique_ptr<const ike::Event*, void (*)(const ike::Event**)>(
+      &logged_, [](const ike::Event** at) { *at = nullptr; });
   if (!event.conn.empty()) pending_.progress(event.conn, line.text);
   if (line.limited) {
     const auto verdict = limiter_.ask(gateway::now(), line.key);
@@ -209,7 +224,7 @@ void Daemon::take(ike::CommandDone&& done) { pending_.on_done(done); }
 void Daemon::take(ike::ListResult&& result) {
   half_open_ = result.half_open;
   rejected_ = std::move(result.rejected);
-  pending_.on_list(result);
+  pending_.on_list(std::move(result));
 }
 
 std::optional<ike::Failure> Daemon::begin(const Key& key, ike::RequestId id) {
@@ -300,6 +315,7 @@ void Daemon::shut_down() {
   healing_.stop();
   reroute_.stop();
   timer_.cancel();
+  loaded_timer_.cancel();
   device_timer_.cancel();
   steer_timer_.cancel();
   guard_timer_.cancel();

@@ -6,10 +6,12 @@
 #include <asio/posix/stream_descriptor.hpp>
 #include <asio/signal_set.hpp>
 #include <asio/steady_timer.hpp>
+#include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -61,19 +63,31 @@ class Daemon final : public control::Daemon {
   [[nodiscard]] const control::Configuration& config() const override { return config_; }
   [[nodiscard]] std::vector<control::ConnStatus> conn_status() const override;
   [[nodiscard]] control::DaemonStats stats() const override;
-  void list(std::function<void(const std::vector<ike::IkeView>&)> done) override;
+  void list(std::function<void(std::vector<ike::IkeView>)> done) override;
+  void later(std::function<void()> next) override;
   void initiate(const control::InitiateRequest& request, control::LogLine log, control::Done done) override;
   void terminate(const control::TerminateRequest& request, control::LogLine log, control::Done done) override;
   void rekey(const control::RekeyRequest& request, control::Done done) override;
   std::optional<std::string> trap(const std::string& conn, const std::string& child, bool on) override;
   control::Report reload(bool dry_run) override;
   [[nodiscard]] std::optional<control::ChildCounters> counters(base::ChildId child) const override;
+  [[nodiscard]] control::Store& store() override { return store_; }
+  void stored(const std::string& what, const control::Report& report) override;
+  void credentials_changed() override;
   [[nodiscard]] std::vector<control::DeviceReport> devices() const override;
   std::expected<std::size_t, std::string> forgive(const std::string& device, const std::string& suite) override;
 
  private:
   using Key = Connections::Key;
   void apply();  // config_ to engine, sad/, devices and retries
+  void apply_loaded();
+  void look_at_devices();
+  // daemon_loading.cc
+  void read_store(control::Configuration file);
+  void watch_log();
+  [[nodiscard]] std::vector<std::pair<std::string_view, std::uint64_t>> counters() const;
+  void settle_loaded();
+  void arm_loaded();
   void take_engine_output();
   void take(ike::InstallChild&& install);
   void take(ike::AddInbound&& add);
@@ -128,11 +142,13 @@ class Daemon final : public control::Daemon {
   void stopped();
 
   Options options_;
+  control::Store store_;
   control::Configuration config_;
   asio::io_context io_{1};
   asio::signal_set signals_;
   asio::steady_timer timer_;
   asio::steady_timer stop_timer_;
+  asio::steady_timer loaded_timer_;
   asio::steady_timer watch_timer_;  // while an outbound SA waits for its peer
   std::optional<xfrm::EventSocket> events_;
   std::optional<xfrm::LinkSocket> links_;  // until healing_ takes it
@@ -165,9 +181,15 @@ class Daemon final : public control::Daemon {
   std::uint64_t ike_up_ = 0;
   std::uint64_t half_open_ = 0;                    // as of the last ListResult
   std::map<ike::Reason, std::uint64_t> rejected_;  // likewise
+  std::uint64_t ike_rekeys_begun_ = 0, ike_rekeys_answered_ = 0, child_rekeys_ = 0;
+  const ike::Event* logged_ = nullptr;    // that the line being written is about
+  std::atomic<unsigned> log_waiting_{0};  // lines on their way to clients
   bool stopping_ = false;
   bool closed_ = false;  // nothing is left for a process after this one
   bool watching_ = false;
+  bool credentials_wait_ = false;  // for loaded_timer_, each
+  bool devices_wait_ = false;
+  std::uint64_t applied_ = 0;  // version of store_
   int status_ = 0;
 };
 

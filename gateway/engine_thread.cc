@@ -90,7 +90,10 @@ class EngineThread::Loop {
       log_warn_limited("overflow", fmt::format("UDP port {}: {} datagrams were lost, the receive buffer was full",
                                                watched.socket.port(), lost));
     }
-    for (auto& datagram : *datagrams) carry_out(engine_.on_datagram(now(), std::move(datagram)));
+    for (auto& datagram : *datagrams) {
+      owner_.counts_.received(datagram.data);
+      carry_out(engine_.on_datagram(now(), std::move(datagram)));
+    }
   }
 
   void take_input() {
@@ -116,6 +119,7 @@ class EngineThread::Loop {
   }
 
   void carry_out_one(ike::Send&& send) {
+    owner_.counts_.sent(send.datagram.data);
     for (auto& watched : sockets_) {
       if (watched.socket.family() != send.datagram.local.address.family()) continue;
       if (watched.socket.natt() != send.datagram.natt) continue;

@@ -8,6 +8,7 @@
 #include <variant>
 #include <vector>
 
+#include "gateway/exchange_counts.h"
 #include "gateway/queue.h"
 #include "gateway/state_store.h"
 #include "gateway/udp.h"
@@ -39,11 +40,13 @@ class EngineThread {
   // From the main thread. False: the queue is full and nothing was taken.
   bool post(EngineInput input);
   std::vector<EngineOutput> take_output() { return output_.drain(); }
+  [[nodiscard]] const ExchangeCounts& counts() const { return counts_; }
 
  private:
   class Loop;
   BoundedQueue<EngineInput> input_;
   BoundedQueue<EngineOutput> output_;
+  ExchangeCounts counts_;
   Options options_;
   std::unique_ptr<Loop> loop_;
 };

@@ -13,6 +13,7 @@
 #include <ctime>
 #include <memory>
 #include <mutex>
+#include <utility>
 
 #include "gateway/clock.h"
 
@@ -39,7 +40,16 @@ std::string json_escaped(std::string_view text) {
 
 bool json_lines = false;
 
+std::mutex tap_lock;
+std::function<void(unsigned, std::string_view)> tap;
+
+void tell(spdlog::level::level_enum level, std::string_view text) {
+  const std::lock_guard lock(tap_lock);
+  if (tap) tap(level >= spdlog::level::warn ? 0 : level == spdlog::level::info ? 1 : 2, text);
+}
+
 void write(spdlog::level::level_enum level, std::string_view text) {
+  tell(level, text);
   if (json_lines) {
     spdlog::log(level, "{}", json_escaped(text));
   } else {
@@ -59,6 +69,11 @@ bool log_setup(std::string_view level, LogFormat format) {
   logger->flush_on(spdlog::level::trace);
   spdlog::set_default_logger(std::move(logger));
   return true;
+}
+
+void log_tap(std::function<void(unsigned level, std::string_view text)> to) {
+  const std::lock_guard lock(tap_lock);
+  tap = std::move(to);
 }
 
 void log_error(std::string_view text) { write(spdlog::level::err, text); }

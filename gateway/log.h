@@ -3,6 +3,7 @@
 // stranger can cause lines.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <string>
 #include <string_view>
@@ -27,6 +28,10 @@ void log_error_limited(const std::string& key, std::string text);
 
 // One line straight to stderr: allocates nothing, and what cannot be written is left out. Both texts are plain.
 void log_last_words(const char* text, const char* more) noexcept;
+
+// Who wants to hear each line that is written, on whatever thread writes it; `level`: 0 errors and warnings, 1 what
+// happens, 2 details. Empty: nobody any more.
+void log_tap(std::function<void(unsigned level, std::string_view text)> tap);
 
 // Makes text from the network fit for one line: what could move a cursor or hide a word becomes \xNN
 // (control/report/text_table.h), over-long text is cut.
