@@ -51,6 +51,7 @@ class KernelSide {
   // Once, before the first plan: tidies up after a former self.
   base::Result<void> restore(base::Instant now);
   void plan(base::Instant now, const sad::Plan& plan);
+  [[nodiscard]] bool floor_refused() const { return sad_.floor_refused(); }
   void install(base::Instant now, ike::InstallChild install);
   void add_inbound(base::Instant now, ike::AddInbound add);
   void switch_outbound(base::Instant now, const ike::SwitchOutbound& order);
