@@ -27,7 +27,7 @@ HELPER, LOCKDOWN = pathlib.Path("/proc/sys/kernel/modprobe"), pathlib.Path("/sys
 FAULT = "/sys/kernel/debug/simnic/simnic0/fault"
 NO_AH = pathlib.Path("/etc/modprobe.d/espgate-no-ah.conf")
 DAY = 86400
-STILL = int(os.environ.get("ESPGATE_STILL", 60))  # seconds
+STILL = int(os.environ.get("ESPGATE_STILL", 20))  # seconds
 
 
 def loaded(*modules):
