@@ -165,6 +165,7 @@ class Daemon final : public control::Daemon {
   asio::steady_timer reload_timer_;
   base::Instant reloaded_at_{};
   bool reload_waits_ = false;
+  base::Instant floor_due_{};                      // when it is tried again, if the kernel refused any of it
   std::map<base::ChildId, std::string> followed_;  // rekeyed for its route to that device
   Connections connections_;
   PendingCommands pending_;

@@ -7,6 +7,8 @@
 #include <asio/posix/stream_descriptor.hpp>
 #include <asio/post.hpp>
 #include <asio/steady_timer.hpp>
+#include <deque>
+#include <iterator>
 #include <limits>
 #include <list>
 #include <thread>
@@ -20,6 +22,10 @@
 #include "ike/engine.h"
 
 namespace espgate::gateway {
+
+namespace {
+constexpr std::size_t kAskedAtOnce = 32;
+}  // namespace
 
 // Lives on the engine's thread, but for start and stop.
 class EngineThread::Loop {
@@ -96,14 +102,28 @@ class EngineThread::Loop {
     }
   }
 
+  // All there is; but after some peers were asked the sockets have a look in between: ten thousand that are to be asked
+  // at once must not cost the answers of the first.
   void take_input() {
-    for (auto& input : owner_.input_.drain()) {
+    if (waiting_.empty()) waiting_ = take_all();
+    for (std::size_t asked = 0; asked < kAskedAtOnce && !waiting_.empty();) {
+      EngineInput input = std::move(waiting_.front());
+      waiting_.pop_front();
       if (auto* command = std::get_if<ike::Command>(&input)) {
+        if (std::holds_alternative<ike::Initiate>(*command)) ++asked;
         carry_out(engine_.on_command(now(), std::move(*command)));
       } else {
         carry_out(engine_.on_answer(now(), std::move(std::get<ike::ChildAnswer>(input))));
       }
     }
+    // What came meanwhile has woken nobody else.
+    if (waiting_.empty()) waiting_ = take_all();
+    if (!waiting_.empty()) wake();
+  }
+
+  std::deque<EngineInput> take_all() {
+    auto all = owner_.input_.drain();
+    return {std::make_move_iterator(all.begin()), std::make_move_iterator(all.end())};
   }
 
   void carry_out(std::vector<ike::Action> actions) {
@@ -183,7 +203,8 @@ class EngineThread::Loop {
   asio::steady_timer timer_;
   std::optional<base::Instant> armed_for_;
   std::list<Watched> sockets_;
-  std::jthread thread_;  // last: joined before anything it uses goes
+  std::deque<EngineInput> waiting_;  // taken from the queue, not yet done
+  std::jthread thread_;              // last: joined before anything it uses goes
 };
 
 EngineThread::EngineThread(Options options, std::vector<UdpSocket> sockets)
