@@ -31,10 +31,10 @@ void tell_reloading() {
 
 Daemon::Daemon(Options options, Parts parts)
     : options_(std::move(options)),
-      config_(std::move(parts.config)),
       signals_(io_, SIGTERM, SIGINT, SIGHUP),
       timer_(io_),
       stop_timer_(io_),
+      loaded_timer_(io_),
       watch_timer_(io_),
       events_(std::move(parts.events)),
       links_(std::move(parts.links)),
@@ -78,26 +78,38 @@ Daemon::Daemon(Options options, Parts parts)
                         log_error("IKE engine " + std::to_string(engine) +
                                   " does not answer: systemd is not told that all is well");
                       }}),
-      sockets_(std::move(parts.sockets)) {}
+      sockets_(std::move(parts.sockets)) {
+  read_store(std::move(parts.config));
+}
 
 Daemon::~Daemon() {
-  log_listen(nullptr);
+  log_tap({});
   if (events_ready_) (void)events_ready_->release();  // its owner is the event socket
 }
 
 base::Result<void> Daemon::start() {
   control::vici::add_commands(vici_, *this);
+  vici_.before_each([this](std::string_view command) {
+    const bool loads = command.starts_with("load-") || command.starts_with("unload-") || command.starts_with("get-");
+    if (!loads) settle_loaded();
+  });
   auto listener = ViciListener::open(io_, options_.vici, vici_);
   if (!listener) return std::unexpected(listener.error());
   listener_ = std::move(*listener);
-  log_listen([this](Level level, Subsystem from, std::string_view text) {
-    control::LogEvent line{epoch_now(), std::string(to_string(level)), std::string(text), from == Subsystem::ike};
-    asio::post(io_, [this, line = std::move(line)] { vici_.raise("log", control::vici::log_message(line)); });
-  });
-  if (auto restored = kernel_.restore(gateway::now()); !restored) return restored;
+  watch_log();
+  auto children = open_state();
+  std::vector<ike::KeptChild> named;  // the keys are for sad/ alone
+  for (const auto& child : children) {
+    auto& one = named.emplace_back(ike::KeptChild{child.was, child.announced, {}});
+    one.spec.id = child.spec.id;
+    one.spec.conn = child.spec.conn;
+    one.spec.child = child.spec.child;
+  }
+  if (auto restored = kernel_.restore(gateway::now(), std::move(children), config_.plan); !restored) return restored;
 
   EngineThread::Options engine_options;
   engine_options.half_open_limit = config_.gateway.half_open_limit;
+  engine_options.state = state_.get();
   engine_options.wake_main = [this] { asio::post(io_, [this] { take_engine_output(); }); };
   engine_ = std::make_unique<EngineThread>(std::move(engine_options), std::move(sockets_));
   started_at_ = epoch_now();
@@ -110,6 +122,8 @@ base::Result<void> Daemon::start() {
   devices_.begin(gateway::now(), config_, kernel_.routes());
   shield_.begin();
   apply();
+  go_on(named);
+  engine_->begin();
   if (events_) {
     events_ready_.emplace(io_, events_->fd());
     wait_for_kernel();
@@ -134,6 +148,7 @@ int Daemon::run() {
   log_info("espgated " + version() + " is up: " + std::to_string(config_.ike->conns.size()) + " connections");
   io_.run();
   engine_.reset();
+  if (closed_ && state_) state_->remove();
   sd_notify(0, "STOPPING=1");
   log_info("espgated is down");
   return status_;
@@ -180,8 +195,12 @@ void Daemon::take(ike::RemoveChild&& remove) { kernel_.remove(gateway::now(), re
 
 void Daemon::take(ike::Event&& event) {
   using Kind = ike::Event::Kind;
-  if (event.kind == Kind::ike_up) ++ike_up_;
+  if (event.kind == Kind::ike_up || event.kind == Kind::ike_resumed) ++ike_up_;
   if (event.kind == Kind::ike_down && ike_up_ > 0) --ike_up_;
+  if (event.kind == Kind::child_rekeyed) ++child_rekeys_;
+  if (event.kind == Kind::ike_rekeyed && event.view) {
+    ++(event.view->initiator ? ike_rekeys_begun_ : ike_rekeys_answered_);
+  }
   write_log(event);
   connections_.on_event(gateway::now(), event);
   settle_traps();
@@ -194,6 +213,9 @@ void Daemon::raise(const ike::Event& event) {
 
 void Daemon::write_log(const ike::Event& event) {
   auto line = describe(event);
+  logged_ = &event;
+  const auto done = std::unique_ptr<const ike::Event*, void (*)(const ike::Event**)>(
+      &logged_, [](const ike::Event** at) { *at = nullptr; });
   if (!event.conn.empty()) pending_.progress(event.conn, line.text);
   if (line.limited) {
     const auto verdict = limiter_.ask(gateway::now(), line.key);
@@ -218,7 +240,7 @@ void Daemon::take(ike::ListResult&& result) {
   half_open_ = result.half_open;
   rejected_ = std::move(result.rejected);
   tally_ = result.tally;
-  pending_.on_list(result);
+  pending_.on_list(std::move(result));
 }
 
 std::optional<ike::Failure> Daemon::begin(const Key& key, ike::RequestId id) {
@@ -311,6 +333,7 @@ void Daemon::shut_down() {
   healing_.stop();
   reroute_.stop();
   timer_.cancel();
+  loaded_timer_.cancel();
   device_timer_.cancel();
   steer_timer_.cancel();
   guard_timer_.cancel();
@@ -334,6 +357,7 @@ void Daemon::shut_down() {
 
 void Daemon::stopped() {
   // RemoveChild actions that came with the answer are carried out by stop() below: it knows every SA that is ours.
+  closed_ = true;
   shield_.stop();
   kernel_.stop(gateway::now());
   io_.stop();

@@ -111,11 +111,12 @@ control::DaemonStats Daemon::stats() const {
   out.tally = tally_;
   out.config_taken = config_taken_;
   out.config_read_at = config_read_at_;
+  out.counters = counters();
   for (const auto& [device, slots] : kernel_.slots()) out.moves[device] = {slots.promoted, slots.demoted};
   return out;
 }
 
-void Daemon::list(std::function<void(const std::vector<ike::IkeView>&)> done) {
+void Daemon::list(std::function<void(std::vector<ike::IkeView>)> done) {
   const auto id = pending_.next_id();
   pending_.add_list(id, std::move(done));
   post(ike::List{id});
@@ -186,6 +187,9 @@ std::optional<std::string> Daemon::trap(const std::string& conn, const std::stri
     }
     found = Key{planned.conn, planned.child};
   }
+  if (found && !on && !connections_.children().at(*found).trapped()) {
+    return "policy " + quoted_name(conn, child) + " not found: there is no trap";
+  }
   if (!found || !connections_.operator_trap(*found, on)) return "no child is called " + quoted_name(conn, child);
   settle_traps();
   return std::nullopt;
@@ -197,20 +201,6 @@ std::expected<std::string, std::string> Daemon::log_level(const std::string& sub
   auto set = gateway::log_level(gateway::now(), subsystem, level, conn, span);
   if (set) log_info("log: " + printable(*set));
   return set;
-}
-
-control::Report Daemon::reload(bool dry_run) {
-  auto loaded = control::load_file(options_.config);
-  if (!dry_run) {
-    config_taken_ = loaded.config.has_value();
-    config_read_at_ = epoch_now();
-  }
-  if (loaded.config && !dry_run) {
-    config_ = std::move(*loaded.config);
-    devices_.survey(gateway::now(), config_, kernel_.routes());
-    apply();
-  }
-  return std::move(loaded.report);
 }
 
 std::optional<control::ChildCounters> Daemon::counters(base::ChildId child) const { return kernel_.counters(child); }

@@ -28,9 +28,6 @@ void log_debug(std::string_view text, Subsystem from = Subsystem::daemon);
 // See LogRules::set().
 std::expected<std::string, std::string> log_level(base::Instant now, std::string_view subsystem, std::string_view level,
                                                   std::string_view conn, std::optional<base::Duration> span);
-// Each line that is written is passed on, too, on the thread that writes it; nullptr: to nobody any more.
-using LogListener = std::function<void(Level level, Subsystem from, std::string_view text)>;
-void log_listen(LogListener listener);
 
 // As these, but for each key five lines a second at most; how many were held back is said with the next one.
 void log_warn_limited(const std::string& key, std::string text);
@@ -38,6 +35,10 @@ void log_error_limited(const std::string& key, std::string text);
 
 // One line straight to stderr: allocates nothing, and what cannot be written is left out. Both texts are plain.
 void log_last_words(const char* text, const char* more) noexcept;
+
+// Who wants to hear each line that is written, on whatever thread writes it; `level`: 0 errors and warnings, 1 what
+// happens, 2 details. Empty: nobody any more.
+void log_tap(std::function<void(unsigned level, std::string_view text)> tap);
 
 // Makes text from the network fit for one line: what could move a cursor or hide a word becomes \xNN
 // (control/report/text_table.h), over-long text is cut.

@@ -11,10 +11,13 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/ids.h"
 #include "control/config/model.h"
+#include "control/config/store.h"
 #include "control/offload/device_report.h"
 #include "ike/api.h"
 
@@ -86,19 +89,13 @@ struct DaemonStats {
   struct Moves {
     std::uint64_t promoted = 0, demoted = 0;
   };
+  // Messages and rekeys since the start, by strongSwan's names of its counters, in its order.
+  std::vector<std::pair<std::string_view, std::uint64_t>> counters;
   std::map<std::string, Moves> moves;  // by device, since the start: children moved to hardware, and to software
-  ike::Tally tally{};                    // since the start; as fresh as `rejected`
+  ike::Tally tally{};                  // since the start; as fresh as `rejected`
   // The last time the configuration was read: whether it was taken, and when (epoch seconds).
   bool config_taken = true;
   std::int64_t config_read_at = 0;
-};
-
-// A line that the daemon logs.
-struct LogEvent {
-  std::int64_t at = 0;   // epoch seconds
-  std::string severity;  // "error", "warning", "info", "debug"
-  std::string text;
-  bool ike = false;  // of what peers do
 };
 
 class Daemon {
@@ -113,7 +110,9 @@ class Daemon {
   // What the engine counts is as fresh as the last list().
   [[nodiscard]] virtual DaemonStats stats() const = 0;
 
-  virtual void list(std::function<void(const std::vector<ike::IkeView>&)> done) = 0;
+  virtual void list(std::function<void(std::vector<ike::IkeView>)> done) = 0;
+  // Calls `next` when what else waits has had its turn.
+  virtual void later(std::function<void()> next) = 0;
   virtual void initiate(const InitiateRequest& request, LogLine log, Done done) = 0;
   virtual void terminate(const TerminateRequest& request, LogLine log, Done done) = 0;
   virtual void rekey(const RekeyRequest& request, Done done) = 0;
@@ -131,6 +130,15 @@ class Daemon {
   }
   // Reads the configuration anew; it is taken whole or not at all. `dry_run`: only reports.
   virtual Report reload(bool dry_run) = 0;
+
+  // What the file holds and what was loaded over vici beside it.
+  [[nodiscard]] virtual Store& store() = 0;
+  // It holds something else: `what` ("connection site-a") was loaded or unloaded, or, with errors in the report,
+  // refused. config() follows at once.
+  virtual void stored(const std::string& what, const Report& report) = 0;
+  // Certificates, keys or secrets of it have changed. config() follows soon, and before a command that is none of
+  // these.
+  virtual void credentials_changed() = 0;
 
   // What is known of the devices that connections leave by.
   [[nodiscard]] virtual std::vector<DeviceReport> devices() const { return {}; }

@@ -1,18 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// The daemon's log: the event `log` with each line, and espgate-log-level.
+// espgate-log-level.
 #include <string>
 
 #include "control/vici/command_parts.h"
 
 namespace espgate::control::vici {
-
-Message log_message(const LogEvent& line) {
-  Message out;
-  // strongSwan's keys, then ours.
-  out.set("group", line.ike ? "IKE" : "DMN").set("level", line.severity == "debug" ? "2" : "1").set("thread", "1");
-  out.set("msg", line.text).set("severity", line.severity);
-  return out.set("at", std::to_string(line.at));
-}
 
 void add_log_commands(Server& server, Daemon& daemon) {
   server.on("espgate-log-level", [&daemon](const Message& request, const std::shared_ptr<Reply>& reply) {

@@ -85,7 +85,7 @@ void reply(const Request& request, IkeSa& sa, const Match& match, const base::By
   out.from_initiator = false;
   out.response = true;
   sa.setup->response = wire::write_message(out, payloads);
-  sa.last_request = request.datagram.data;
+  sa.remember_request(request.datagram.data);
   sa.last_response = sa.setup->response;
   sa.expected_id = 1;
   ended(request.ctx, wire::ExchangeType::ike_sa_init, Role::responder, Ending::done);

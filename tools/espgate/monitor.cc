@@ -31,10 +31,9 @@ report::Paint paint_of(const std::string& severity) {
 }
 
 std::string line_of(const vici::Message& event, const Options& options) {
-  std::int64_t at = 0;
-  const auto epoch = event.text("at");
-  std::from_chars(epoch.data(), epoch.data() + epoch.size(), at);
-  const auto severity = event.text("severity");
+  const std::int64_t at = std::time(nullptr);
+  const auto level = event.text("level");
+  const std::string severity = level == "0" ? "warning" : level == "1" ? "info" : "debug";
   if (options.json)
     return report::json_text({{"at", at}, {"severity", severity}, {"text", event.text("msg")}}, options.pretty);
   return fmt::format("{} {} {}\n", clock_text(at), report::painted(severity, paint_of(severity), options.color),
@@ -62,6 +61,7 @@ Outcome monitor_show(const Context& context) {
   std::uint32_t left = context.invocation.number("count", 0);
   const bool counted = left != 0;
   const auto done = client->listen("log", [&](const vici::Message& event) {
+    if (event.text("level") == "2") return true;  // details are for the log
     std::fputs(line_of(event, options).c_str(), stdout);
     return std::fflush(stdout) == 0 && (!counted || --left != 0);
   });

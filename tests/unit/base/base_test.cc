@@ -4,10 +4,11 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
-#include <cstdio>
+#include <charconv>
 #include <fstream>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "base/address.h"
@@ -134,14 +135,24 @@ TEST(Secret, IsMovedNotShared) {
   EXPECT_FALSE(equal_constant_time(other.view(), as_bytes("ke")));
 }
 
+// The addresses that a line of /proc/self/maps begins with; {0, 0}: it begins with none.
+std::pair<std::uintptr_t, std::uintptr_t> span_of(const std::string& line) {
+  std::uintptr_t from = 0, to = 0;
+  const char* end = line.data() + line.size();
+  const auto first = std::from_chars(line.data(), end, from, 16);
+  if (first.ec != std::errc{} || first.ptr == end || *first.ptr != '-') return {};
+  const auto second = std::from_chars(first.ptr + 1, end, to, 16);
+  if (second.ec != std::errc{} || second.ptr == end || *second.ptr != ' ') return {};
+  return {from, to};
+}
+
 // A line of /proc/self/smaps about the mapping that `at` is in.
 std::string mapping_line(const void* at, const std::string& which) {
   std::ifstream maps("/proc/self/smaps");
   const auto address = reinterpret_cast<std::uintptr_t>(at);
   bool inside = false;
   for (std::string line; std::getline(maps, line);) {
-    std::uintptr_t from = 0, to = 0;
-    if (std::sscanf(line.c_str(), "%lx-%lx ", &from, &to) == 2) inside = from <= address && address < to;
+    if (const auto [from, to] = span_of(line); to != 0) inside = from <= address && address < to;
     if (inside && (which.empty() || line.starts_with(which))) return line;
   }
   return {};
@@ -161,8 +172,8 @@ TEST(Secret, LiesInLockedPagesThatNoCoreHas) {
 TEST(Secret, NobodyRunsIntoItsPages) {
   const Secret secret(3000000);
   const auto line = mapping_line(secret.view().data(), "");
-  std::uintptr_t from = 0, to = 0;
-  ASSERT_EQ(std::sscanf(line.c_str(), "%lx-%lx ", &from, &to), 2) << line;
+  const auto [from, to] = span_of(line);
+  ASSERT_NE(to, 0U) << line;
   EXPECT_NE(mapping_line(reinterpret_cast<const void*>(from - 1), "").find("---p"), std::string::npos);
   EXPECT_NE(mapping_line(reinterpret_cast<const void*>(to), "").find("---p"), std::string::npos);
 }
