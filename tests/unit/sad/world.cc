@@ -210,7 +210,7 @@ std::string World::log() const {
 
 std::size_t World::policies(xfrm::Layer layer) const {
   std::size_t out = 0;
-  auto& mutable_kernel = const_cast<xfrm::ModelKernel&>(kernel);
+  auto& mutable_kernel = const_cast<WatchedKernel&>(kernel);
   const auto policies = *mutable_kernel.dump_policies();
   for (const auto& policy : policies) out += policy.id.layer == layer ? 1 : 0;
   return out;
