@@ -150,13 +150,11 @@ void whole(A& a, IkeSa& sa, std::string& conn, Besides& besides, const Find& fin
   });
 }
 
-std::uint8_t first_octet(base::ByteView octets, std::size_t at) { return at < octets.size() ? octets[at] : 0; }
-
 // Version, and the version that reads it.
 constexpr std::size_t kHead = 2;
 bool readable(base::ByteView octets) {
-  const auto version = first_octet(octets, 0);
-  return version >= kOldestRead && (version <= kVersion || first_octet(octets, 1) <= kVersion);
+  if (octets.size() < kHead) return false;
+  return octets[0] >= kOldestRead && (octets[0] <= kVersion || octets[1] <= kVersion);
 }
 void head(Writer& writer) {
   writer.number(kVersion);

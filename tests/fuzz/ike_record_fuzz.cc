@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Records of IKE SAs (ike/record.h): what can be read can be written again, and then reads the same. The first octet
-// chooses: odd, the engine's own record; even, an IKE SA's. tests/sim/resume_test.cc says how the corpus was made.
+// chooses: odd, the engine's own record; even, an IKE SA's. The corpus is what espgated wrote.
 #include <cstdint>
 #include <cstdlib>
 
@@ -14,7 +14,7 @@ namespace {
 
 espgate::ike::Config config() {
   auto conn = std::make_shared<espgate::ike::ConnConfig>();
-  conn->name = "site";
+  conn->name = "demo";
   conn->children.emplace_back().name = "net";
   espgate::ike::Config out;
   out.conns.push_back(std::move(conn));

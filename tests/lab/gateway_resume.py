@@ -22,7 +22,7 @@ from scenario.stream import Stream
 
 SOAK = "soak" in sys.argv[1:]
 TUNNELS = int(os.environ.get("ESPGATE_TUNNELS", 100 if SOAK else 4))
-KILLS = int(os.environ.get("ESPGATE_KILLS", 200 if SOAK else 6))
+KILLS = int(os.environ.get("ESPGATE_KILLS", 200 if SOAK else 4))
 RATE = int(os.environ.get("ESPGATE_RATE", 1000 if SOAK else 400))
 SEED = int(os.environ.get("ESPGATE_SEED", 1))
 

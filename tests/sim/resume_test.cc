@@ -4,7 +4,6 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
-#include <fstream>
 #include <random>
 
 #include "tests/sim/pair.h"
@@ -127,13 +126,6 @@ TEST_F(Resume, ASpoiltRecordSpoilsAll) {
   EXPECT_FALSE(ike::children_of(records, with));
 }
 
-void write_corpus(const std::string& folder, const Host& host) {
-  for (const auto& [key, octets] : host.records) {
-    std::ofstream out(folder + "/" + std::to_string(key), std::ios::binary);
-    out << (key == 0 ? '\1' : '\0') << base::as_text(octets.view());
-  }
-}
-
 // Kills at any moment, also between two actions that one input caused, under loss and with rekeys all the time.
 class ResumeSeeds : public Resume, public ::testing::WithParamInterface<int> {};
 
@@ -161,7 +153,6 @@ TEST_P(ResumeSeeds, KillsAtRandomMoments) {
   EXPECT_GT(a.count(Kind::child_rekeyed), 5U);
   EXPECT_GT(a.count(Kind::ike_rekeyed), 1U);
   EXPECT_GT(a.lives + b.lives, 20U);
-  if (const char* to = std::getenv("ESPGATE_RECORDS_TO")) write_corpus(to, a);  // for tests/fuzz/ike_record_fuzz.cc
   for (auto* host : {&a, &b}) {
     ASSERT_EQ(host->list().size(), 1U) << host->name();
     EXPECT_LE(host->sad.size(), 3U) << host->name();
