@@ -7,6 +7,8 @@
 #include <asio/posix/stream_descriptor.hpp>
 #include <asio/post.hpp>
 #include <asio/steady_timer.hpp>
+#include <deque>
+#include <iterator>
 #include <limits>
 #include <list>
 #include <thread>
@@ -21,29 +23,43 @@
 
 namespace espgate::gateway {
 
+namespace {
+constexpr std::size_t kAskedAtOnce = 32;
+}  // namespace
+
 // Lives on the engine's thread, but for start and stop.
 class EngineThread::Loop {
  public:
   Loop(EngineThread& owner, std::vector<UdpSocket> sockets)
       : owner_(owner), engine_(engine_options(owner), rng_), timer_(io_) {
     for (auto& socket : sockets) sockets_.emplace_back(io_, std::move(socket));
-    for (auto& watched : sockets_) wait(watched);
-    thread_ = std::jthread([this] {
-      confine_engine_thread();
-      io_.run();
-    });
   }
 
   ~Loop() {
-    asio::post(io_, [this] {
-      // Descriptors are released, not closed: their owners are the sockets.
-      for (auto& watched : sockets_) (void)watched.descriptor.release();
-      io_.stop();
+    if (thread_.joinable()) {
+      asio::post(io_, [this] {
+        release();
+        io_.stop();
+      });
+    } else {
+      release();
+    }
+  }
+
+  void begin() {
+    thread_ = std::jthread([this] {
+      confine_engine_thread();
+      take_input();
+      for (auto& watched : sockets_) wait(watched);
+      io_.run();
     });
   }
 
   void wake() {
     asio::post(io_, [this] { take_input(); });
+  }
+  void answer() {
+    asio::post(io_, [this] { owner_.answers_.fetch_add(1, std::memory_order_relaxed); });
   }
 
  private:
@@ -53,11 +69,17 @@ class EngineThread::Loop {
     asio::posix::stream_descriptor descriptor;
   };
 
+  // Descriptors are released, not closed: their owners are the sockets.
+  void release() {
+    for (auto& watched : sockets_) (void)watched.descriptor.release();
+  }
+
   static ike::Engine::Options engine_options(const EngineThread& owner) {
     ike::Engine::Options options;
     options.index = owner.options_.index;
     const auto limit = owner.options_.half_open_limit;
     options.half_open_limit = limit != 0 ? limit : std::numeric_limits<std::size_t>::max();
+    options.records = owner.options_.state != nullptr;
     options.wall_clock = [](base::Instant instant) { return epoch_seconds(instant); };
     return options;
   }
@@ -77,17 +99,34 @@ class EngineThread::Loop {
       log_warn_limited("overflow", fmt::format("UDP port {}: {} datagrams were lost, the receive buffer was full",
                                                watched.socket.port(), lost));
     }
-    for (auto& datagram : *datagrams) carry_out(engine_.on_datagram(now(), std::move(datagram)));
+    for (auto& datagram : *datagrams) {
+      owner_.counts_.received(datagram.data);
+      carry_out(engine_.on_datagram(now(), std::move(datagram)));
+    }
   }
 
+  // All there is; but after some peers were asked the sockets have a look in between: ten thousand that are to be asked
+  // at once must not cost the answers of the first.
   void take_input() {
-    for (auto& input : owner_.input_.drain()) {
+    if (waiting_.empty()) waiting_ = take_all();
+    for (std::size_t asked = 0; asked < kAskedAtOnce && !waiting_.empty();) {
+      EngineInput input = std::move(waiting_.front());
+      waiting_.pop_front();
       if (auto* command = std::get_if<ike::Command>(&input)) {
+        if (std::holds_alternative<ike::Initiate>(*command)) ++asked;
         carry_out(engine_.on_command(now(), std::move(*command)));
       } else {
         carry_out(engine_.on_answer(now(), std::move(std::get<ike::ChildAnswer>(input))));
       }
     }
+    // What came meanwhile has woken nobody else.
+    if (waiting_.empty()) waiting_ = take_all();
+    if (!waiting_.empty()) wake();
+  }
+
+  std::deque<EngineInput> take_all() {
+    auto all = owner_.input_.drain();
+    return {std::make_move_iterator(all.begin()), std::make_move_iterator(all.end())};
   }
 
   void carry_out(std::vector<ike::Action> actions) {
@@ -97,7 +136,13 @@ class EngineThread::Loop {
     arm_timer();
   }
 
+  // What comes after it waits for it.
+  void carry_out_one(ike::Record&& record) {
+    if (auto kept = owner_.options_.state->commit(record); !kept) log_error_limited("record", kept.error().text());
+  }
+
   void carry_out_one(ike::Send&& send) {
+    owner_.counts_.sent(send.datagram.data);
     for (auto& watched : sockets_) {
       if (watched.socket.family() != send.datagram.local.address.family()) continue;
       if (watched.socket.natt() != send.datagram.natt) continue;
@@ -161,7 +206,8 @@ class EngineThread::Loop {
   asio::steady_timer timer_;
   std::optional<base::Instant> armed_for_;
   std::list<Watched> sockets_;
-  std::jthread thread_;  // last: joined before anything it uses goes
+  std::deque<EngineInput> waiting_;  // taken from the queue, not yet done
+  std::jthread thread_;              // last: joined before anything it uses goes
 };
 
 EngineThread::EngineThread(Options options, std::vector<UdpSocket> sockets)
@@ -170,6 +216,9 @@ EngineThread::EngineThread(Options options, std::vector<UdpSocket> sockets)
 }
 
 EngineThread::~EngineThread() = default;
+
+void EngineThread::ask() { loop_->answer(); }
+void EngineThread::begin() { loop_->begin(); }
 
 bool EngineThread::post(EngineInput input) {
   switch (input_.push(std::move(input))) {

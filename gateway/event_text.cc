@@ -46,6 +46,9 @@ EventLine describe(const ike::Event& event) {
     case Kind::child_up:
       text = "child SA up" + detail(event);
       break;
+    case Kind::ike_resumed:
+      text = "IKE SA with " + event.remote.text() + " goes on where a former espgated left it" + detail(event);
+      break;
     case Kind::ike_rekeyed:
       text = "IKE SA with " + event.remote.text() + " rekeyed" + detail(event);
       break;

@@ -40,21 +40,6 @@ base::Result<void> write(loader::Loader& loader, const sad::ClearPolicy& clear) 
   return loader.clear_policy(clear.index);
 }
 
-// What a former self left: its ledger, and what the kernel holds.
-base::Result<sad::Leftover> leftover(const loader::Loader& loader, xfrm::Kernel& kernel) {
-  sad::Leftover out;
-  for (const auto& sa : loader.sas()) out.sas.emplace(sa.slot, sa.sa);
-  out.policies = loader.policies();
-  out.ledger_lost = !loader.capabilities().reused;
-  auto sas = kernel.dump_sas();
-  if (!sas) return std::unexpected(sas.error());
-  out.kernel_sas = std::move(*sas);
-  auto policies = kernel.dump_policies();
-  if (!policies) return std::unexpected(policies.error());
-  out.kernel_policies = std::move(*policies);
-  return out;
-}
-
 sad::Options room_in(const loader::Loader& loader) {
   sad::Options out;
   out.slots = loader.max_slots();
@@ -79,7 +64,7 @@ void say(const sad::Notice& notice) {
       log_warn(printable(notice.text, 1024));
       break;
     case sad::Notice::Level::error:
-      log_error(printable(notice.text, 1024));
+      log_error_limited("sad", printable(notice.text, 1024));
       break;
   }
 }
@@ -131,17 +116,6 @@ void KernelSide::take(base::Instant now, sad::Output&& output) {
         }
       },
       std::move(output));
-}
-
-base::Result<void> KernelSide::restore(base::Instant now) {
-  auto left = leftover(loader_, *kernel_);
-  if (!left) return std::unexpected(left.error());
-  if (!left->sas.empty() || !left->policies.empty()) {
-    log_info("a former espgated left " + std::to_string(left->sas.size()) + " SAs and " +
-             std::to_string(left->policies.size()) + " policies: SAs are removed, block policies stand until replaced");
-  }
-  carry_out(now, sad_.restore(now, *left));
-  return {};
 }
 
 void KernelSide::plan(base::Instant now, const sad::Plan& plan) {

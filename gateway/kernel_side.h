@@ -49,8 +49,14 @@ class KernelSide {
              std::function<void(ike::ChildAnswer)> answer);
 
   // Once, before the first plan: tidies up after a former self.
-  base::Result<void> restore(base::Instant now);
+  // `children` go on, if they are whole; `plan`: the first one.
+  base::Result<void> restore(base::Instant now, std::vector<ike::KeptChild> children, const sad::Plan& plan);
+  // What became of those children.
+  [[nodiscard]] const std::map<base::ChildId, ike::Kept>& kept() const { return sad_.kept(); }
+  // Those past a soft limit of octets or packets: the kernel says that once, perhaps to nobody.
+  [[nodiscard]] const std::vector<base::ChildId>& spent() const { return spent_; }
   void plan(base::Instant now, const sad::Plan& plan);
+  [[nodiscard]] bool floor_refused() const { return sad_.floor_refused(); }
   void install(base::Instant now, ike::InstallChild install);
   void add_inbound(base::Instant now, ike::AddInbound add);
   void switch_outbound(base::Instant now, const ike::SwitchOutbound& order);
@@ -151,6 +157,7 @@ class KernelSide {
   std::function<sad::PacketMode(const std::string&)> packet_mode_;
   sad::Sad sad_;
   sad::Slots slots_;
+  std::vector<base::ChildId> spent_;
   std::size_t children_ = 0;      // in the configuration
   std::uint32_t table_room_ = 0;  // places that the kernel's table was made to have
   sad::Pace pace_;

@@ -29,7 +29,8 @@ int end(const gateway::StartFailure& failure) {
 int serve(const gateway::Options& options) {
   auto parts = gateway::gather(options);
   if (!parts) return end(parts.error());
-  if (auto given_up = gateway::give_up_privileges(options); !given_up) return end({given_up.error(), 2});
+  const bool dispatcher = parts->config.gateway.shield.dispatcher;
+  if (auto given_up = gateway::give_up_privileges(options, dispatcher); !given_up) return end({given_up.error(), 2});
   gateway::Daemon daemon(options, std::move(*parts));
   if (auto started = daemon.start(); !started) return end(gateway::explain_start(started.error(), options));
   return daemon.run();

@@ -18,6 +18,8 @@ std::variant<Options, int> parse_options(int argc, char** argv) {
           std::map<std::string, KernelChoice>{{"xfrm", KernelChoice::xfrm}, {"null", KernelChoice::null}}));
   app.add_option("--workers", options.workers, "IKE engines, each on its own thread");
   app.add_option("--bpffs", options.bpffs, "where a bpffs is mounted")->capture_default_str();
+  app.add_option("--state", options.state,
+                 "directory on a tmpfs where SAs outlive the process; beside the control socket if not said");
   app.add_option("--devices", options.devices, "file that keeps what devices take")->capture_default_str();
   app.add_option("--log-level", options.log_level, "error, warn, info, debug or trace")->capture_default_str();
   app.add_option("--log-format", options.log_format, "text or json")

@@ -23,6 +23,7 @@ struct Options {
   std::optional<std::uint32_t> workers;         // none: as the config says
   std::string devices = control::kDeviceCache;  // what devices take, kept over restarts
   std::string bpffs = "/sys/fs/bpf";
+  std::string state;  // where IKE SAs are kept for a process after this one; empty: beside the control socket
   std::string log_level = "info";
   LogFormat log_format = LogFormat::text;
   std::string user;                 // whom to become; empty: who we are

@@ -19,6 +19,7 @@
 #include "ike/config.h"
 #include "ike/cookies.h"
 #include "ike/reason.h"
+#include "ike/tally.h"
 
 namespace espgate::ike {
 
@@ -94,9 +95,6 @@ struct PathUp {};
 struct SetCookieSecrets {
   CookieSecrets secrets;
 };
-using Command = std::variant<Initiate, Terminate, Load, List, Shutdown, Rekey, Expired, InboundUsed, PeerMoved, PathUp,
-                             SetCookieSecrets>;
-
 // How a direction of a child is carried, as read back from the kernel.
 struct OffloadState {
   base::OffloadActual actual = base::OffloadActual::none;
@@ -110,6 +108,36 @@ struct ChildInstalled {
 struct ChildRefused {
   std::string reason_code, reason;  // a code of sad::Reason, and the sentence
 };
+// What a process after this one needs to go on with our IKE SAs (EngineOptions::records): an entry for each that
+// changed. To be kept all or none, and before anything that comes after it is carried out: then whatever was sent, or
+// asked of the kernel, is in the records, and what is not was never begun.
+struct Record {
+  struct Entry {
+    std::uint64_t key = 0;  // our IKE SPI; 0: of the engine itself
+    base::Secret octets;    // see ike/record.h; empty: forgotten
+  };
+  std::vector<Entry> entries;
+};
+
+// What became of the SAs of a child that a process before this one had installed (KeptChild).
+struct Kept {
+  enum class State : std::uint8_t {
+    lost,     // not whole, and no SA of it is there any more
+    up,       // as wanted
+    waiting,  // its inbound SA is there, and the outbound one has never been
+  };
+  State state = State::lost;
+  OffloadState in, out;
+};
+// Goes on with what a process before this one recorded (Record). To be said once, after Load and before anything else;
+// `records` as Record gave them, `kept` for each child that children_of() in ike/resume.h names.
+struct Resume {
+  std::vector<Record::Entry> records;
+  std::map<base::ChildId, Kept> kept;
+};
+using Command = std::variant<Initiate, Terminate, Load, List, Shutdown, Rekey, Expired, InboundUsed, PeerMoved, PathUp,
+                             SetCookieSecrets, Resume>;
+
 // The one answer to an InstallChild, an AddInbound or a SwitchOutbound.
 struct ChildAnswer {
   RequestId id;
@@ -229,6 +257,7 @@ struct Event {
     ike_up,
     ike_down,
     ike_failed,
+    ike_resumed,  // a process before this one had it; with all its children in `view`
     ike_rekeyed,  // `ike` is the new SA, `former_ike` the one it replaces; no ike_up and ike_down go with it
     child_up,
     child_down,
@@ -257,9 +286,10 @@ struct ListResult {
   std::vector<IkeView> ikes;
   std::map<Reason, std::uint64_t> rejected;  // since the engine began: strangers' datagrams, refusals
   std::size_t half_open = 0;
+  Tally tally{};  // since the engine began
 };
 
-using Action = std::variant<Send, Keepalive, InstallChild, AddInbound, SwitchOutbound, RetireSa, RemoveChild, Event,
-                            CommandDone, ListResult>;
+using Action = std::variant<Record, Send, Keepalive, InstallChild, AddInbound, SwitchOutbound, RetireSa, RemoveChild,
+                            Event, CommandDone, ListResult>;
 
 }  // namespace espgate::ike

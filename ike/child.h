@@ -20,6 +20,7 @@
 #include "base/bytes.h"
 #include "base/esp.h"
 #include "base/ids.h"
+#include "base/secret.h"
 #include "ike/api.h"
 #include "ike/config.h"
 #include "ike/crypto/key_exchange.h"
@@ -27,6 +28,7 @@
 
 namespace espgate::ike {
 
+// Their numbers stand in records (ike/record.h): append only.
 enum class ChildState : std::uint8_t { installing, installed, deleting, retired };
 enum class Outbound : std::uint8_t { waiting, switching, active };
 
@@ -55,6 +57,7 @@ struct Child {
   bool announced = false;                    // child_up or child_rekeyed was said: child_down is due when it goes
   Outbound outbound = Outbound::active;
   RequestId switching;                     // of SwitchOutbound
+  base::Secret cipher_out, auth_out;       // kept while it is not active: a process after this one needs them
   std::optional<base::Instant> switch_at;  // waiting: at the latest; switching: our patience with the kernel ends
   Reason delete_reason{};                  // with `delete_at`
   // The peer has it for sure. As the responder we know by its next request; until then our DELETE or rekey of it may
@@ -66,6 +69,12 @@ struct Child {
   std::optional<base::Instant> expires_at;
   std::optional<base::Instant> unsend_at;  // retired: its outbound SA goes
   std::optional<base::Instant> retire_at;
+
+  void sends() {
+    outbound = Outbound::active;
+    cipher_out.clear();
+    auth_out.clear();
+  }
 };
 
 // What we offer for a child as the initiator of IKE_AUTH or CREATE_CHILD_SA.

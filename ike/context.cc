@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "ike/record.h"
+
 namespace espgate::ike {
 
 bool Bucket::take(base::Instant now) {
@@ -156,6 +158,28 @@ void Context::left_half_open(const IkeSa& sa) {
   if (it != half_open_sources_.end() && --it->second == 0) half_open_sources_.erase(it);
 }
 
+IkeSa* Context::adopt(std::unique_ptr<IkeSa> sa) {
+  const auto spi = sa->our_spi();
+  const auto [it, fresh] = sas_.emplace(spi, std::move(sa));
+  if (!fresh) return nullptr;
+  auto& adopted = *it->second;
+  constexpr auto kCount = (std::uint64_t{1} << 40U) - 1;
+  std::uint64_t children = 0;
+  for (const auto& [id, child] : adopted.children) {
+    children = std::max(children, id.value & kCount);
+    claim(child.spi_in);
+  }
+  numbers_given(adopted.id.value & kCount, children);
+  recorded_.insert(spi);
+  touch(adopted);
+  return &adopted;
+}
+
+void Context::numbers_given(std::uint64_t ikes, std::uint64_t children) {
+  last_ike_ = std::max(last_ike_, ikes);
+  last_child_ = std::max(last_child_, children);
+}
+
 IkeSa* Context::find(base::IkeSpi ours) {
   auto it = sas_.find(ours);
   return it == sas_.end() ? nullptr : it->second.get();
@@ -260,9 +284,35 @@ void Context::settle(base::IkeSpi spi) {
 }
 
 std::vector<Action> Context::finish() {
-  for (auto spi : std::exchange(touched_, {})) settle(spi);
+  const auto changed = std::exchange(touched_, {});
+  for (auto spi : changed) settle(spi);
   complete_closings();
+  if (options.records) make_record(changed);
   return std::exchange(out_, {});
+}
+
+// First of all actions: see Record in ike/api.h.
+void Context::make_record(const std::set<base::IkeSpi>& changed) {
+  Record out;
+  if (last_ike_ >= ikes_reserved_ || last_child_ >= children_reserved_) {
+    ikes_reserved_ = last_ike_ + record::kNumbersReserve;
+    children_reserved_ = last_child_ + record::kNumbersReserve;
+    out.entries.push_back({0, record::encode(record::Numbers{ikes_reserved_, children_reserved_})});
+  }
+  record::Besides beside;
+  for (const auto& [sends, waits] : besides) beside.emplace(waits, sends);
+  for (const auto spi : changed) {
+    auto* sa = find(spi);
+    base::Secret octets;
+    // What was never up is not recorded when it is over either.
+    if (sa != nullptr && record::worthy(*sa) && (sa->state != State::closed || recorded_.contains(spi))) {
+      octets = record::encode(*sa, beside);
+    }
+    if (octets.empty() && recorded_.erase(spi) == 0) continue;
+    if (!octets.empty()) recorded_.insert(spi);
+    out.entries.push_back({spi.value, std::move(octets)});
+  }
+  if (!out.entries.empty()) out_.insert(out_.begin(), Action(std::move(out)));
 }
 
 std::optional<base::Instant> Context::next_timer() const {

@@ -26,6 +26,7 @@ struct EngineOptions {
   std::uint32_t noise_per_second = 20;                      // events about strangers' datagrams, and answers to them
   base::Duration linger = std::chrono::seconds(30);         // how long a closed SA repeats its last response
   base::Duration shutdown_grace = std::chrono::seconds(3);  // how long Shutdown waits for answers
+  bool records = false;                                     // whether to make Records
   // Seconds since the epoch at an instant, for the validity of certificates; none: the instant's own count.
   std::function<std::int64_t(base::Instant)> wall_clock;
 };
@@ -53,6 +54,7 @@ class Context {
   bool shutting_down = false;
   Bucket events, answers;
   Cookies cookies;
+  Tally tally;
 
   [[nodiscard]] std::int64_t epoch_seconds() const;
 
@@ -80,6 +82,9 @@ class Context {
   // children.
   IkeSa& create_rekeyed(const IkeSa& from, bool initiator, base::IkeSpi ours, base::IkeSpi peers);
   IkeSa& create(bool initiator, base::IkeSpi peer_spi, const base::Endpoint& local, const base::Endpoint& remote);
+  // One that a process before this one had; nullptr: its SPI is taken.
+  IkeSa* adopt(std::unique_ptr<IkeSa> sa);
+  void numbers_given(std::uint64_t ikes, std::uint64_t children);  // by that process, at most
   IkeSa* find(base::IkeSpi ours);
   IkeSa* find(base::IkeId id);
   IkeSa* owner_of(base::ChildId id);
@@ -94,6 +99,7 @@ class Context {
 
   // ------------------------------------------------------------------ numbers
   base::Spi new_esp_spi();
+  void claim(base::Spi spi) { esp_spis_.insert(spi.value); }  // chosen by a process before this one
   void release(base::Spi spi) { esp_spis_.erase(spi.value); }
   base::ChildId new_child_id() { return {high_bits() | ++last_child_}; }
   RequestId new_install(const IkeSa& sa, base::ChildId child);
@@ -125,6 +131,7 @@ class Context {
  private:
   [[nodiscard]] std::uint64_t high_bits() const { return static_cast<std::uint64_t>(options.index) << 40; }
   void complete_closings();
+  void make_record(const std::set<base::IkeSpi>& changed);
 
   std::vector<Action> out_;
   Table sas_;
@@ -144,6 +151,8 @@ class Context {
   std::map<base::Address, std::size_t> half_open_sources_;
   std::map<Reason, std::uint64_t> rejected_;
   std::uint64_t last_ike_ = 0, last_child_ = 0, last_install_ = 0;
+  std::set<base::IkeSpi> recorded_;
+  std::uint64_t ikes_reserved_ = 0, children_reserved_ = 0;  // numbers that the record allows
 };
 
 }  // namespace espgate::ike

@@ -82,7 +82,9 @@ void on_due(Context& ctx, IkeSa& sa) {
 std::vector<Action> Engine::on_timer(base::Instant now) {
   context_->begin(now);
   while (auto spi = context_->due()) {
-    on_due(*context_, *context_->find(*spi));
+    auto& sa = *context_->find(*spi);
+    context_->touch(sa);
+    on_due(*context_, sa);
     context_->settle(*spi);
   }
   return context_->finish();

@@ -9,6 +9,9 @@ set(IKE_ENGINE_SOURCES
   peer_select.cc
   reassembly.cc
   receive.cc
+  record/archive.cc
+  record/ike_sa.cc
+  resume.cc
   suites.cc
   ts_select.cc
   task/auth.cc

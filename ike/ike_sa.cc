@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "ike/crypto/prf.h"
 #include "ike/task/generation.h"
 #include "ike/task/lifetime.h"
 #include "ike/task/nat_path.h"
@@ -16,6 +17,18 @@ std::string describe(const Child& child) {
   return fmt::format("{} {} {} === {}, SPIs {} in, {} out{}", child.suite.name(), base::to_string(child.mode),
                      text(child.local_ts), text(child.remote_ts), child.spi_in.text(), child.spi_out.text(),
                      child.encap ? ", in UDP" : "");
+}
+
+void IkeSa::remember_request(base::ByteView message) {
+  const auto digest = crypto::sha256({message});
+  last_request.clear();
+  if (digest) last_request.assign(digest->begin(), digest->end());
+}
+
+bool IkeSa::is_last_request(base::ByteView message) const {
+  if (last_request.empty()) return false;
+  const auto digest = crypto::sha256({message});
+  return digest && std::ranges::equal(*digest, last_request);
 }
 
 Child* IkeSa::child_named(const std::string& name) {

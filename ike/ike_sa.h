@@ -42,6 +42,7 @@
 
 namespace espgate::ike {
 
+// Their numbers stand in records (ike/record.h): append only.
 enum class State : std::uint8_t { init_sent, init_replied, auth_sent, established, deleting, rekeyed, closed };
 
 // How the peer wants us to sign.
@@ -148,10 +149,13 @@ struct IkeSa {
   // Made by a rekey that met the peer's: nobody knows yet which of the two stays. Nobody hears of it.
   bool spare = false;
 
+  std::uint64_t iv_reserved = 0;  // AEAD: the record allows all IVs before this one
+
   std::uint32_t next_id = 0, expected_id = 0;  // of our next request, of the peer's
   std::optional<Outgoing> outgoing;
   std::deque<Operation> queue;
-  base::Bytes last_request, last_response;  // of the peer; expected_id - 1
+  base::Bytes last_request;                 // SHA-256 of the peer's request expected_id - 1, or of the one that is held
+  base::Bytes last_response;                // to the former
   std::vector<base::Bytes> last_fragments;  // of the response, after the first
   bool fragments = false;                   // both sides know RFC 7383
   bool fragmenting = false;                 // and our config wants us to
@@ -186,6 +190,8 @@ struct IkeSa {
   T* doing() {  // our request that is under way, if it is of this kind
     return outgoing ? std::get_if<T>(&outgoing->what) : nullptr;
   }
+  void remember_request(base::ByteView message);
+  [[nodiscard]] bool is_last_request(base::ByteView message) const;
   Child* child_named(const std::string& name);
   Child* successor_of(base::ChildId old);  // the generation that replaces it, installed or about to be
   [[nodiscard]] const Child* successor_of(base::ChildId old) const;

@@ -73,4 +73,11 @@ std::string_view code(Reason reason) {
   return "unknown";
 }
 
+std::optional<Reason> reason_of_code(std::string_view text) {
+  for (std::uint8_t number = 0; number <= static_cast<std::uint8_t>(Reason::not_unique); ++number) {
+    if (code(static_cast<Reason>(number)) == text) return static_cast<Reason>(number);
+  }
+  return std::nullopt;
+}
+
 }  // namespace espgate::ike

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 namespace espgate::ike {
@@ -44,5 +45,6 @@ enum class Reason : std::uint8_t {
 
 // "auth-failed", "no-proposal", ...
 std::string_view code(Reason reason);
+std::optional<Reason> reason_of_code(std::string_view text);
 
 }  // namespace espgate::ike

@@ -64,6 +64,7 @@ void on_bad_request(Context& ctx, IkeSa& sa, wire::ExchangeType exchange, const 
 }
 
 void on_bad_response(Context& ctx, IkeSa& sa, const wire::Fault& fault) {
+  ended(ctx, sa.outgoing->exchange, Role::initiator, Ending::error);
   const auto code =
       fault.error == wire::WireError::unknown_critical ? Reason::unsupported_critical : Reason::invalid_syntax;
   close(ctx, sa, Failure{code, step(sa), "the peer's answer: " + fault.text(), {}}, Linger::no);
@@ -141,13 +142,13 @@ std::optional<wire::Parsed<wire::Payloads>> open_message(const IkeSa& sa, const 
 
 void on_request(Context& ctx, IkeSa& sa, const Datagram& datagram, const wire::Header& header) {
   const bool fragment = sa.fragments && header.next == wire::PayloadType::skf;
-  if (header.message_id + 1 == sa.expected_id && datagram.data == sa.last_request) {
+  if (header.message_id + 1 == sa.expected_id && sa.is_last_request(datagram.data)) {
     if (planted(Planted::answered_anew, ctx.options.index)) return answer_anew(ctx, sa, datagram, header);
     return repeat_response(ctx, sa, datagram);
   }
   if (fragment && header.message_id + 1 == sa.expected_id) return on_old_fragment(ctx, sa, datagram);
   if (sa.state == State::closed) return;
-  if (sa.held && (datagram.data == sa.last_request || fragment)) return;  // being worked on
+  if (sa.held && (fragment || sa.is_last_request(datagram.data))) return;  // being worked on
   if (header.message_id != sa.expected_id || sa.held || !sa.cipher_in) {
     return drop(
         ctx, datagram, Reason::out_of_window,
@@ -169,7 +170,7 @@ void on_request(Context& ctx, IkeSa& sa, const Datagram& datagram, const wire::H
   follow(ctx, sa, datagram);
   sa.last_heard = ctx.now;
   if (sa.outgoing) sa.outgoing->denied = false;  // it knows the SA after all
-  sa.last_request = std::move(identity);
+  sa.remember_request(identity);
   ctx.touch(sa);
   if (!payloads) return on_bad_request(ctx, sa, header.exchange, payloads.error());
   confirm(ctx, sa, Shown::request);
@@ -210,6 +211,7 @@ void on_response(Context& ctx, IkeSa& sa, const Datagram& datagram, const wire::
   sa.last_heard = ctx.now;
   ctx.touch(sa);
   if (!payloads) return on_bad_response(ctx, sa, payloads.error());
+  ended(ctx, header.exchange, Role::initiator, *payloads);
   auto what = std::move(sa.outgoing->what);
   sa.outgoing.reset();
   dispatch_response(ctx, sa, std::move(what), *payloads);

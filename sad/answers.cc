@@ -7,11 +7,6 @@
 namespace espgate::sad {
 namespace {
 
-ike::OffloadState offload_state(const Half& half) {
-  return {half.record.actual, half.record.actual == base::OffloadActual::none ? std::string{} : half.record.device,
-          half.record.reason_code, half.record.reason};
-}
-
 std::string on_device(const InstallContext& context) {
   return context.device.empty() ? std::string{} : " on " + context.device;
 }
@@ -23,6 +18,11 @@ std::string listed(const std::set<std::string>& suites) {
 }
 
 }  // namespace
+
+ike::OffloadState offload_state(const Half& half) {
+  return {half.record.actual, half.record.actual == base::OffloadActual::none ? std::string{} : half.record.device,
+          half.record.reason_code, half.record.reason};
+}
 
 void Children::finish(Child& child) {
   child.state = ChildState::up;

@@ -79,6 +79,7 @@ xfrm::SaSpec sa_spec(const Child& child, base::Direction direction, std::optiona
 // The same in all that a device looks at, but with a key of zeros and a reqid that no policy names.
 xfrm::SaSpec trial_of(const Child& child, const xfrm::Offload& offload);
 xfrm::SaId sa_id(const Child& child, base::Direction direction);
+ike::OffloadState offload_state(const Half& half);
 // What of it a device looks at, as a row of a probe.
 ProbeRow row_of(const Child& child, base::Direction direction, xfrm::OffloadKind mode);
 maps::SaRecord first_record(const Child& child, base::Direction direction);

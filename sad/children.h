@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "sad/child.h"
+#include "sad/estate.h"
 #include "sad/indices.h"
 #include "sad/reqids.h"
 #include "sad/spd.h"
@@ -24,6 +25,8 @@ class Children {
   // `larval`: of the ACQUIRE that the child answers; 0: none.
   void install(ike::InstallChild install, const InstallContext& context, const Handling& handling,
                bool inbound_first = false, std::uint32_t larval = 0);
+  // One of a former self that goes on (adopt.cc); all its slots have been claimed. What became of it.
+  ike::Kept adopt(ike::KeptChild kept, const Handling& handling, Estate& estate);
   void switch_outbound(const ike::SwitchOutbound& order);
   void retire(const ike::RetireSa& order);
   void remove(base::ChildId id);
@@ -66,6 +69,7 @@ class Children {
   void claim_policies(Child& child);
   void finish(Child& child);
   void undo(Child& child);
+  void adopt_half(Child& child, base::Direction direction, const Estate::Found& found);
   // generations.cc
   void wait_for_outbound(Child& child);
   void add_outbound(Child& child, std::optional<xfrm::Offload> offload);

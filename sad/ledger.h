@@ -8,6 +8,7 @@
 #include <map>
 #include <vector>
 
+#include "ike/kept.h"
 #include "maps/record.h"
 #include "xfrm/api.h"
 
@@ -45,6 +46,10 @@ struct Leftover {
   bool ledger_lost = false;
   std::vector<xfrm::SaState> kernel_sas;
   std::vector<xfrm::PolicySpec> kernel_policies;
+  // Children that ike/ goes on with, the older generation first.
+  std::vector<ike::KeptChild> children;
+  // The kernel is one that forgets with its process (`--kernel null`): SAs of `children` are believed to be there.
+  bool believed = false;
 };
 
 // Of one meaning in two languages.

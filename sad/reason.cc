@@ -47,4 +47,11 @@ std::string_view code(Reason reason) {
   return "unknown";
 }
 
+Reason reason_of(std::string_view text) {
+  for (std::uint8_t number = 1; number <= static_cast<std::uint8_t>(Reason::distrusted); ++number) {
+    if (code(static_cast<Reason>(number)) == text) return static_cast<Reason>(number);
+  }
+  return Reason::none;
+}
+
 }  // namespace espgate::sad

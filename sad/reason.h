@@ -30,6 +30,7 @@ enum class Reason : std::uint8_t {
   distrusted = 18,        // the device was found to get this suite wrong
 };
 
-std::string_view code(Reason reason);  // "silent-software", ...; "" for none
+std::string_view code(Reason reason);     // "silent-software", ...; "" for none
+Reason reason_of(std::string_view code);  // none for what is no code
 
 }  // namespace espgate::sad

@@ -22,7 +22,7 @@ class Sad::Impl {
         floor_(work_, spd_),
         traps_(work_, spd_, children_.reqids()) {}
 
-  void restore(const Leftover& leftover);
+  void restore(Leftover leftover, const Plan& plan);
   void plan(const Plan& plan);
   void install(ike::InstallChild install, const InstallContext& context, bool inbound_first);
   void result(OpId id, xfrm::Result result);
@@ -35,9 +35,11 @@ class Sad::Impl {
   Children children_;
   Floor floor_;
   Traps traps_;
+  std::map<base::ChildId, ike::Kept> kept_;
 
  private:
-  void restore_sas(const Leftover& leftover);
+  void take_handling(const Plan& plan);
+  void restore_sas(const Leftover& leftover, const Estate& estate);
   void restore_policies(const Leftover& leftover);
   void arrived(const ForChild& what, xfrm::Result result) { children_.arrived(what, std::move(result)); }
   void arrived(const ForPolicyPut& what, const xfrm::Result& result);
@@ -55,26 +57,36 @@ bool reqid_is_ours(std::uint32_t reqid) { return reqid > kReqidBase && reqid - k
 
 }  // namespace
 
-void Sad::Impl::restore(const Leftover& leftover) {
-  restore_sas(leftover);
+// What goes on claims its policies before anything goes.
+void Sad::Impl::restore(Leftover leftover, const Plan& plan) {
+  take_handling(plan);
+  Estate estate(leftover);
+  for (const auto& [slot, record] : leftover.sas) children_.claim_slot(slot);
   restore_policies(leftover);
+  for (auto& child : leftover.children) {
+    const auto id = child.spec.id;
+    const auto handling = handling_.find(base::ChildUid::of(child.spec.conn, child.spec.child));
+    kept_[id] = children_.adopt(std::move(child), handling == handling_.end() ? Handling{} : handling->second, estate);
+  }
+  restore_sas(leftover, estate);
 }
 
 // An SA counts as ours if the ledger names it and the reqid is the one written there: the SPI alone might be another's.
-void Sad::Impl::restore_sas(const Leftover& leftover) {
+void Sad::Impl::restore_sas(const Leftover& leftover, const Estate& estate) {
   std::map<xfrm::SaId, std::uint32_t> reqids;
-  for (const auto& state : leftover.kernel_sas) reqids.emplace(state.id, state.reqid);
+  for (const auto& state : leftover.kernel_sas) {
+    if (!estate.kept(state.id)) reqids.emplace(state.id, state.reqid);
+  }
   for (const auto& [slot, record] : leftover.sas) {
+    if (estate.kept(slot)) continue;
     // The ledger does not know marks.
     const auto in_kernel = std::ranges::find_if(reqids, [&](const auto& entry) {
       return entry.first.destination == record.dst && entry.first.spi == record.spi && entry.second == record.reqid;
     });
     if (in_kernel != reqids.end()) {
-      children_.claim_slot(slot);
       work_.ask(xfrm::DelSa{in_kernel->first}, ForLeftover{slot});
       reqids.erase(in_kernel);
     } else {
-      children_.claim_slot(slot);
       work_.emit(ReleaseSlot{slot});
       children_.give_back_slot(slot);
     }
@@ -111,9 +123,13 @@ void Sad::Impl::restore_policies(const Leftover& leftover) {
   for (const auto& [id, policy] : in_kernel) spd_.adopt({}, id, {}, policy);
 }
 
-void Sad::Impl::plan(const Plan& plan) {
+void Sad::Impl::take_handling(const Plan& plan) {
   handling_.clear();
   for (const auto& child : plan.children) handling_[base::ChildUid::of(child.conn, child.child)] = child.handling;
+}
+
+void Sad::Impl::plan(const Plan& plan) {
+  take_handling(plan);
   floor_.follow(plan);
   traps_.follow(plan);
   if (planned_) return;
@@ -215,10 +231,12 @@ Sad::~Sad() = default;
 Sad::Sad(Sad&&) noexcept = default;
 Sad& Sad::operator=(Sad&&) noexcept = default;
 
-Outputs Sad::restore(base::Instant, const Leftover& leftover) {
-  impl_->restore(leftover);
+Outputs Sad::restore(base::Instant, Leftover leftover, const Plan& plan) {
+  impl_->restore(std::move(leftover), plan);
   return impl_->work_.take();
 }
+
+const std::map<base::ChildId, ike::Kept>& Sad::kept() const { return impl_->kept_; }
 
 Outputs Sad::on_plan(base::Instant, const Plan& plan) {
   impl_->plan(plan);
@@ -278,6 +296,7 @@ Outputs Sad::stop(base::Instant) {
 }
 
 bool Sad::idle() const { return impl_->work_.idle(); }
+bool Sad::floor_refused() const { return impl_->floor_.any_refused(); }
 std::optional<base::ChildId> Sad::owner_of(const xfrm::SaId& id) const { return impl_->children_.owner_of(id); }
 std::vector<xfrm::PolicyId> Sad::policy_ids() const { return impl_->spd_.wanted(); }
 std::vector<std::pair<base::ChildId, xfrm::SaId>> Sad::expected() const { return impl_->children_.expected(); }

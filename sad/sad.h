@@ -120,9 +120,12 @@ class Sad {
   Sad(Sad&&) noexcept;
   Sad& operator=(Sad&&) noexcept;
 
-  // Once, before the first plan: deletes SAs that a former self left (counts folded), and takes over its policies;
-  // those that the first plan does not want go when that plan's floor stands.
-  Outputs restore(base::Instant now, const Leftover& leftover);
+  // Once, before the first plan: knows the children again that go on and are whole, deletes the other SAs that a former
+  // self left (counts folded), and takes over its policies; those that nobody claims go when the first plan's floor
+  // stands. `plan`: that plan; how it handles children is how theirs are looked for.
+  Outputs restore(base::Instant now, Leftover leftover, const Plan& plan = {});
+  // What became of those children.
+  [[nodiscard]] const std::map<base::ChildId, ike::Kept>& kept() const;
 
   // The whole plan, each time. What did not change is not touched; new floors go in before old ones go.
   Outputs on_plan(base::Instant now, const Plan& plan);
@@ -153,6 +156,8 @@ class Sad {
   Outputs stop(base::Instant now);
 
   [[nodiscard]] bool idle() const;  // no result is awaited
+  // The kernel refused a block policy since the last plan: the same plan again tries it again.
+  [[nodiscard]] bool floor_refused() const;
   [[nodiscard]] std::size_t child_count() const;
   // Whose SA that is; nullopt: none of ours.
   [[nodiscard]] std::optional<base::ChildId> owner_of(const xfrm::SaId& id) const;

@@ -4,6 +4,7 @@
 #include <openssl/core_names.h>
 #include <openssl/dh.h>
 #include <openssl/param_build.h>
+#include <openssl/x509.h>
 
 #include <algorithm>
 
@@ -15,6 +16,7 @@ namespace {
 using Kind = GroupInfo::Kind;
 constexpr std::uint8_t kUncompressed = 0x04;  // before a point, SEC 1 2.3.3
 using ParamBuild = std::unique_ptr<OSSL_PARAM_BLD, Freed<OSSL_PARAM_BLD_free>>;
+using Pkcs8 = std::unique_ptr<PKCS8_PRIV_KEY_INFO, Freed<PKCS8_PRIV_KEY_INFO_free>>;
 using Params = std::unique_ptr<OSSL_PARAM, Freed<OSSL_PARAM_free>>;
 
 const char* key_type(const GroupInfo& info) {
@@ -144,6 +146,38 @@ Crypto<KeyExchange> KeyExchange::generate(std::uint16_t group, Rng& rng) {
   Key made(generate_key(*info));
   if (made == nullptr) return fail();
   return with_public(KeyExchange(info, std::move(made)));
+}
+
+Crypto<base::Secret> KeyExchange::kept() const {
+  if (info_->kind == Kind::montgomery) {
+    base::Secret out(info_->shared_octets);
+    std::size_t written = out.size();
+    if (EVP_PKEY_get_raw_private_key(key_.get(), out.bytes().data(), &written) != 1 || written != out.size()) {
+      return fail();
+    }
+    return out;
+  }
+  const Pkcs8 info(EVP_PKEY2PKCS8(key_.get()));
+  const int octets = info == nullptr ? -1 : i2d_PKCS8_PRIV_KEY_INFO(info.get(), nullptr);
+  if (octets <= 0) return fail();
+  base::Secret out(static_cast<std::size_t>(octets));
+  auto* at = out.bytes().data();
+  if (i2d_PKCS8_PRIV_KEY_INFO(info.get(), &at) != octets) return fail();
+  return out;
+}
+
+Crypto<KeyExchange> KeyExchange::from_kept(std::uint16_t group, base::ByteView kept, base::Bytes public_value) {
+  const auto* info = find_group(group);
+  if (info == nullptr) return fail(CryptoError::unknown_algorithm);
+  if (info->kind == Kind::montgomery) return from_private(group, kept);
+  const auto* at = kept.data();
+  const Pkcs8 parsed(d2i_PKCS8_PRIV_KEY_INFO(nullptr, &at, static_cast<long>(kept.size())));
+  Key key(parsed == nullptr ? nullptr : EVP_PKCS82PKEY(parsed.get()));
+  if (key == nullptr || EVP_PKEY_is_a(key.get(), key_type(*info)) != 1) return fail(CryptoError::bad_key_length);
+  if (public_value.size() != info->public_octets) return fail(CryptoError::bad_public_value);
+  KeyExchange out(info, std::move(key));
+  out.public_ = std::move(public_value);
+  return out;
 }
 
 Crypto<KeyExchange::Key> KeyExchange::import_peer(base::ByteView peer) const {

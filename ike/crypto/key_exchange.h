@@ -23,6 +23,11 @@ class KeyExchange {
   // A key that is given: X25519 and X448 only, for known-answer tests.
   static Crypto<KeyExchange> from_private(std::uint16_t group, base::ByteView key);
 
+  // The private key, to go on with in another process: the octets of X25519 and X448, PKCS #8 of the others. And the
+  // way back; `public_value` is believed.
+  [[nodiscard]] Crypto<base::Secret> kept() const;
+  static Crypto<KeyExchange> from_kept(std::uint16_t group, base::ByteView kept, base::Bytes public_value);
+
   [[nodiscard]] std::uint16_t group() const { return info_->id; }
   // The KE payload's data: u; x | y; or g^x, padded to the length of p.
   [[nodiscard]] const base::Bytes& public_value() const { return public_; }

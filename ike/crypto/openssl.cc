@@ -22,6 +22,11 @@ EVP_MD* fetched_sha1() {
   return digest;
 }
 
+EVP_MD* fetched_sha256() {
+  static EVP_MD* const digest = EVP_MD_fetch(nullptr, "SHA256", nullptr);
+  return digest;
+}
+
 EVP_CIPHER* fetched_cipher(std::uint16_t encr, std::size_t key_octets) {
   static EVP_CIPHER* const chacha = EVP_CIPHER_fetch(nullptr, "ChaCha20-Poly1305", nullptr);
   static const auto ciphers = [] {

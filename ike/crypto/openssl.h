@@ -30,6 +30,7 @@ using BigNumber = std::unique_ptr<BIGNUM, Freed<BN_clear_free>>;
 EVP_MAC* fetched_hmac();
 EVP_MAC* fetched_siphash();
 EVP_MD* fetched_sha1();
+EVP_MD* fetched_sha256();
 EVP_CIPHER* fetched_cipher(std::uint16_t encr, std::size_t key_octets);  // of a transform in crypto/suite.h
 
 // The error for whoever called OpenSSL; empties its queue, which nobody reads.

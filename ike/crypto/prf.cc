@@ -87,15 +87,21 @@ Crypto<base::Secret> Prf::plus(base::ByteView key, Parts parts, std::size_t coun
   return out;
 }
 
-Crypto<std::array<std::uint8_t, 20>> sha1(Parts parts) {
-  std::array<std::uint8_t, 20> out{};
+namespace {
+template <std::size_t octets>
+Crypto<std::array<std::uint8_t, octets>> digest(const EVP_MD* with, Parts parts) {
+  std::array<std::uint8_t, octets> out{};
   const DigestContext context(EVP_MD_CTX_new());
-  if (context == nullptr || EVP_DigestInit_ex2(context.get(), fetched_sha1(), nullptr) != 1) return fail();
+  if (context == nullptr || EVP_DigestInit_ex2(context.get(), with, nullptr) != 1) return fail();
   for (const auto& part : parts) {
     if (EVP_DigestUpdate(context.get(), part.data(), part.size()) != 1) return fail();
   }
   if (EVP_DigestFinal_ex(context.get(), out.data(), nullptr) != 1) return fail();
   return out;
 }
+}  // namespace
+
+Crypto<std::array<std::uint8_t, 20>> sha1(Parts parts) { return digest<20>(fetched_sha1(), parts); }
+Crypto<std::array<std::uint8_t, 32>> sha256(Parts parts) { return digest<32>(fetched_sha256(), parts); }
 
 }  // namespace espgate::ike::crypto

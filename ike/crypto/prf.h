@@ -35,5 +35,6 @@ Crypto<base::Secret> hmac(const char* digest, base::ByteView key, Parts parts);
 
 // SHA-1 for NAT_DETECTION_*_IP (RFC 7296 2.23): data = sha1(SPIi | SPIr | address | port).
 Crypto<std::array<std::uint8_t, 20>> sha1(Parts parts);
+Crypto<std::array<std::uint8_t, 32>> sha256(Parts parts);
 
 }  // namespace espgate::ike::crypto

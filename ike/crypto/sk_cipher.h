@@ -31,6 +31,11 @@ class SkCipher {
   // over all of it.
   Crypto<void> seal(base::ByteWriter& message, base::ByteView plain, Rng& rng);
 
+  // The IV that the next sealing takes, if it counts (AEAD); 0: all are spent. What was given up must not be used
+  // again: a process that goes on with the keys of another starts beyond all IVs that one may have used.
+  [[nodiscard]] std::uint64_t next_iv() const { return next_iv_; }
+  void skip_to(std::uint64_t iv) { next_iv_ = iv; }
+
   // The plaintext of a message whose IV begins at `iv_offset`; the ICV is its end and is checked first.
   [[nodiscard]] Crypto<base::Bytes> open(base::ByteView message, std::size_t iv_offset) const;
 

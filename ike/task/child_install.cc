@@ -35,28 +35,6 @@ crypto::Crypto<ChildKeys> make_keys(const IkeSa& sa, const base::EspSuite& suite
   return keys;
 }
 
-ChildSpec spec_of(const IkeSa& sa, const Child& child, ChildKeys keys) {
-  ChildSpec spec;
-  spec.ike = sa.id;
-  spec.id = child.id;
-  spec.conn = sa.conn_name();
-  spec.child = child.config->name;
-  spec.local = sa.local;
-  spec.remote = sa.remote;
-  spec.encap = child.encap;
-  spec.mode = child.mode;
-  spec.suite = child.suite;
-  spec.spi_in = child.spi_in;
-  spec.spi_out = child.spi_out;
-  spec.local_ts = child.local_ts;
-  spec.remote_ts = child.remote_ts;
-  spec.offload = child.config->offload;
-  spec.initiator = child.initiator;
-  spec.replaces = child.replaces;
-  spec.keys = std::move(keys);
-  return spec;
-}
-
 // The peer believes in a child that we could not install: it is told, by DELETE of the child, or of the IKE SA if that
 // has no other.
 void take_back(Context& ctx, IkeSa& sa, const Child& child, const Failure& why) {
@@ -87,6 +65,35 @@ void give_up(Context& ctx, IkeSa& sa, base::ChildId id, const Failure& why, wire
   }
 }
 
+// How long the kernel may take. A responder's peer waits for the reply and sends its request again after some seconds;
+// an initiator keeps nobody waiting.
+base::Duration patience(const Config& config, bool initiator) {
+  return initiator ? std::max(config.install_timeout, config.half_open_timeout) : config.install_timeout;
+}
+
+}  // namespace
+
+ChildSpec spec_of(const IkeSa& sa, const Child& child) {
+  ChildSpec spec;
+  spec.ike = sa.id;
+  spec.id = child.id;
+  spec.conn = sa.conn_name();
+  spec.child = child.config->name;
+  spec.local = sa.local;
+  spec.remote = sa.remote;
+  spec.encap = child.encap;
+  spec.mode = child.mode;
+  spec.suite = child.suite;
+  spec.spi_in = child.spi_in;
+  spec.spi_out = child.spi_out;
+  spec.local_ts = child.local_ts;
+  spec.remote_ts = child.remote_ts;
+  spec.offload = child.config->offload;
+  spec.initiator = child.initiator;
+  spec.replaces = child.replaces;
+  return spec;
+}
+
 void installed(Context& ctx, IkeSa& sa, Child& child, ChildInstalled result) {
   child.state = ChildState::installed;
   child.in = std::move(result.in);
@@ -108,14 +115,6 @@ void installed(Context& ctx, IkeSa& sa, Child& child, ChildInstalled result) {
   ctx.touch(sa);
   run_queue(ctx, sa);
 }
-
-// How long the kernel may take. A responder's peer waits for the reply and sends its request again after some seconds;
-// an initiator keeps nobody waiting.
-base::Duration patience(const Config& config, bool initiator) {
-  return initiator ? std::max(config.install_timeout, config.half_open_timeout) : config.install_timeout;
-}
-
-}  // namespace
 
 void send_held(Context& ctx, IkeSa& sa) {
   auto payloads = std::move(sa.held->before);
@@ -149,9 +148,12 @@ std::expected<base::ChildId, std::string> install(Context& ctx, IkeSa& sa, const
   child.group = group_of(agreed.chosen.proposal);
   child.install = ctx.new_install(sa, child.id);
   child.install_deadline = ctx.now + patience(*ctx.config, order.initiator);
-  auto spec = spec_of(sa, child, std::move(*keys));
+  auto spec = spec_of(sa, child);
+  spec.keys = std::move(*keys);
   spec.limits = limits_of(ctx, *child.config);
   if ((order.rekeys && !order.initiator) || child.sibling) {
+    child.cipher_out = spec.keys.cipher_out.clone();
+    child.auth_out = spec.keys.auth_out.clone();
     ctx.emit(AddInbound{child.install, std::move(spec)});
   } else {
     ctx.emit(InstallChild{child.install, std::move(spec)});

@@ -32,6 +32,11 @@ struct InstallOrder {
 std::expected<base::ChildId, std::string> install(Context& ctx, IkeSa& sa, const Agreed& agreed, const Nonces& nonces,
                                                   InstallOrder& order);
 
+// What is asked of sad/, without keys and limits.
+ChildSpec spec_of(const IkeSa& sa, const Child& child);
+// sad/ has it.
+void installed(Context& ctx, IkeSa& sa, Child& child, ChildInstalled result);
+
 // Lets the reply go that waited for a child, as accepted.
 void send_held(Context& ctx, IkeSa& sa);
 

@@ -29,7 +29,7 @@ void switch_due(Context& ctx, IkeSa& sa, Child& child) {
   if (child.outbound == Outbound::switching) {
     // No answer from the kernel: whatever became of it, nothing more can be done here.
     ctx.forget_install(child.switching);
-    child.outbound = Outbound::active;
+    child.sends();
     child.switch_at.reset();
     return let_reply_go(ctx, sa, child.id);
   }
@@ -104,14 +104,13 @@ void start_switch(Context& ctx, IkeSa& sa, Child& child) {
 
 void on_switched(Context& ctx, IkeSa& sa, Child& child, const ChildAnswer& answer) {
   child.switch_at.reset();
+  child.sends();
   if (const auto* installed = std::get_if<ChildInstalled>(&answer.result)) {
-    child.outbound = Outbound::active;
     child.in = installed->in;
     child.out = installed->out;
   } else {
     // A strict wish that the device refused at the last moment: nothing is sent until another generation is there.
     const auto& refused = std::get<ChildRefused>(answer.result);
-    child.outbound = Outbound::active;
     child.out = {base::OffloadActual::none, {}, refused.reason_code, refused.reason};
     ctx.event(Event::Kind::rekey_failed, sa, child, Failure{Reason::install_refused, "install", refused.reason, {}});
     queue_rekey(ctx, sa, child, {});
@@ -125,6 +124,8 @@ void retire(Context& ctx, IkeSa& sa, Child& child) {
   ctx.done(child.initiates);
   ctx.gone(child.id);
   child.state = ChildState::retired;
+  child.cipher_out.clear();
+  child.auth_out.clear();
   child.announced = false;
   child.switch_at.reset();
   sibling_gone(ctx, sa, child);

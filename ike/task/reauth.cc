@@ -75,7 +75,9 @@ void reauth_inherited(Context& ctx, const IkeSa& from, IkeSa& to) {
   to.takes_place_of = from.takes_place_of;
   to.reauthenticating = from.reauthenticating;
   for (auto& [spi, sa] : ctx.sas()) {
-    if (sa->takes_place_of == from.id) sa->takes_place_of = to.id;
+    if (sa->takes_place_of != from.id) continue;
+    sa->takes_place_of = to.id;
+    ctx.touch(*sa);
   }
 }
 

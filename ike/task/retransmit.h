@@ -14,6 +14,13 @@ class Retransmit {
   // The request went out at `now` for the first time.
   void start(const Retransmission& schedule, base::Instant now);
 
+  // As it was in a process before this one.
+  void go_on(const Retransmission& schedule, std::uint32_t sent, base::Instant due) {
+    schedule_ = schedule;
+    sent_ = sent;
+    due_ = due;
+  }
+
   [[nodiscard]] base::Instant due() const { return due_; }
   [[nodiscard]] std::uint32_t sent() const { return sent_; }  // retransmissions, without the first transmission
 

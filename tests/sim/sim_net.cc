@@ -5,20 +5,33 @@
 #include <stdexcept>
 #include <utility>
 
+#include "ike/wire/header.h"
+
 namespace espgate::sim {
 
 // ------------------------------------------------------------------------------------------------------ Host
+
+namespace {
+ike::Engine::Options recording(ike::Engine::Options options) {
+  options.records = true;
+  return options;
+}
+}  // namespace
 
 Host::Host(Net& net, std::string name, std::string address, std::uint64_t seed, ike::Engine::Options options)
     : net_(net),
       name_(std::move(name)),
       address_(base::Address::parse(address).value()),
       rng_(seed),
-      engine_(options, rng_) {
+      options_(recording(std::move(options))),
+      engine_(options_, rng_) {
   net_.attach(this);
 }
 
-void Host::load(ike::Config config) { command(ike::Load{std::make_shared<const ike::Config>(std::move(config))}); }
+void Host::load(ike::Config config) {
+  config_ = std::make_shared<const ike::Config>(std::move(config));
+  command(ike::Load{config_});
+}
 
 ike::RequestId Host::initiate(const std::string& conn, const std::string& child, const Host& peer) {
   return initiate(conn, child, base::Endpoint{peer.address(), 500});
@@ -60,9 +73,71 @@ const ike::ListResult& Host::listed() {
   return *listed_;
 }
 
-void Host::command(ike::Command what) { act(engine_.on_command(net_.now, std::move(what))); }
+void Host::command(ike::Command what) {
+  if (!dead_) act(engine_.on_command(net_.now, std::move(what)));
+}
 
-void Host::datagram(ike::Datagram what) { act(engine_.on_datagram(net_.now, std::move(what))); }
+void Host::datagram(ike::Datagram what) {
+  if (!dead_) act(engine_.on_datagram(net_.now, std::move(what)));
+}
+
+void Host::kill(milliseconds away, int after) {
+  reborn_after = away;
+  die_after_ = after;
+  if (after == 0) die(away);
+}
+
+void Host::die(milliseconds away) {
+  if (dead_) return;
+  dead_ = true;
+  die_after_ = 0;
+  engine_ = ike::Engine(options_, rng_);
+  net_.at(net_.now + away, [this] { be_reborn(); });
+}
+
+ike::Kept Host::kept(const ike::KeptChild& child) {
+  using enum ike::KeptChild::Was;
+  const auto id = child.spec.id;
+  if (child.was == retired) outbound.erase(id);
+  const bool in = receiving.contains(id), out = outbound.contains(id);
+  const bool old = child.was == retiring || child.was == retired;
+  if (in && (out || old)) return {ike::Kept::State::up, {}, {}};
+  if (in && (child.was == waiting || child.was == switching)) return {ike::Kept::State::waiting, {}, {}};
+  return {};
+}
+
+void Host::be_reborn() {
+  dead_ = false;
+  ++lives;
+  ike::Resume what;
+  for (const auto& [key, octets] : records) what.records.push_back({key, octets.clone()});
+  const auto children = ike::children_of(what.records, *config_);
+  if (!children) throw std::logic_error(name_ + ": " + children.error());
+  for (const auto& child : *children) what.kept[child.spec.id] = kept(child);
+  std::erase_if(sad, [&](const auto& entry) {
+    const auto known = what.kept.find(entry.first);
+    if (known != what.kept.end() && known->second.state != ike::Kept::State::lost) return false;
+    outbound.erase(entry.first);
+    receiving.erase(entry.first);
+    return true;
+  });
+  command(ike::Load{config_});
+  command(std::move(what));
+}
+
+// AEAD alone: CBC's are random.
+void Host::watch_ivs(const ike::Datagram& datagram) {
+  const auto header = ike::wire::parse_header(datagram.data);
+  if (!header || header->exchange == ike::wire::ExchangeType::ike_sa_init) return;
+  const bool whole = header->next == ike::wire::PayloadType::sk;
+  if (!whole && header->next != ike::wire::PayloadType::skf) return;
+  base::ByteReader reader(datagram.data);
+  reader.skip(whole ? 32 : 36);
+  const auto iv = reader.u64();
+  if (!iv || *iv > std::uint64_t{1} << 32U) return;  // a random one
+  const auto [it, fresh] = ivs_[{header->spi_i, header->spi_r}].emplace(*iv, datagram.data);
+  if (!fresh && it->second != datagram.data) ++ivs_reused;
+}
 
 const ike::CommandDone* Host::result(ike::RequestId id) const {
   auto it = done_.find(id);
@@ -88,32 +163,47 @@ const ike::Event* Host::last(ike::Event::Kind kind) const {
 
 void Host::act(std::vector<ike::Action> actions) {
   for (auto& action : actions) {
-    if (auto* send = std::get_if<ike::Send>(&action)) {
-      sent.emplace_back(net_.now, send->datagram);
-      net_.send(std::move(send->datagram));
-    } else if (auto* keepalive = std::get_if<ike::Keepalive>(&action)) {
-      keepalives.emplace_back(net_.now, *keepalive);
-    } else if (auto* order = std::get_if<ike::InstallChild>(&action)) {
-      on_install(order->id, std::move(order->child), true);
-    } else if (auto* inbound = std::get_if<ike::AddInbound>(&action)) {
-      ++inbounds;
-      on_install(inbound->id, std::move(inbound->child), false);
-    } else if (auto* over = std::get_if<ike::SwitchOutbound>(&action)) {
-      on_switch(*over);
-    } else if (auto* retired = std::get_if<ike::RetireSa>(&action)) {
-      on_retire(*retired);
-    } else if (auto* gone = std::get_if<ike::RemoveChild>(&action)) {
-      sad.erase(gone->id);
-      outbound.erase(gone->id);
-      receiving.erase(gone->id);
-      removed.push_back(gone->id);
-    } else if (auto* event = std::get_if<ike::Event>(&action)) {
-      events.push_back(std::move(*event));
-    } else if (auto* done = std::get_if<ike::CommandDone>(&action)) {
-      if (!done_.emplace(done->id, *done).second) throw std::logic_error(name_ + ": a command was answered twice");
-    } else {
-      listed_ = std::move(std::get<ike::ListResult>(action));
+    take(std::move(action));
+    if (die_after_ > 0 && --die_after_ == 0) return die(reborn_after);
+  }
+}
+
+void Host::take(ike::Action&& action) {
+  if (auto* record = std::get_if<ike::Record>(&action)) {
+    for (auto& entry : record->entries) {
+      longest_record = std::max(longest_record, entry.octets.size());
+      if (entry.octets.empty()) {
+        records.erase(entry.key);
+      } else {
+        records.insert_or_assign(entry.key, std::move(entry.octets));
+      }
     }
+  } else if (auto* send = std::get_if<ike::Send>(&action)) {
+    watch_ivs(send->datagram);
+    sent.emplace_back(net_.now, send->datagram);
+    net_.send(std::move(send->datagram));
+  } else if (auto* keepalive = std::get_if<ike::Keepalive>(&action)) {
+    keepalives.emplace_back(net_.now, *keepalive);
+  } else if (auto* order = std::get_if<ike::InstallChild>(&action)) {
+    on_install(order->id, std::move(order->child), true);
+  } else if (auto* inbound = std::get_if<ike::AddInbound>(&action)) {
+    ++inbounds;
+    on_install(inbound->id, std::move(inbound->child), false);
+  } else if (auto* over = std::get_if<ike::SwitchOutbound>(&action)) {
+    on_switch(*over);
+  } else if (auto* retired = std::get_if<ike::RetireSa>(&action)) {
+    on_retire(*retired);
+  } else if (auto* gone = std::get_if<ike::RemoveChild>(&action)) {
+    sad.erase(gone->id);
+    outbound.erase(gone->id);
+    receiving.erase(gone->id);
+    removed.push_back(gone->id);
+  } else if (auto* event = std::get_if<ike::Event>(&action)) {
+    events.push_back(std::move(*event));
+  } else if (auto* done = std::get_if<ike::CommandDone>(&action)) {
+    if (!done_.emplace(done->id, *done).second) throw std::logic_error(name_ + ": a command was answered twice");
+  } else {
+    listed_ = std::move(std::get<ike::ListResult>(action));
   }
 }
 
@@ -130,7 +220,9 @@ void Host::on_install(ike::RequestId request, ike::ChildSpec child, bool with_ou
     if (with_outbound) outbound.insert(id);
   }
   const auto delay = install == Install::late ? base::Duration(seconds(20)) : base::Duration(install_delay);
-  net_.at(net_.now + delay, [this, answer] { act(engine_.on_answer(net_.now, answer)); });
+  net_.at(net_.now + delay, [this, answer, life = lives] {
+    if (!dead_ && life == lives) act(engine_.on_answer(net_.now, answer));
+  });
 }
 
 void Host::on_switch(const ike::SwitchOutbound& order) {
@@ -142,7 +234,9 @@ void Host::on_switch(const ike::SwitchOutbound& order) {
   } else if (!outbound.insert(order.child).second) {
     throw std::logic_error(name_ + ": an outbound key is installed twice");
   }
-  net_.at(net_.now + install_delay, [this, answer] { act(engine_.on_answer(net_.now, answer)); });
+  net_.at(net_.now + install_delay, [this, answer, life = lives] {
+    if (!dead_ && life == lives) act(engine_.on_answer(net_.now, answer));
+  });
 }
 
 void Host::on_retire(const ike::RetireSa& order) {

@@ -17,6 +17,7 @@
 #include "ike/api.h"
 #include "ike/crypto/rng.h"
 #include "ike/engine.h"
+#include "ike/kept.h"
 
 namespace espgate::sim {
 
@@ -41,6 +42,9 @@ class Host {
   Host(Net& net, std::string name, std::string address, std::uint64_t seed, ike::Engine::Options options = {});
 
   void load(ike::Config config);
+  void load_later(ike::Config config) {  // when it is born again
+    config_ = std::make_shared<const ike::Config>(std::move(config));
+  }
   ike::RequestId initiate(const std::string& conn, const std::string& child, const Host& peer);
   ike::RequestId initiate(const std::string& conn, const std::string& child, const base::Endpoint& peer);
   ike::RequestId terminate(ike::Terminate what);
@@ -62,6 +66,15 @@ class Host {
   [[nodiscard]] std::size_t count(ike::Event::Kind kind) const;
   [[nodiscard]] const ike::Event* last(ike::Event::Kind kind) const;
 
+  // Dies as by kill -9, and comes back after `away` with its records and what its kernel holds. `after`: not before so
+  // many more actions are carried out, in the middle of what an input caused.
+  void kill(milliseconds away, int after = 0);
+  milliseconds reborn_after{50};  // of a death in the middle
+  std::size_t lives = 1;
+  std::size_t ivs_reused = 0;                     // different octets under one IV of one key
+  std::map<std::uint64_t, base::Secret> records;  // by our IKE SPI
+  std::size_t longest_record = 0;
+
   Install install = Install::accept;
   bool refuse_switch = false;
   milliseconds install_delay{5};
@@ -77,6 +90,11 @@ class Host {
  private:
   friend class Net;
   void act(std::vector<ike::Action> actions);
+  void take(ike::Action&& action);
+  void die(milliseconds away);
+  void be_reborn();
+  ike::Kept kept(const ike::KeptChild& child);
+  void watch_ivs(const ike::Datagram& datagram);
   void on_install(ike::RequestId id, ike::ChildSpec child, bool outbound);
   void on_switch(const ike::SwitchOutbound& order);
   void on_retire(const ike::RetireSa& order);
@@ -85,7 +103,12 @@ class Host {
   std::string name_;
   base::Address address_;
   ike::crypto::SeededRng rng_;
+  ike::Engine::Options options_;
   ike::Engine engine_;
+  std::shared_ptr<const ike::Config> config_;
+  bool dead_ = false;
+  int die_after_ = 0;  // actions; 0: not
+  std::map<std::pair<base::IkeSpi, base::IkeSpi>, std::map<std::uint64_t, base::Bytes>> ivs_;
   std::uint64_t last_request_ = 0;
   std::map<ike::RequestId, ike::CommandDone> done_;
   std::optional<ike::ListResult> listed_;

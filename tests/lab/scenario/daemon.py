@@ -20,6 +20,7 @@ class Gateway:
         self.directory.mkdir(parents=True, exist_ok=True)
         self.name = name
         self.arguments = list(arguments)
+        self.program = "espgated"
         self.prefix = ()  # what espgated is started by, if not by itself
         self.bpffs = BPFFS
         self.patience = 30  # seconds until its socket answers
@@ -35,7 +36,7 @@ class Gateway:
     def start(self, config=None, wait=True):
         if config is not None:
             self.write_config(config)
-        self.process = ns_start(self.name, *self.prefix, "espgated", "--config", self.config, "--vici", f"unix://{self.socket}",
+        self.process = ns_start(self.name, *self.prefix, self.program, "--config", self.config, "--vici", f"unix://{self.socket}",
                                 "--bpffs", self.bpffs, *self.arguments, output=self.log_file)
         if wait:
             self.wait_up()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""UDP packets between inner addresses, echoed by the far side, a hundred a second each: when answers came, and when not."""
+"""UDP packets between inner addresses, echoed by the far side, unless said a hundred a second each: when answers came, and when not."""
 import select
 import socket
 import threading
@@ -16,7 +16,8 @@ SO_RCVBUFFORCE = 33  # asm-generic/socket.h
 class Stream:
     """pairs: {name: (near address in gw, far address in peer)}."""
 
-    def __init__(self, pairs, near=hosts.GW, far=hosts.PEER):
+    def __init__(self, pairs, near=hosts.GW, far=hosts.PEER, every=EVERY):
+        self.every = every
         self.answers = {name: [] for name in pairs}  # (when sent, when answered)
         self.sent = {name: 0 for name in pairs}
         self.sockets, self.echoes = {}, []
@@ -59,7 +60,7 @@ class Stream:
                 except OSError:
                     pass  # no route, or no SA yet: as good as lost
                 self.sent[name] += 1
-            due = max(due + EVERY, time.monotonic() - 1)
+            due = max(due + self.every, time.monotonic() - 1)
             time.sleep(max(0.0, due - time.monotonic()))
 
     def _receive(self):

@@ -2,9 +2,11 @@
 #include "tests/unit/sad/world.h"
 
 #include <gtest/gtest.h>
+#include <netinet/in.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <iterator>
 #include <utility>
 
 namespace espgate::sad {
@@ -95,11 +97,12 @@ void World::stop() {
   expect_consistent();
 }
 
-void World::reborn(bool ledger_lost) {
+void World::reborn(bool ledger_lost, std::vector<ike::KeptChild> children, std::vector<ChildPlan> plans) {
   sad = Sad(options);
   Leftover leftover;
   if (ledger_lost) {
     ledger_sas.clear();
+    spread.clear();
     ledger_policies.clear();
   }
   leftover.sas = ledger_sas;
@@ -107,12 +110,32 @@ void World::reborn(bool ledger_lost) {
   leftover.ledger_lost = ledger_lost;
   leftover.kernel_sas = *kernel.dump_sas();
   leftover.kernel_policies = *kernel.dump_policies();
-  carry_out(sad.restore({}, leftover));
+  leftover.children = std::move(children);
+  leftover.believed = believed;
+  carry_out(sad.restore({}, std::move(leftover), Plan{std::move(plans)}));
 }
 
 void World::carry_out(Outputs outputs) {
   pump(sad, kernel, {}, std::move(outputs), [this](Output&& output) { take(std::move(output)); });
   EXPECT_TRUE(sad.idle());
+}
+
+std::vector<xfrm::Result> WatchedKernel::execute(std::span<const xfrm::Request> requests) {
+  std::vector<xfrm::Result> out;
+  for (const auto& request : requests) {
+    auto result = ModelKernel::execute({&request, 1});
+    std::ranges::move(result, std::back_inserter(out));
+    if (after) after();
+  }
+  return out;
+}
+
+void World::expect_spread_apart() const {
+  for (const auto slot : spread) {
+    const auto& sa = ledger_sas.at(slot);
+    const auto* held = kernel.find({sa.dst, sa.spi});
+    EXPECT_FALSE(held != nullptr && held->offload) << "slot " << slot << " is spread, and on a device";
+  }
 }
 
 void World::take(Output&& output) {
@@ -124,12 +147,18 @@ void World::take(Output&& output) {
     ASSERT_TRUE(ledger_sas.contains(update->slot));
     EXPECT_EQ(ledger_sas.at(update->slot).spi, update->sa.spi);
     ledger_sas[update->slot] = update->sa;
+    const auto& sa = update->sa;
+    if (sa.direction == base::Direction::in && sa.proto == IPPROTO_ESP && sa.actual == base::OffloadActual::none)
+      spread.insert(update->slot);
+    else
+      spread.erase(update->slot);
   } else if (auto* release = std::get_if<ReleaseSlot>(&output)) {
     ASSERT_TRUE(ledger_sas.contains(release->slot));
     const auto& sa = ledger_sas.at(release->slot);
     const auto* in_kernel = kernel.find({sa.dst, sa.spi});
     EXPECT_TRUE(in_kernel == nullptr || in_kernel->reqid != sa.reqid) << "released while the kernel has it";
     ledger_sas.erase(release->slot);
+    spread.erase(release->slot);
     ++released;
   } else if (auto* write = std::get_if<WritePolicy>(&output)) {
     EXPECT_LT(write->index, options.policies);
@@ -141,6 +170,7 @@ void World::take(Output&& output) {
   } else if (auto* notice = std::get_if<Notice>(&output)) {
     notices.push_back(*notice);
   }
+  expect_spread_apart();
   if (told) told(output);
 }
 
