@@ -178,7 +178,7 @@ void World::expect_consistent() const {
   EXPECT_EQ(sad.policies(), ledger_policies);
   EXPECT_EQ(sad.sas().size(), ledger_sas.size());
   EXPECT_EQ(kernel.outbound_keys_reused(), 0U);
-  const auto held = *const_cast<xfrm::ModelKernel&>(kernel).dump_sas();
+  const auto held = *const_cast<WatchedKernel&>(kernel).dump_sas();
   for (const auto& [slot, sa] : ledger_sas) {
     const auto state = std::ranges::find_if(held, [&](const xfrm::SaState& one) {  // the ledger knows no marks
       return one.id.destination == sa.dst && one.id.spi == sa.spi;
@@ -192,7 +192,7 @@ void World::expect_consistent() const {
     EXPECT_TRUE(recorded.insert(id_of(policy)).second) << "recorded twice";
   }
   std::set<xfrm::PolicyId> there;
-  auto& mutable_kernel = const_cast<xfrm::ModelKernel&>(kernel);
+  auto& mutable_kernel = const_cast<WatchedKernel&>(kernel);
   const auto policies = *mutable_kernel.dump_policies();
   for (const auto& policy : policies) {
     const bool full = recorded.size() == options.policies && policy.id.layer == xfrm::Layer::floor;
