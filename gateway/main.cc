@@ -38,6 +38,7 @@ int serve(const gateway::Options& options) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  gateway::prepare_last_words();
   gateway::guard_memory();
   auto parsed = gateway::parse_options(argc, argv);
   if (const int* status = std::get_if<int>(&parsed)) return *status;
@@ -47,6 +48,5 @@ int main(int argc, char** argv) {
                  options.log_level.c_str());
     return 1;
   }
-  gateway::prepare_last_words();
   return options.check_config ? check(options) : serve(options);
 }
