@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <seccomp.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -144,6 +145,7 @@ constexpr Condition kEngineConditions[] = {
     {SCMP_SYS(mprotect), 2, PROT_EXEC, 0},
     {SCMP_SYS(openat), 2, O_CREAT | O_EXCL, O_CREAT | O_EXCL},
     {SCMP_SYS(socket), 0, kAllBits, AF_UNIX},
+    {SCMP_SYS(ioctl), 1, 0xffffffff, FIONBIO},  // Asio, of a descriptor that it waits for the first time
 };
 
 class Filter {
