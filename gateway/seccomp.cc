@@ -182,7 +182,9 @@ class Filter {
     status_ = seccomp_load(filter_.get());
     if (status_ != 0) {
       // Where seccomp(2) itself is forbidden (a unit's SystemCallFilter), prctl(2) does it, for this thread alone.
+      // libseccomp finds out once whether there is that call, and may have done so before it was forbidden.
       status_ = seccomp_attr_set(filter_.get(), SCMP_FLTATR_CTL_TSYNC, 0);
+      if (status_ == 0) status_ = seccomp_api_set(1);
       if (status_ == 0) status_ = seccomp_load(filter_.get());
     }
     if (status_ == 0) return count_;

@@ -21,7 +21,6 @@ from inject import Fragile
 GONE = 3  # exit status: it could not go on
 FRAME = 300_000  # octets of a vici frame that never ends
 
-
 def lines(node, word, since=0):
     return [line for line in node.log()[since:].splitlines() if re.search(word, line)]
 
@@ -397,5 +396,5 @@ def started_at_once(directory):
 
 
 if __name__ == "__main__":
-    main(sends_fail, receive_overflows, memory_fails, address_space_ends, no_descriptor_left, sighup_storm,
-         log_cannot_be_written, log_is_not_read, no_place_for_the_socket, maps_fail, programs_refused, bpffs_unmounted, started_at_once)
+    main(sends_fail, receive_overflows, memory_fails, address_space_ends, no_descriptor_left, sighup_storm, log_cannot_be_written,
+         log_is_not_read, no_place_for_the_socket, maps_fail, programs_refused, bpffs_unmounted, started_at_once)

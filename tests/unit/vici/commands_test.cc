@@ -89,7 +89,7 @@ TEST_F(Commands, ListConns) {
   EXPECT_EQ(conn->text("local-1.class"), "pre-shared key");
   EXPECT_EQ(conn->text("local-1.id"), "gw.example.org");
   EXPECT_EQ(conn->text("children.net.mode"), "TUNNEL");
-  EXPECT_EQ(*conn->items("children.net.local-ts"), (std::vector<std::string>{"10.1.0.0/16", "dynamic[tcp/80]"}));
+  EXPECT_EQ(*conn->items("children.net.local-ts"), (std::vector<std::string>{"10.1.0.0/16", "dynamic[tcp/http]"}));
   // Those are of the file; what vici brought is asked for by these.
   EXPECT_TRUE(ask("get-conns").items("conns")->empty());
   EXPECT_TRUE(ask("get-shared").items("keys")->empty());
@@ -266,7 +266,7 @@ TEST_F(Commands, OwnOnesStreamOrAnswerWhole) {
 }
 
 TEST_F(Commands, WhatIsRefusedSaysWhy) {
-  for (const auto* command : {"load-conn", "unload-conn", "load-shared", "load-cert", "clear-creds", "redirect"}) {
+  for (const auto* command : {"load-conn", "unload-conn", "load-shared", "load-cert", "redirect"}) {
     const auto out = ask(command);
     EXPECT_EQ(out.text("success"), "no") << command;
     EXPECT_FALSE(out.text("errmsg").empty()) << command;
