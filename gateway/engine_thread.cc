@@ -47,10 +47,11 @@ class EngineThread::Loop {
   }
 
   void begin() {
+    // Before the thread gives up what makes a descriptor non-blocking (seccomp.cc); nothing is read before run().
+    for (auto& watched : sockets_) wait(watched);
     thread_ = std::jthread([this] {
       confine_engine_thread();
       take_input();
-      for (auto& watched : sockets_) wait(watched);
       io_.run();
     });
   }
