@@ -40,11 +40,12 @@ class EngineThread::Loop {
     }
   }
 
+  // Nothing is read before the thread runs; but to wait takes calls that it has given up (ioctl).
   void begin() {
+    for (auto& watched : sockets_) wait(watched);
     thread_ = std::jthread([this] {
       confine_engine_thread();
       take_input();
-      for (auto& watched : sockets_) wait(watched);
       io_.run();
     });
   }
