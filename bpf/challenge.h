@@ -134,6 +134,17 @@ static __always_inline void write_ike(struct challenge* out, __u8 number, __u64 
   __builtin_memcpy(out->hash, &hash, 8);
 }
 
+/* The frame ends with the answer; false if it cannot. A program in libxdp's dispatcher must not change the length
+ * ("Extension program changes packet data, while original does not", since Linux 6.13): there the frame stays as long
+ * as the question's, and what is behind the IP packet is padding to whoever receives it. */
+static __always_inline bool cut(struct xdp_md* context, const struct view* view, __u32 end) {
+#ifdef ESPGATE_DISPATCHED
+  return end <= view->length;
+#else
+  return !bpf_xdp_adjust_tail(context, (int)(end - view->length));
+#endif
+}
+
 /* Turns the request into the challenge. False if that cannot be, or would be longer than the request; the packet is
  * then not to be sent anywhere. */
 static __always_inline bool write_challenge(struct xdp_md* context, struct view* view, const struct message* message,
@@ -141,7 +152,7 @@ static __always_inline bool write_challenge(struct xdp_md* context, struct view*
   __u32 end = message->at + CHALLENGE_OCTETS;
   void *ether, *ip, *udp, *ike;
 
-  if (end > view->end || bpf_xdp_adjust_tail(context, (int)(end - view->length))) return false;
+  if (end > view->end || !cut(context, view, end)) return false;
   view->data = (void*)(long)context->data;
   view->data_end = (void*)(long)context->data_end;
   ether = peek(view, 0, 14);

@@ -18,6 +18,7 @@ find_package(OpenSSL 3 REQUIRED)
 find_package(fmt REQUIRED)
 pkg_check_modules(MNL REQUIRED IMPORTED_TARGET libmnl)
 pkg_check_modules(BPF REQUIRED IMPORTED_TARGET libbpf>=1.3)
+pkg_check_modules(XDP REQUIRED IMPORTED_TARGET libxdp>=1.3)
 pkg_check_modules(SYSTEMD REQUIRED IMPORTED_TARGET libsystemd)
 pkg_check_modules(SECCOMP REQUIRED IMPORTED_TARGET libseccomp)
 

@@ -25,19 +25,21 @@ base::Duration retry_delay(std::uint32_t attempts) {
   return std::min<base::Duration>(seconds, std::chrono::minutes(1));
 }
 
-void Connections::load(base::Instant now, const ike::Config& config) {
+void Connections::load(base::Instant now, const ike::Config& config, const std::set<std::string>* fresh) {
   std::map<Key, ChildStatus> next;
   for (const auto& conn : config.conns) {
     for (const auto& child : conn->children) {
       const Key key{conn->name, child.name};
       auto known = children_.find(key);
       auto& status = next[key];
+      const bool begins = known == children_.end() || fresh == nullptr || fresh->contains(conn->name);
       if (known != children_.end()) status = std::move(known->second);
       status.start = ike::starts(child.start_action);
       status.trap = ike::traps(child.start_action);
       status.when_closed = child.close_action;
       status.when_silent = child.dpd_action;
       if (status.trap) status.fell_back = false;  // the plan says so from now on
+      if (!begins) continue;
       status.unwanted = false;
       status.keep_up = status.start;
       if (!status.keep_up) status.next_try_at.reset();
@@ -115,10 +117,12 @@ void Connections::on_event(base::Instant now, const ike::Event& event) {
         status.not_before.reset();
         status.packet.reset();
         status.live.insert(event.child_id);
+        status.changed_at = now;
       });
       break;
     case Kind::child_down:
       each(event.conn, event.child, [&](ChildStatus& status) {
+        status.changed_at = now;
         status.live.erase(event.child_id);
         status.healing.erase(event.child_id);
         if (!status.live.empty()) return;
@@ -146,6 +150,7 @@ void Connections::on_event(base::Instant now, const ike::Event& event) {
         status.healing.erase(event.former_child);
         status.live.insert(event.child_id);
         status.last_error.reset();
+        status.changed_at = now;
       });
       break;
     case Kind::rekey_failed:

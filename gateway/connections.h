@@ -33,6 +33,7 @@ struct ChildStatus {
   bool keep_up = false;                           // what fails is tried again
   std::uint32_t attempts = 0;                     // since it was last up
   std::optional<LastError> last_error;
+  std::optional<base::Instant> changed_at;  // came up, went down, or was rekeyed
   std::optional<base::Instant> next_try_at;
   std::optional<base::Instant> not_before;      // a packet does not bring it up again sooner
   std::optional<ike::Initiate::Packet> packet;  // that asks for it
@@ -47,8 +48,9 @@ class Connections {
   using Key = std::pair<std::string, std::string>;  // conn, child
 
   // Takes the new configuration; what is known of children that stay is kept. Those with start_action = start and not
-  // up are due at once.
-  void load(base::Instant now, const ike::Config& config);
+  // up are due at once, and what the operator took down is wanted again: all, or, if `fresh` names connections, those
+  // of these and whoever is new.
+  void load(base::Instant now, const ike::Config& config, const std::set<std::string>* fresh = nullptr);
 
   void on_event(base::Instant now, const ike::Event& event);
   // A former self had it up, and it is.

@@ -20,14 +20,21 @@ namespace {
 // Peers get this long to answer the deletes of a clean stop.
 constexpr auto kStopPatience = std::chrono::seconds(5);
 constexpr auto kReloadEvery = std::chrono::seconds(1);
+
+// systemd 253 and newer wait for a reload that was said to begin (Type=notify-reload).
+void tell_reloading() {
+  const auto since_boot = std::chrono::steady_clock::now().time_since_epoch();  // CLOCK_MONOTONIC
+  const auto microseconds = std::chrono::duration_cast<std::chrono::microseconds>(since_boot).count();
+  sd_notify(0, ("RELOADING=1\nMONOTONIC_USEC=" + std::to_string(microseconds)).c_str());
+}
 }  // namespace
 
 Daemon::Daemon(Options options, Parts parts)
     : options_(std::move(options)),
-      config_(std::move(parts.config)),
       signals_(io_, SIGTERM, SIGINT, SIGHUP),
       timer_(io_),
       stop_timer_(io_),
+      loaded_timer_(io_),
       watch_timer_(io_),
       events_(std::move(parts.events)),
       links_(std::move(parts.links)),
@@ -65,17 +72,31 @@ Daemon::Daemon(Options options, Parts parts)
                 post(ike::PathUp{});
               }),
       reload_timer_(io_),
-      sockets_(std::move(parts.sockets)) {}
+      watchdog_(io_, {[this] { engine_->ask(); }, [this] { return std::vector{engine_->answers()}; },
+                      [] { sd_notify(0, "WATCHDOG=1"); },
+                      [](std::size_t engine) {
+                        log_error("IKE engine " + std::to_string(engine) +
+                                  " does not answer: systemd is not told that all is well");
+                      }}),
+      sockets_(std::move(parts.sockets)) {
+  read_store(std::move(parts.config));
+}
 
 Daemon::~Daemon() {
+  log_tap({});
   if (events_ready_) (void)events_ready_->release();  // its owner is the event socket
 }
 
 base::Result<void> Daemon::start() {
   control::vici::add_commands(vici_, *this);
+  vici_.before_each([this](std::string_view command) {
+    const bool loads = command.starts_with("load-") || command.starts_with("unload-") || command.starts_with("get-");
+    if (!loads) settle_loaded();
+  });
   auto listener = ViciListener::open(io_, options_.vici, vici_);
   if (!listener) return std::unexpected(listener.error());
   listener_ = std::move(*listener);
+  watch_log();
   auto children = open_state();
   std::vector<ike::KeptChild> named;  // the keys are for sad/ alone
   for (const auto& child : children) {
@@ -92,6 +113,7 @@ base::Result<void> Daemon::start() {
   engine_options.wake_main = [this] { asio::post(io_, [this] { take_engine_output(); }); };
   engine_ = std::make_unique<EngineThread>(std::move(engine_options), std::move(sockets_));
   started_at_ = epoch_now();
+  config_read_at_ = started_at_;
   kernel_.on_place([this](const std::string& device, const base::EspSuite& suite, xfrm::OffloadKind mode) {
     return devices_.distrusted(device, suite, mode);
   });
@@ -122,6 +144,7 @@ base::Result<void> Daemon::start() {
 int Daemon::run() {
   wait_for_signal();
   sd_notify(0, "READY=1");
+  if (const auto patience = watchdog_patience()) watchdog_.start(*patience);
   log_info("espgated " + version() + " is up: " + std::to_string(config_.ike->conns.size()) + " connections");
   io_.run();
   engine_.reset();
@@ -174,6 +197,10 @@ void Daemon::take(ike::Event&& event) {
   using Kind = ike::Event::Kind;
   if (event.kind == Kind::ike_up || event.kind == Kind::ike_resumed) ++ike_up_;
   if (event.kind == Kind::ike_down && ike_up_ > 0) --ike_up_;
+  if (event.kind == Kind::child_rekeyed) ++child_rekeys_;
+  if (event.kind == Kind::ike_rekeyed && event.view) {
+    ++(event.view->initiator ? ike_rekeys_begun_ : ike_rekeys_answered_);
+  }
   write_log(event);
   connections_.on_event(gateway::now(), event);
   settle_traps();
@@ -186,6 +213,9 @@ void Daemon::raise(const ike::Event& event) {
 
 void Daemon::write_log(const ike::Event& event) {
   auto line = describe(event);
+  logged_ = &event;
+  const auto done = std::unique_ptr<const ike::Event*, void (*)(const ike::Event**)>(
+      &logged_, [](const ike::Event** at) { *at = nullptr; });
   if (!event.conn.empty()) pending_.progress(event.conn, line.text);
   if (line.limited) {
     const auto verdict = limiter_.ask(gateway::now(), line.key);
@@ -194,13 +224,13 @@ void Daemon::write_log(const ike::Event& event) {
   }
   switch (line.severity) {
     case Severity::debug:
-      log_debug(line.text);
+      log_debug(line.text, Subsystem::ike);
       break;
     case Severity::info:
-      log_info(line.text);
+      log_info(line.text, Subsystem::ike);
       break;
     case Severity::warning:
-      log_warn(line.text);
+      log_warn(line.text, Subsystem::ike);
       break;
   }
 }
@@ -209,7 +239,8 @@ void Daemon::take(ike::CommandDone&& done) { pending_.on_done(done); }
 void Daemon::take(ike::ListResult&& result) {
   half_open_ = result.half_open;
   rejected_ = std::move(result.rejected);
-  pending_.on_list(result);
+  tally_ = result.tally;
+  pending_.on_list(std::move(result));
 }
 
 std::optional<ike::Failure> Daemon::begin(const Key& key, ike::RequestId id) {
@@ -287,7 +318,9 @@ void Daemon::reload_soon() {
     if (error || stopping_) return;
     reload_waits_ = false;
     reloaded_at_ = gateway::now();
+    tell_reloading();
     const auto report = reload(false);
+    sd_notify(0, "READY=1");
     for (const auto& problem : report.errors) log_error("reload: " + printable(problem.text()));
     if (report.ok()) log_info("configuration reloaded");
   });
@@ -300,6 +333,7 @@ void Daemon::shut_down() {
   healing_.stop();
   reroute_.stop();
   timer_.cancel();
+  loaded_timer_.cancel();
   device_timer_.cancel();
   steer_timer_.cancel();
   guard_timer_.cancel();

@@ -6,11 +6,14 @@
 #include <asio/posix/stream_descriptor.hpp>
 #include <asio/signal_set.hpp>
 #include <asio/steady_timer.hpp>
+#include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "control/vici/daemon.h"
@@ -29,6 +32,7 @@
 #include "gateway/shield.h"
 #include "gateway/state_store.h"
 #include "gateway/vici_listener.h"
+#include "gateway/watchdog.h"
 
 namespace espgate::gateway {
 
@@ -60,19 +64,34 @@ class Daemon final : public control::Daemon {
   [[nodiscard]] const control::Configuration& config() const override { return config_; }
   [[nodiscard]] std::vector<control::ConnStatus> conn_status() const override;
   [[nodiscard]] control::DaemonStats stats() const override;
-  void list(std::function<void(const std::vector<ike::IkeView>&)> done) override;
+  void list(std::function<void(std::vector<ike::IkeView>)> done) override;
+  void later(std::function<void()> next) override;
   void initiate(const control::InitiateRequest& request, control::LogLine log, control::Done done) override;
   void terminate(const control::TerminateRequest& request, control::LogLine log, control::Done done) override;
   void rekey(const control::RekeyRequest& request, control::Done done) override;
   std::optional<std::string> trap(const std::string& conn, const std::string& child, bool on) override;
+  std::expected<std::string, std::string> log_level(const std::string& subsystem, const std::string& level,
+                                                    const std::string& conn,
+                                                    std::optional<std::chrono::seconds> span) override;
   control::Report reload(bool dry_run) override;
   [[nodiscard]] std::optional<control::ChildCounters> counters(base::ChildId child) const override;
+  [[nodiscard]] control::Store& store() override { return store_; }
+  void stored(const std::string& what, const control::Report& report) override;
+  void credentials_changed() override;
   [[nodiscard]] std::vector<control::DeviceReport> devices() const override;
   std::expected<std::size_t, std::string> forgive(const std::string& device, const std::string& suite) override;
 
  private:
   using Key = Connections::Key;
   void apply();  // config_ to engine, sad/, devices and retries
+  void apply_loaded();
+  void look_at_devices();
+  // daemon_loading.cc
+  void read_store(control::Configuration file);
+  void watch_log();
+  [[nodiscard]] std::vector<std::pair<std::string_view, std::uint64_t>> counters() const;
+  void settle_loaded();
+  void arm_loaded();
   void take_engine_output();
   void take(ike::InstallChild&& install);
   void take(ike::AddInbound&& add);
@@ -127,11 +146,13 @@ class Daemon final : public control::Daemon {
   void stopped();
 
   Options options_;
+  control::Store store_;
   control::Configuration config_;
   asio::io_context io_{1};
   asio::signal_set signals_;
   asio::steady_timer timer_;
   asio::steady_timer stop_timer_;
+  asio::steady_timer loaded_timer_;
   asio::steady_timer watch_timer_;  // while an outbound SA waits for its peer
   std::optional<xfrm::EventSocket> events_;
   std::optional<xfrm::LinkSocket> links_;  // until healing_ takes it
@@ -148,7 +169,9 @@ class Daemon final : public control::Daemon {
   asio::steady_timer reload_timer_;
   base::Instant reloaded_at_{};
   bool reload_waits_ = false;
+  base::Instant floor_due_{};                      // when it is tried again, if the kernel refused any of it
   std::map<base::ChildId, std::string> followed_;  // rekeyed for its route to that device
+  Watchdog watchdog_;
   Connections connections_;
   PendingCommands pending_;
   LogLimiter limiter_;
@@ -159,14 +182,23 @@ class Daemon final : public control::Daemon {
   std::vector<ike::Record::Entry> former_state_;  // until the engine has it
   std::unique_ptr<EngineThread> engine_;
   std::map<std::string, std::optional<std::uint32_t>> attached_to_;  // that they belong on, and the index of each
-  control::ShieldMode attached_for_ = control::ShieldMode::off;
+  std::pair<control::ShieldMode, loader::XdpWish> attached_for_{};
   std::int64_t started_at_ = 0;
   std::uint64_t ike_up_ = 0;
   std::uint64_t half_open_ = 0;                    // as of the last ListResult
   std::map<ike::Reason, std::uint64_t> rejected_;  // likewise
+  ike::Tally tally_;                               // likewise
+  bool config_taken_ = true;                       // the last time it was read
+  std::int64_t config_read_at_ = 0;                // epoch seconds
+  std::uint64_t ike_rekeys_begun_ = 0, ike_rekeys_answered_ = 0, child_rekeys_ = 0;
+  const ike::Event* logged_ = nullptr;    // that the line being written is about
+  std::atomic<unsigned> log_waiting_{0};  // lines on their way to clients
   bool stopping_ = false;
   bool closed_ = false;  // nothing is left for a process after this one
   bool watching_ = false;
+  bool credentials_wait_ = false;  // for loaded_timer_, each
+  bool devices_wait_ = false;
+  std::uint64_t applied_ = 0;  // version of store_
   int status_ = 0;
 };
 

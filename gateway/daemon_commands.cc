@@ -6,6 +6,7 @@
 #include "gateway/clock.h"
 #include "gateway/daemon.h"
 #include "gateway/devices.h"
+#include "gateway/log.h"
 
 namespace espgate::gateway {
 
@@ -43,6 +44,22 @@ control::Origin origin_of(const control::Configuration& config, const std::strin
   return {};
 }
 
+// When the first of the certificates that we show for a connection, or of their issuers, runs out.
+std::optional<std::int64_t> certificate_expiry(const control::Configuration& config, const std::string& name) {
+  std::optional<std::int64_t> first;
+  const auto sooner = [&](const ike::crypto::Certificate& cert) {
+    if (!first || cert.not_after() < *first) first = cert.not_after();
+  };
+  for (const auto& conn : config.ike->conns) {
+    if (conn->name != name) continue;
+    for (const auto& credential : conn->local.credentials) {
+      sooner(credential.cert);
+      for (const auto& issuer : credential.chain) sooner(issuer);
+    }
+  }
+  return first;
+}
+
 std::string quoted_name(const std::string& conn, const std::string& child) {
   if (conn.empty()) return "\"" + child + "\"";
   return "\"" + (child.empty() ? conn : conn + "/" + child) + "\"";
@@ -63,6 +80,8 @@ std::vector<control::ConnStatus> Daemon::conn_status() const {
     status.standing = child.trapped();
     status.attempts = child.attempts;
     if (child.next_try_at) status.next_try_at = epoch_seconds(*child.next_try_at);
+    if (child.changed_at) status.changed_at = epoch_seconds(*child.changed_at);
+    status.cert_expires_at = certificate_expiry(config_, key.first);
     if (child.last_error) {
       status.last_error = control::LastError{epoch_seconds(child.last_error->at), child.last_error->failure};
     }
@@ -89,11 +108,15 @@ control::DaemonStats Daemon::stats() const {
   out.ike_sas = ike_up_;
   out.half_open = half_open_;
   out.rejected = rejected_;
+  out.tally = tally_;
+  out.config_taken = config_taken_;
+  out.config_read_at = config_read_at_;
+  out.counters = counters();
   for (const auto& [device, slots] : kernel_.slots()) out.moves[device] = {slots.promoted, slots.demoted};
   return out;
 }
 
-void Daemon::list(std::function<void(const std::vector<ike::IkeView>&)> done) {
+void Daemon::list(std::function<void(std::vector<ike::IkeView>)> done) {
   const auto id = pending_.next_id();
   pending_.add_list(id, std::move(done));
   post(ike::List{id});
@@ -164,19 +187,20 @@ std::optional<std::string> Daemon::trap(const std::string& conn, const std::stri
     }
     found = Key{planned.conn, planned.child};
   }
+  if (found && !on && !connections_.children().at(*found).trapped()) {
+    return "policy " + quoted_name(conn, child) + " not found: there is no trap";
+  }
   if (!found || !connections_.operator_trap(*found, on)) return "no child is called " + quoted_name(conn, child);
   settle_traps();
   return std::nullopt;
 }
 
-control::Report Daemon::reload(bool dry_run) {
-  auto loaded = control::load_file(options_.config);
-  if (loaded.config && !dry_run) {
-    config_ = std::move(*loaded.config);
-    devices_.survey(gateway::now(), config_, kernel_.routes());
-    apply();
-  }
-  return std::move(loaded.report);
+std::expected<std::string, std::string> Daemon::log_level(const std::string& subsystem, const std::string& level,
+                                                          const std::string& conn,
+                                                          std::optional<std::chrono::seconds> span) {
+  auto set = gateway::log_level(gateway::now(), subsystem, level, conn, span);
+  if (set) log_info("log: " + printable(*set));
+  return set;
 }
 
 std::optional<control::ChildCounters> Daemon::counters(base::ChildId child) const { return kernel_.counters(child); }

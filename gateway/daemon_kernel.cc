@@ -74,11 +74,12 @@ void Daemon::attach() {
   const auto names = devices_for(config_, kernel_.routes());
   std::map<std::string, std::optional<std::uint32_t>> devices;
   for (const auto& name : names) devices.emplace(name, xfrm::ifindex_of(name));
-  const auto mode = config_.gateway.shield.mode;
-  if (devices == attached_to_ && mode == attached_for_) return;
+  const auto& shield = config_.gateway.shield;
+  const std::pair wanted(shield.mode, xdp_wish(shield));
+  if (devices == attached_to_ && wanted == attached_for_) return;
   attached_to_ = std::move(devices);
-  attached_for_ = mode;
-  kernel_.attach(names, xdp_wish(mode), mode != control::ShieldMode::off);
+  attached_for_ = wanted;
+  kernel_.attach(names, wanted.second, shield.mode != control::ShieldMode::off);
 }
 
 // A packet found no SA. At its trap: the child is asked for. At a child that is up: somebody took its SAs out of the

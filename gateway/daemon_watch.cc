@@ -10,6 +10,7 @@ namespace espgate::gateway {
 
 namespace {
 constexpr std::size_t kLine = 1024;
+constexpr auto kFloorEvery = std::chrono::seconds(5);
 constexpr auto kRound = std::chrono::seconds(1);
 constexpr auto kRoundOfTrial = std::chrono::milliseconds(250);
 }  // namespace
@@ -19,8 +20,14 @@ void Daemon::arm_watch() {
   guard_timer_.expires_after(kernel_.watch_busy() ? base::Duration(kRoundOfTrial) : base::Duration(kRound));
   guard_timer_.async_wait([this](std::error_code error) {
     if (error) return;
-    for (auto& order : kernel_.watch(gateway::now())) {
+    const auto now = gateway::now();
+    for (auto& order : kernel_.watch(now)) {
       std::visit([this](auto&& one) { obey(std::forward<decltype(one)>(one)); }, std::move(order));
+    }
+    // A block policy that the kernel had no memory for is not waited for until the next reload.
+    if (kernel_.floor_refused() && now >= floor_due_) {
+      floor_due_ = now + kFloorEvery;
+      kernel_.plan(now, config_.plan);
     }
     arm_watch();
   });

@@ -7,6 +7,8 @@
 #include <asio/posix/stream_descriptor.hpp>
 #include <asio/post.hpp>
 #include <asio/steady_timer.hpp>
+#include <deque>
+#include <iterator>
 #include <limits>
 #include <list>
 #include <thread>
@@ -20,6 +22,10 @@
 #include "ike/engine.h"
 
 namespace espgate::gateway {
+
+namespace {
+constexpr std::size_t kAskedAtOnce = 32;
+}  // namespace
 
 // Lives on the engine's thread, but for start and stop.
 class EngineThread::Loop {
@@ -52,6 +58,9 @@ class EngineThread::Loop {
 
   void wake() {
     asio::post(io_, [this] { take_input(); });
+  }
+  void answer() {
+    asio::post(io_, [this] { owner_.answers_.fetch_add(1, std::memory_order_relaxed); });
   }
 
  private:
@@ -91,17 +100,34 @@ class EngineThread::Loop {
       log_warn_limited("overflow", fmt::format("UDP port {}: {} datagrams were lost, the receive buffer was full",
                                                watched.socket.port(), lost));
     }
-    for (auto& datagram : *datagrams) carry_out(engine_.on_datagram(now(), std::move(datagram)));
+    for (auto& datagram : *datagrams) {
+      owner_.counts_.received(datagram.data);
+      carry_out(engine_.on_datagram(now(), std::move(datagram)));
+    }
   }
 
+  // All there is; but after some peers were asked the sockets have a look in between: ten thousand that are to be asked
+  // at once must not cost the answers of the first.
   void take_input() {
-    for (auto& input : owner_.input_.drain()) {
+    if (waiting_.empty()) waiting_ = take_all();
+    for (std::size_t asked = 0; asked < kAskedAtOnce && !waiting_.empty();) {
+      EngineInput input = std::move(waiting_.front());
+      waiting_.pop_front();
       if (auto* command = std::get_if<ike::Command>(&input)) {
+        if (std::holds_alternative<ike::Initiate>(*command)) ++asked;
         carry_out(engine_.on_command(now(), std::move(*command)));
       } else {
         carry_out(engine_.on_answer(now(), std::move(std::get<ike::ChildAnswer>(input))));
       }
     }
+    // What came meanwhile has woken nobody else.
+    if (waiting_.empty()) waiting_ = take_all();
+    if (!waiting_.empty()) wake();
+  }
+
+  std::deque<EngineInput> take_all() {
+    auto all = owner_.input_.drain();
+    return {std::make_move_iterator(all.begin()), std::make_move_iterator(all.end())};
   }
 
   void carry_out(std::vector<ike::Action> actions) {
@@ -117,6 +143,7 @@ class EngineThread::Loop {
   }
 
   void carry_out_one(ike::Send&& send) {
+    owner_.counts_.sent(send.datagram.data);
     for (auto& watched : sockets_) {
       if (watched.socket.family() != send.datagram.local.address.family()) continue;
       if (watched.socket.natt() != send.datagram.natt) continue;
@@ -180,7 +207,8 @@ class EngineThread::Loop {
   asio::steady_timer timer_;
   std::optional<base::Instant> armed_for_;
   std::list<Watched> sockets_;
-  std::jthread thread_;  // last: joined before anything it uses goes
+  std::deque<EngineInput> waiting_;  // taken from the queue, not yet done
+  std::jthread thread_;              // last: joined before anything it uses goes
 };
 
 EngineThread::EngineThread(Options options, std::vector<UdpSocket> sockets)
@@ -190,6 +218,7 @@ EngineThread::EngineThread(Options options, std::vector<UdpSocket> sockets)
 
 EngineThread::~EngineThread() = default;
 
+void EngineThread::ask() { loop_->answer(); }
 void EngineThread::begin() { loop_->begin(); }
 
 bool EngineThread::post(EngineInput input) {

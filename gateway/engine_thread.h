@@ -3,11 +3,13 @@
 // queues; nothing is shared.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <variant>
 #include <vector>
 
+#include "gateway/exchange_counts.h"
 #include "gateway/queue.h"
 #include "gateway/state_store.h"
 #include "gateway/udp.h"
@@ -39,11 +41,17 @@ class EngineThread {
   // From the main thread. False: the queue is full and nothing was taken.
   bool post(EngineInput input);
   std::vector<EngineOutput> take_output() { return output_.drain(); }
+  // For the watchdog: asks its loop to answer, which it does between two inputs; and how often it has.
+  void ask();
+  [[nodiscard]] std::uint64_t answers() const { return answers_.load(std::memory_order_relaxed); }
+  [[nodiscard]] const ExchangeCounts& counts() const { return counts_; }
 
  private:
   class Loop;
   BoundedQueue<EngineInput> input_;
   BoundedQueue<EngineOutput> output_;
+  std::atomic<std::uint64_t> answers_{0};
+  ExchangeCounts counts_;
   Options options_;
   std::unique_ptr<Loop> loop_;
 };

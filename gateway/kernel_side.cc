@@ -64,7 +64,7 @@ void say(const sad::Notice& notice) {
       log_warn(printable(notice.text, 1024));
       break;
     case sad::Notice::Level::error:
-      log_error(printable(notice.text, 1024));
+      log_error_limited("sad", printable(notice.text, 1024));
       break;
   }
 }

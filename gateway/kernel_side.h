@@ -56,6 +56,7 @@ class KernelSide {
   // Those past a soft limit of octets or packets: the kernel says that once, perhaps to nobody.
   [[nodiscard]] const std::vector<base::ChildId>& spent() const { return spent_; }
   void plan(base::Instant now, const sad::Plan& plan);
+  [[nodiscard]] bool floor_refused() const { return sad_.floor_refused(); }
   void install(base::Instant now, ike::InstallChild install);
   void add_inbound(base::Instant now, ike::AddInbound add);
   void switch_outbound(base::Instant now, const ike::SwitchOutbound& order);

@@ -3,11 +3,15 @@
 // stranger can cause lines.
 #pragma once
 
+#include <expected>
+#include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "base/ids.h"
+#include "gateway/log_rules.h"
 
 namespace espgate::gateway {
 
@@ -16,10 +20,14 @@ enum class LogFormat { text, json };
 // Sets up the process's logger; `level` is one of error, warn, info, debug, trace. False: unknown level.
 bool log_setup(std::string_view level, LogFormat format);
 
-void log_error(std::string_view text);
-void log_warn(std::string_view text);
-void log_info(std::string_view text);
-void log_debug(std::string_view text);
+void log_error(std::string_view text, Subsystem from = Subsystem::daemon);
+void log_warn(std::string_view text, Subsystem from = Subsystem::daemon);
+void log_info(std::string_view text, Subsystem from = Subsystem::daemon);
+void log_debug(std::string_view text, Subsystem from = Subsystem::daemon);
+
+// See LogRules::set().
+std::expected<std::string, std::string> log_level(base::Instant now, std::string_view subsystem, std::string_view level,
+                                                  std::string_view conn, std::optional<base::Duration> span);
 
 // As these, but for each key five lines a second at most; how many were held back is said with the next one.
 void log_warn_limited(const std::string& key, std::string text);
@@ -27,6 +35,10 @@ void log_error_limited(const std::string& key, std::string text);
 
 // One line straight to stderr: allocates nothing, and what cannot be written is left out. Both texts are plain.
 void log_last_words(const char* text, const char* more) noexcept;
+
+// Who wants to hear each line that is written, on whatever thread writes it; `level`: 0 errors and warnings, 1 what
+// happens, 2 details. Empty: nobody any more.
+void log_tap(std::function<void(unsigned level, std::string_view text)> tap);
 
 // Makes text from the network fit for one line: what could move a cursor or hide a word becomes \xNN
 // (control/report/text_table.h), over-long text is cut.

@@ -29,7 +29,8 @@ int end(const gateway::StartFailure& failure) {
 int serve(const gateway::Options& options) {
   auto parts = gateway::gather(options);
   if (!parts) return end(parts.error());
-  if (auto given_up = gateway::give_up_privileges(options); !given_up) return end({given_up.error(), 2});
+  const bool dispatcher = parts->config.gateway.shield.dispatcher;
+  if (auto given_up = gateway::give_up_privileges(options, dispatcher); !given_up) return end({given_up.error(), 2});
   gateway::Daemon daemon(options, std::move(*parts));
   if (auto started = daemon.start(); !started) return end(gateway::explain_start(started.error(), options));
   return daemon.run();
@@ -37,6 +38,7 @@ int serve(const gateway::Options& options) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  gateway::prepare_last_words();
   gateway::guard_memory();
   auto parsed = gateway::parse_options(argc, argv);
   if (const int* status = std::get_if<int>(&parsed)) return *status;
@@ -46,6 +48,5 @@ int main(int argc, char** argv) {
                  options.log_level.c_str());
     return 1;
   }
-  gateway::prepare_last_words();
   return options.check_config ? check(options) : serve(options);
 }

@@ -8,7 +8,7 @@ void PendingCommands::add(ike::RequestId id, std::string conn, control::LogLine 
   waiting_[id] = {std::move(conn), std::move(log), std::move(done), give_up_at};
 }
 
-void PendingCommands::add_list(ike::RequestId id, std::function<void(const std::vector<ike::IkeView>&)> done) {
+void PendingCommands::add_list(ike::RequestId id, std::function<void(std::vector<ike::IkeView>)> done) {
   lists_[id] = std::move(done);
 }
 
@@ -21,9 +21,9 @@ void PendingCommands::on_done(const ike::CommandDone& done) {
   node.mapped().done(outcome);
 }
 
-void PendingCommands::on_list(const ike::ListResult& result) {
+void PendingCommands::on_list(ike::ListResult result) {
   auto node = lists_.extract(result.id);
-  if (!node.empty()) node.mapped()(result.ikes);
+  if (!node.empty()) node.mapped()(std::move(result.ikes));
 }
 
 void PendingCommands::progress(const std::string& conn, const std::string& text) {

@@ -20,10 +20,10 @@ class PendingCommands {
 
   void add(ike::RequestId id, std::string conn, control::LogLine log, control::Done done,
            std::optional<base::Instant> give_up_at);
-  void add_list(ike::RequestId id, std::function<void(const std::vector<ike::IkeView>&)> done);
+  void add_list(ike::RequestId id, std::function<void(std::vector<ike::IkeView>)> done);
 
   void on_done(const ike::CommandDone& done);
-  void on_list(const ike::ListResult& result);
+  void on_list(ike::ListResult result);
   // A log line about a connection, to everybody who waits for it.
   void progress(const std::string& conn, const std::string& text);
   // Calls `done` of those whose time is up.
@@ -39,7 +39,7 @@ class PendingCommands {
   };
   std::uint64_t last_ = 0;
   std::map<ike::RequestId, Waiting> waiting_;
-  std::map<ike::RequestId, std::function<void(const std::vector<ike::IkeView>&)>> lists_;
+  std::map<ike::RequestId, std::function<void(std::vector<ike::IkeView>)>> lists_;
 };
 
 }  // namespace espgate::gateway

@@ -71,16 +71,16 @@ bool set_capabilities(std::uint64_t sets) {
 
 std::uint64_t bit(int capability) { return std::uint64_t{1} << static_cast<unsigned>(capability); }
 
-std::uint64_t kept() {
-  std::uint64_t out = 0;
+std::uint64_t kept(bool dispatcher) {
+  std::uint64_t out = dispatcher ? bit(CAP_SYS_ADMIN) : 0;
   for (const int capability : kKept) out |= bit(capability);
   return out;
 }
 
 // Who has no CAP_SETPCAP cannot drop from the bounding set, and has not got what it would bound.
-void drop_bounding() {
+void drop_bounding(std::uint64_t kept) {
   for (int capability = 0; prctl(PR_CAPBSET_READ, capability, 0, 0, 0) >= 0; ++capability) {
-    if ((kept() & bit(capability)) == 0) (void)prctl(PR_CAPBSET_DROP, capability, 0, 0, 0);
+    if ((kept & bit(capability)) == 0) (void)prctl(PR_CAPBSET_DROP, capability, 0, 0, 0);
   }
 }
 
@@ -146,8 +146,8 @@ void guard_memory() {
 
 std::optional<gid_t> control_group() { return group_for_control; }
 
-std::expected<void, std::string> give_up_privileges(const Options& options) {
-  drop_bounding();  // while there is the right to
+std::expected<void, std::string> give_up_privileges(const Options& options, bool dispatcher) {
+  drop_bounding(kept(dispatcher));  // while there is the right to
   if (options.user.empty()) {
     join_control_group();
   } else if (auto became = become(options); !became) {
@@ -155,7 +155,11 @@ std::expected<void, std::string> give_up_privileges(const Options& options) {
   }
   const auto have = capabilities();
   if (!have) return failed("read the capabilities");
-  if (!set_capabilities(have->permitted & kept())) return failed("give up capabilities");
+  // A filter of systemd's may forbid the call; then its unit has to have left us nothing that is not ours.
+  const auto ours = kept(dispatcher);
+  if (!set_capabilities(have->permitted & ours) && (have->permitted & ~(ours | bit(CAP_NET_BIND_SERVICE))) != 0) {
+    return failed("give up capabilities");
+  }
   (void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return failed("have no new privileges");
   (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);  // becoming another user may have changed it

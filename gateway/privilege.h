@@ -22,11 +22,12 @@ void guard_memory();
 // name service wants more than the process may do later.
 std::optional<gid_t> control_group();
 
-// The process becomes `--user`, keeps of its capabilities CAP_NET_ADMIN, CAP_BPF and CAP_PERFMON, gets no new ones, and
+// The process becomes `--user`, keeps of its capabilities CAP_NET_ADMIN, CAP_BPF and CAP_PERFMON, and with `dispatcher`
+// CAP_SYS_ADMIN (libxdp opens the programs of others by their numbers, which takes that), gets no new ones, and
 // has the seccomp filter (seccomp.h) on every thread. Our pins in bpffs are given to the user, and folders for the
 // control socket and the device cache are made for it where they are not there yet. The sentence to end with if it
 // cannot be.
-std::expected<void, std::string> give_up_privileges(const Options& options);
+std::expected<void, std::string> give_up_privileges(const Options& options, bool dispatcher);
 
 // On a thread that reads the network, first of all: no capability at all, and the narrower filter. Harmless where
 // give_up_privileges() was not called (tests): then nothing is given up.

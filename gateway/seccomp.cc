@@ -117,6 +117,7 @@ constexpr Condition kConditions[] = {
     {SCMP_SYS(prctl), 0, kAllBits, PR_CAPBSET_READ},
     {SCMP_SYS(prctl), 0, kAllBits, PR_GET_NO_NEW_PRIVS},
     {SCMP_SYS(prctl), 0, kAllBits, PR_SET_NO_NEW_PRIVS},  // libseccomp sets it once more
+    {SCMP_SYS(prctl), 0, kAllBits, PR_SET_SECCOMP},       // and takes this where seccomp(2) is forbidden
     {SCMP_SYS(socket), 0, kAllBits, AF_INET},
     {SCMP_SYS(socket), 0, kAllBits, AF_INET6},
     {SCMP_SYS(socket), 0, kAllBits, AF_UNIX},
@@ -175,7 +176,13 @@ class Filter {
   void refuse(int call, int error) { add(SCMP_ACT_ERRNO(static_cast<std::uint16_t>(error)), call); }
   // The count of rules, or what went wrong first.
   std::expected<unsigned, std::string> load() {
-    if (status_ == 0) keep(seccomp_load(filter_.get()));
+    if (status_ != 0) return std::unexpected(std::string("seccomp: ") + std::strerror(-status_));
+    status_ = seccomp_load(filter_.get());
+    if (status_ != 0) {
+      // Where seccomp(2) itself is forbidden (a unit's SystemCallFilter), prctl(2) does it, for this thread alone.
+      status_ = seccomp_attr_set(filter_.get(), SCMP_FLTATR_CTL_TSYNC, 0);
+      if (status_ == 0) status_ = seccomp_load(filter_.get());
+    }
     if (status_ == 0) return count_;
     return std::unexpected(std::string("seccomp: ") + std::strerror(-status_));
   }

@@ -38,8 +38,9 @@ std::string text_of(const loader::ShieldRules& rules) {
 
 }  // namespace
 
-loader::XdpWish xdp_wish(control::ShieldMode mode) {
-  return mode == control::ShieldMode::generic ? loader::XdpWish::generic : loader::XdpWish::native;
+loader::XdpWish xdp_wish(const control::ShieldOptions& shield) {
+  if (shield.dispatcher) return loader::XdpWish::dispatcher;
+  return shield.mode == control::ShieldMode::generic ? loader::XdpWish::generic : loader::XdpWish::native;
 }
 
 ShieldSide::ShieldSide(asio::io_context& io, loader::Loader& loader,

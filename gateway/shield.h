@@ -17,7 +17,7 @@
 namespace espgate::gateway {
 
 // How XDP is attached for it. Off: as for counting.
-loader::XdpWish xdp_wish(control::ShieldMode mode);
+loader::XdpWish xdp_wish(const control::ShieldOptions& shield);
 
 class ShieldSide {
  public:

@@ -18,6 +18,7 @@
 #include <memory>
 
 #include "base/fd.h"
+#include "base/secret.h"
 #include "gateway/log.h"
 #include "gateway/privilege.h"
 
@@ -45,6 +46,7 @@ class ViciListener::Client : public std::enable_shared_from_this<Client> {
     socket_.async_read_some(asio::buffer(in_), [self = shared_from_this()](std::error_code error, std::size_t count) {
       if (error) return self->hang_up();
       self->session_->receive({self->in_.data(), count});
+      base::wipe(self->in_.data(), count);  // there may have been keys in it
       self->write();
       if (!self->session_->closed()) self->read();
     });

@@ -19,6 +19,7 @@
 #include "ike/config.h"
 #include "ike/cookies.h"
 #include "ike/reason.h"
+#include "ike/tally.h"
 
 namespace espgate::ike {
 
@@ -285,6 +286,7 @@ struct ListResult {
   std::vector<IkeView> ikes;
   std::map<Reason, std::uint64_t> rejected;  // since the engine began: strangers' datagrams, refusals
   std::size_t half_open = 0;
+  Tally tally{};  // since the engine began
 };
 
 using Action = std::variant<Record, Send, Keepalive, InstallChild, AddInbound, SwitchOutbound, RetireSa, RemoveChild,

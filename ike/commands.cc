@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <ranges>
+#include <string_view>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -255,14 +257,16 @@ void load(Context& ctx, const Load& command) {
   if (!command.config) return;
   ctx.config = command.config;
   const Failure gone{Reason::config_removed, "load", "the connection is no longer configured", {}};
+  std::unordered_map<std::string_view, const std::shared_ptr<const ConnConfig>*> by_name;
+  for (const auto& conn : ctx.config->conns) by_name.emplace(conn->name, &conn);
   std::vector<IkeSa*> unwanted;
   for (auto& [spi, sa] : ctx.sas()) {
     if (!sa->conn || sa->state == State::closed || sa->state == State::rekeyed) continue;
     // Before IKE_AUTH is through an initiator goes on with what it offered.
-    if (auto conn = find_conn(*ctx.config, sa->conn->name); !conn) {
+    if (const auto conn = by_name.find(sa->conn->name); conn == by_name.end()) {
       unwanted.push_back(sa.get());
-    } else if (sa->up()) {
-      sa->conn = std::move(conn);
+    } else if (sa->up() && sa->conn != *conn->second) {
+      sa->conn = *conn->second;
       ctx.touch(*sa);  // dpd_delay may have changed
     }
   }
@@ -270,7 +274,7 @@ void load(Context& ctx, const Load& command) {
 }
 
 void list(Context& ctx, const List& command) {
-  ListResult result{command.id, {}, ctx.rejected(), ctx.half_open()};
+  ListResult result{command.id, {}, ctx.rejected(), ctx.half_open(), ctx.tally};
   for (const auto& [spi, sa] : ctx.sas()) {
     if (counts(*sa) && sa->conn) result.ikes.push_back(view(*sa));
   }

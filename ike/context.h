@@ -54,6 +54,7 @@ class Context {
   bool shutting_down = false;
   Bucket events, answers;
   Cookies cookies;
+  Tally tally;
 
   [[nodiscard]] std::int64_t epoch_seconds() const;
 

@@ -64,6 +64,7 @@ void on_bad_request(Context& ctx, IkeSa& sa, wire::ExchangeType exchange, const 
 }
 
 void on_bad_response(Context& ctx, IkeSa& sa, const wire::Fault& fault) {
+  ended(ctx, sa.outgoing->exchange, Role::initiator, Ending::error);
   const auto code =
       fault.error == wire::WireError::unknown_critical ? Reason::unsupported_critical : Reason::invalid_syntax;
   close(ctx, sa, Failure{code, step(sa), "the peer's answer: " + fault.text(), {}}, Linger::no);
@@ -210,6 +211,7 @@ void on_response(Context& ctx, IkeSa& sa, const Datagram& datagram, const wire::
   sa.last_heard = ctx.now;
   ctx.touch(sa);
   if (!payloads) return on_bad_response(ctx, sa, payloads.error());
+  ended(ctx, header.exchange, Role::initiator, *payloads);
   auto what = std::move(sa.outgoing->what);
   sa.outgoing.reset();
   dispatch_response(ctx, sa, std::move(what), *payloads);

@@ -12,6 +12,7 @@
 #include <optional>
 
 #include "base/fd.h"
+#include "loader/dispatcher.h"
 #include "loader/pinned_link.h"
 #include "maps/pins.h"
 
@@ -46,8 +47,16 @@ espgate_device to_abi(const Attachment& attachment, std::uint64_t netns, bool tc
 }
 
 XdpWish wish_of(espgate_xdp_mode mode) {
-  if (mode == ESPGATE_XDP_NONE) return XdpWish::off;
-  return mode == ESPGATE_XDP_GENERIC ? XdpWish::generic : XdpWish::native;
+  switch (mode) {
+    case ESPGATE_XDP_NATIVE:
+      return XdpWish::native;
+    case ESPGATE_XDP_GENERIC:
+      return XdpWish::generic;
+    case ESPGATE_XDP_DISPATCHER:
+      return XdpWish::dispatcher;
+    default:
+      return XdpWish::off;
+  }
 }
 
 }  // namespace
@@ -70,7 +79,25 @@ bool Devices::attach_generic_hook(Attachment& attachment) {
   return done.has_value();
 }
 
+void Devices::attach_dispatched(Attachment& attachment) {
+  for (const char* hook : {"shield", "shield_generic"}) uninstall(pin(hook, attachment.ifindex));
+  const auto done = join_dispatcher(fds_, bpffs_, attachment.ifindex);
+  if (done) {
+    attachment.xdp = ESPGATE_XDP_DISPATCHER;
+  } else if (const auto other = foreign_xdp(attachment.ifindex); other && done.error().code == EEXIST) {
+    attachment.missing.push_back(
+        fmt::format("{}: an XDP program of somebody else ({}) is in place, which is not in a dispatcher of libxdp's, "
+                    "and stays; tc counts the classes",
+                    attachment.device, *other));
+  } else {
+    attachment.missing.push_back(fmt::format("{}: no XDP through a dispatcher of libxdp's ({}); tc counts the classes",
+                                             attachment.device, done.error().text()));
+  }
+}
+
 void Devices::attach_xdp(Attachment& attachment, XdpWish wish) {
+  if (wish == XdpWish::dispatcher) return attach_dispatched(attachment);
+  leave_dispatcher(bpffs_, attachment.ifindex);
   const bool generic = wish == XdpWish::generic;
   const std::string path = pin(generic ? "shield_generic" : "shield", attachment.ifindex);
   const int program = generic ? fds_.shield_generic : fds_.shield;
@@ -83,8 +110,11 @@ void Devices::attach_xdp(Attachment& attachment, XdpWish wish) {
   if (!is_installed(path)) {
     if (const auto other = foreign_xdp(attachment.ifindex)) {
       attachment.missing.push_back(
-          fmt::format("{}: an XDP program of somebody else ({}) is in place and stays; tc counts the classes",
-                      attachment.device, *other));
+          fmt::format("{}: an XDP program of somebody else ({}) is in place and stays{}; tc counts the classes",
+                      attachment.device, *other,
+                      has_dispatcher(attachment.ifindex)
+                          ? "; ours could join it, for it is a dispatcher of libxdp's (gateway.shield.dispatcher = yes)"
+                          : ""));
       return;
     }
   }
@@ -100,6 +130,11 @@ void Devices::attach_xdp(Attachment& attachment, XdpWish wish) {
     attachment.missing.push_back(fmt::format("{}: no {} XDP ({}); tc counts the classes", attachment.device,
                                              generic ? "generic" : "native", base::errno_name(done.error().code)));
   }
+}
+
+void Devices::detach_xdp(std::uint32_t ifindex) {
+  for (const char* hook : {"shield", "shield_generic"}) uninstall(pin(hook, ifindex));
+  leave_dispatcher(bpffs_, ifindex);
 }
 
 bool Devices::attach_tc(Attachment& attachment, const char* hook, int program, bool ingress) {
@@ -122,10 +157,10 @@ base::Result<Attachment> Devices::attach(const std::string& device, XdpWish wish
   out.device = device;
   if (out.ifindex == 0) return std::unexpected(base::Error{"attach BPF programs to " + device, ENODEV, {}});
   if (wish == XdpWish::off)
-    for (const char* hook : {"shield", "shield_generic"}) uninstall(pin(hook, out.ifindex));
+    detach_xdp(out.ifindex);
   else
     attach_xdp(out, wish);
-  const bool tc_classes = out.xdp != ESPGATE_XDP_NATIVE;
+  const bool tc_classes = out.xdp != ESPGATE_XDP_NATIVE && out.xdp != ESPGATE_XDP_DISPATCHER;
   out.tc_ingress = attach_tc(out, "tc_ingress", tc_classes ? fds_.tc_ingress_classes : fds_.tc_ingress, true);
   out.tc_egress = attach_tc(out, "tc_egress", fds_.tc_egress, false);
   const espgate_device entry = to_abi(out, netns_, tc_classes && out.tc_ingress);
@@ -138,7 +173,8 @@ base::Result<void> Devices::detach(std::uint32_t ifindex) {
   espgate_device entry{};
   if (bpf_map_lookup_elem(fds_.devices, &ifindex, &entry) != 0)
     return std::unexpected(base::Error::last(fmt::format("detach from device {}", ifindex)));
-  for (const char* hook : {"shield", "shield_generic", "tc_ingress", "tc_egress"}) uninstall(pin(hook, ifindex));
+  detach_xdp(ifindex);
+  for (const char* hook : {"tc_ingress", "tc_egress"}) uninstall(pin(hook, ifindex));
   bpf_map_delete_elem(fds_.devices, &ifindex);
   return {};
 }

@@ -25,6 +25,8 @@ class Devices {
  private:
   [[nodiscard]] std::string pin(const char* hook, std::uint32_t ifindex) const;
   void attach_xdp(Attachment& attachment, XdpWish wish);
+  void attach_dispatched(Attachment& attachment);
+  void detach_xdp(std::uint32_t ifindex);
   bool attach_generic_hook(Attachment& attachment);
   bool attach_tc(Attachment& attachment, const char* hook, int program, bool ingress);
 

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <optional>
@@ -47,27 +48,42 @@ std::pair<std::string, std::string> place_of(const bpf_link_info& link, const st
 
 std::string type_of(const bpf_prog_info& program) {
   if (program.type == BPF_PROG_TYPE_SCHED_CLS) return "tc";
+  if (program.type == BPF_PROG_TYPE_EXT) return "xdp";  // of a dispatcher, which is one
   const char* name = libbpf_bpf_prog_type_str(static_cast<bpf_prog_type>(program.type));
   return name != nullptr ? name : "unknown";
 }
 
-std::optional<ProgramInfo> program_of(const base::Fd& link) {
-  bpf_link_info about{};
+// Without the place.
+std::optional<ProgramInfo> describe(const base::Fd& fd) {
   bpf_prog_info program{};
-  std::uint32_t octets = sizeof about;
-  if (!link || bpf_link_get_info_by_fd(link.get(), &about, &octets) != 0) return std::nullopt;
-  const base::Fd fd(bpf_prog_get_fd_by_id(about.prog_id));
-  octets = sizeof program;
+  std::uint32_t octets = sizeof program;
   if (!fd || bpf_prog_get_info_by_fd(fd.get(), &program, &octets) != 0) return std::nullopt;
   ProgramInfo out;
   out.id = program.id;
   out.name = program.name;
   if (out.name.starts_with(entry_prefix)) out.name.erase(0, entry_prefix.size());
   out.type = type_of(program);
-  std::tie(out.device, out.attach) = place_of(about, out.name);
   out.instructions = program.xlated_prog_len / 8;
   out.run_count = program.run_cnt;
   out.run_ns = program.run_time_ns;
+  return out;
+}
+
+std::optional<ProgramInfo> program_of(const base::Fd& link) {
+  bpf_link_info about{};
+  std::uint32_t octets = sizeof about;
+  if (!link || bpf_link_get_info_by_fd(link.get(), &about, &octets) != 0) return std::nullopt;
+  auto out = describe(base::Fd(bpf_prog_get_fd_by_id(about.prog_id)));
+  if (out) std::tie(out->device, out->attach) = place_of(about, out->name);
+  return out;
+}
+
+// One in a dispatcher, by its pin; the number of its device is in the pin's name.
+std::optional<ProgramInfo> dispatched(const base::Fd& program, const char* ifindex) {
+  auto out = describe(program);
+  if (!out) return out;
+  out->device = device_name(static_cast<std::uint32_t>(std::strtoul(ifindex, nullptr, 10)));
+  out->attach = out->device + " dispatcher";
   return out;
 }
 
@@ -105,9 +121,13 @@ base::Result<std::vector<ProgramInfo>> programs(const std::string& bpffs) {
   std::error_code error;
   std::vector<ProgramInfo> out;
   for (const auto& entry : std::filesystem::directory_iterator(directory, error)) {
-    if (!entry.path().filename().string().starts_with(maps::link_prefix)) continue;
-    const base::Fd link(bpf_obj_get(entry.path().c_str()));
-    if (auto program = program_of(link)) out.push_back(std::move(*program));
+    const std::string name = entry.path().filename().string();
+    const bool link = name.starts_with(maps::link_prefix);
+    if (!link && !name.starts_with(maps::dispatched_prefix)) continue;
+    const base::Fd pin(bpf_obj_get(entry.path().c_str()));
+    auto program =
+        link ? program_of(pin) : dispatched(pin, name.c_str() + std::string_view(maps::dispatched_prefix).size());
+    if (program) out.push_back(std::move(*program));
   }
   if (error) return std::unexpected(base::Error{"read " + directory, error.value(), {}});
   std::ranges::sort(out, {}, [](const ProgramInfo& one) { return std::pair(one.device, one.name); });

@@ -12,10 +12,10 @@ namespace espgate::loader {
 
 struct ProgramInfo {
   std::uint32_t id = 0;
-  std::string name;                         // as in the source: "shield", "tc_egress", ...
-  std::string type;                         // "xdp", "tc", "tracing"
-  std::string attach;                       // "simnic0 native", "simnic0 egress", "xfrm_replay_recheck", ...
-  std::string device;                       // empty: of no device
+  std::string name;    // as in the source: "shield", "tc_egress", ...
+  std::string type;    // "xdp", "tc", "tracing"
+  std::string attach;  // "simnic0 native", "simnic0 dispatcher", "simnic0 egress", "xfrm_replay_recheck", ...
+  std::string device;  // empty: of no device
   std::uint32_t instructions = 0;           // translated
   std::uint64_t run_count = 0, run_ns = 0;  // 0 while kernel.bpf_stats_enabled is 0
 };

@@ -19,8 +19,8 @@ namespace espgate::loader {
 
 // Natively or not at all, unless generic XDP is asked for: that turns GRO off for what it sees, and needs a hook beside
 // it to tell a decrypted packet from one that came in plain. Where XDP does not run natively, tc ingress counts the
-// classes.
-enum class XdpWish : std::uint8_t { off, native, generic };
+// classes. Dispatcher: natively, beside programs of others, through libxdp's dispatcher.
+enum class XdpWish : std::uint8_t { off, native, generic, dispatcher };
 
 struct Options {
   std::string bpffs = maps::default_bpffs;          // a mounted bpffs; pins go to <bpffs>/espgate

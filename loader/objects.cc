@@ -8,15 +8,18 @@
 
 #include <cerrno>
 #include <cstdarg>
+#include <cstdlib>
 #include <filesystem>
 #include <map>
 #include <optional>
 #include <set>
+#include <string_view>
 #include <utility>
 
 #include "base/fd.h"
 #include "bpf/espgate.skel.h"
 #include "loader/btf.h"
+#include "loader/dispatcher.h"
 #include "loader/migrate.h"
 #include "maps/pins.h"
 
@@ -118,11 +121,16 @@ std::optional<std::string> refusal(const std::string& program, const KernelConst
 }
 
 // Empties the directory of pins. It stays itself, since the lock is on it.
-void unpin_all(const std::string& directory) {
+void unpin_all(const std::string& bpffs) {
+  constexpr std::string_view dispatched = maps::dispatched_prefix;
   std::error_code error;
   std::vector<std::filesystem::path> links, others;
-  for (const auto& entry : std::filesystem::directory_iterator(directory, error))
-    (entry.path().filename().string().starts_with(maps::link_prefix) ? links : others).push_back(entry.path());
+  for (const auto& entry : std::filesystem::directory_iterator(maps::pin_directory(bpffs), error)) {
+    const std::string name = entry.path().filename().string();
+    (name.starts_with(maps::link_prefix) ? links : others).push_back(entry.path());
+    if (name.starts_with(dispatched))
+      leave_dispatcher(bpffs, static_cast<std::uint32_t>(std::strtoul(name.c_str() + dispatched.size(), nullptr, 10)));
+  }
   // Links first: no program must run on maps that are about to be forgotten.
   for (const auto& pins : {links, others})
     for (const auto& pin : pins) std::filesystem::remove(pin, error);
@@ -145,6 +153,7 @@ struct Objects::Skeleton {
 Objects::Objects(std::unique_ptr<Skeleton> skeleton) : skeleton_(std::move(skeleton)) {
   const espgate_bpf& bpf = *skeleton_->ptr;
   auto map = [](const bpf_map* of) { return bpf_map__fd(of); };
+  fds_.object = bpf.obj;
   fds_.meta = map(bpf.maps.meta);
   fds_.sa_slot = map(bpf.maps.sa_slot);
   fds_.sa_index = map(bpf.maps.sa_index);
@@ -217,7 +226,7 @@ base::Result<Objects> Objects::load(const Options& options, Capabilities& capabi
   if (!skeleton) return std::unexpected(base::Error{"open the BPF programs", errno, last_words});
   const auto pinned = pinned_meta(options.bpffs);
   if (pinned) capabilities.reused = take_over(options.bpffs, *pinned, sizes.cpus, *skeleton, capabilities);
-  if (!capabilities.reused) unpin_all(maps::pin_directory(options.bpffs));  // also what a crash left half made
+  if (!capabilities.reused) unpin_all(options.bpffs);  // also what a crash left half made
   if (capabilities.reused) {
     if (pinned->max_slots != sizes.slots)
       capabilities.missing.push_back(fmt::format("the maps pinned have {} slots; {} takes effect after a clean stop",
@@ -266,6 +275,8 @@ base::Result<Objects> Objects::load(const Options& options, Capabilities& capabi
   holder->ptr = std::move(skeleton);
   Objects out(std::move(holder));
   out.fds_.asks_kernel = constants.asks_xfrm;
+  out.fds_.constants = constants;
+  out.fds_.slots = sizes.slots;
   espgate_meta meta = capabilities.reused ? *pinned : espgate_meta{};
   meta.abi_version = ESPGATE_ABI_VERSION;
   meta.max_slots = sizes.slots;
@@ -278,7 +289,7 @@ base::Result<Objects> Objects::load(const Options& options, Capabilities& capabi
 base::Result<void> remove_pins(const std::string& bpffs) {
   const std::string directory = maps::pin_directory(bpffs);
   std::error_code error;
-  unpin_all(directory);
+  unpin_all(bpffs);
   std::filesystem::remove(directory, error);
   if (error && error != std::errc::no_such_file_or_directory)
     return std::unexpected(base::Error{"remove the pins in " + directory, error.value(), {}});

@@ -10,7 +10,10 @@
 #include <vector>
 
 #include "base/error.h"
+#include "loader/btf.h"
 #include "loader/loader.h"
+
+struct bpf_object;
 
 namespace espgate::loader {
 
@@ -32,6 +35,10 @@ struct ObjectFds {  // owned by the Objects
   ExactHook receive{"receive", BPF_TRACE_FEXIT}, transmit{"transmit", BPF_TRACE_FEXIT},
       transmit_hit{"transmit_hit", BPF_TRACE_RAW_TP}, transmit_busy{"transmit_busy", BPF_TRACE_RAW_TP};
   std::uint32_t sa_slot_id = 0, shield_note_id = 0;
+  // What another object over the same maps needs.
+  const bpf_object* object = nullptr;
+  KernelConstants constants;
+  std::uint32_t slots = 0;
   bool asks_kernel = false;  // shield can ask the kernel which SPIs it has SAs for
 };
 

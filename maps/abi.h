@@ -300,6 +300,14 @@ struct espgate_spread {
 };
 ESPGATE_ABI_SIZE(espgate_spread, 1028);
 
+/* shield_copy, array of one, not pinned: of each copy of the XDP program that is in a dispatcher. */
+struct espgate_dispatched {
+  __u64 code; /* a hash of its object: an equal one need not be exchanged */
+  __u32 on;   /* 0: it passes everything and counts nothing */
+  __u32 pad;
+};
+ESPGATE_ABI_SIZE(espgate_dispatched, 16);
+
 /* flows, LRU hash: inner 5-tuples as tc saw them. tc sees GRO and GSO batches, so the split of a batch is its first
  * packet's. */
 struct espgate_flow_key {
@@ -325,7 +333,12 @@ struct espgate_flow_value {
 ESPGATE_ABI_SIZE(espgate_flow_value, 40);
 
 /* devices, hash by ifindex (__u32): where we are attached. */
-enum espgate_xdp_mode { ESPGATE_XDP_NONE = 0, ESPGATE_XDP_NATIVE = 1, ESPGATE_XDP_GENERIC = 2 };
+enum espgate_xdp_mode {
+  ESPGATE_XDP_NONE = 0,
+  ESPGATE_XDP_NATIVE = 1,
+  ESPGATE_XDP_GENERIC = 2,
+  ESPGATE_XDP_DISPATCHER = 3 /* natively, one of several programs of libxdp's dispatcher */
+};
 struct espgate_device {
   char name[16];
   __u64 netns;

@@ -43,7 +43,7 @@ const char* verdict_name(unsigned verdict) {
 }
 
 const char* xdp_mode_name(unsigned xdp_mode) {
-  static constexpr const char* names[] = {"none", "native", "generic"};
+  static constexpr const char* names[] = {"none", "native", "generic", "dispatcher"};
   return name_of(names, xdp_mode);
 }
 

@@ -12,6 +12,8 @@ inline std::string map_pin(const std::string& bpffs, const std::string& map) {
 }
 // Links are named after program and device: "link_receive", "link_shield_7" (by ifindex).
 inline constexpr const char* link_prefix = "link_";
+// The program on a device whose link is libxdp's: "dispatched_7".
+inline constexpr const char* dispatched_prefix = "dispatched_";
 
 inline constexpr const char* map_names[] = {
     "meta",           "sa_slot",      "sa_index",        "counters",         "classes",

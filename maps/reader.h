@@ -32,7 +32,7 @@ const char* fallback_code(unsigned fallback);
 const char* class_name(unsigned class_);        // "ike", "natt-keepalive", ... as the interface names them
 const char* shield_event_name(unsigned event);  // "cookie-sent", "cookie-good", ...
 const char* verdict_name(unsigned verdict);     // "pass", "drop", "tx", "redirect"
-const char* xdp_mode_name(unsigned xdp_mode);   // "none", "native", "generic"
+const char* xdp_mode_name(unsigned xdp_mode);   // "none", "native", "generic", "dispatcher"
 
 struct SaRow {
   std::uint32_t slot = 0;

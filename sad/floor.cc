@@ -27,6 +27,7 @@ xfrm::PolicySpec block(const ChildPlan& child, xfrm::PolicyDirection direction, 
 }  // namespace
 
 void Floor::follow(const Plan& plan) {
+  refused_ = false;
   std::map<base::ChildUid, std::set<xfrm::PolicyId>> wanted;
   for (const auto& child : plan.children) {
     if (child.treatment != Treatment::protect) continue;
@@ -85,6 +86,7 @@ void Floor::say_uncovered(const Named& named) {
 }
 
 void Floor::refused(const xfrm::PolicyId& id, const Named& named, const base::Error& error) {
+  refused_ = true;
   if (const auto held = held_.find(named.uid); held != held_.end()) held->second.erase(id);
   spd_.release({Owner::Kind::floor, named.uid.value}, id);
   work_.emit(

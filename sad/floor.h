@@ -20,6 +20,7 @@ class Floor {
   void clear();
   // The kernel did not take one of ours: forgotten here, so that the next plan tries again.
   void refused(const xfrm::PolicyId& id, const Named& named, const base::Error& error);
+  [[nodiscard]] bool any_refused() const { return refused_; }  // since the last plan
 
  private:
   void cover(const ChildPlan& child, std::set<xfrm::PolicyId>& wanted);
@@ -29,7 +30,8 @@ class Floor {
   Work& work_;
   Spd& spd_;
   std::map<base::ChildUid, std::set<xfrm::PolicyId>> held_;
-  bool said_full_ = false;         // the ledger
+  bool said_full_ = false;  // the ledger
+  bool refused_ = false;
   std::set<base::ChildUid> said_;  // that 0.0.0.0/0 or ::/0 is left open
 };
 

@@ -296,6 +296,7 @@ Outputs Sad::stop(base::Instant) {
 }
 
 bool Sad::idle() const { return impl_->work_.idle(); }
+bool Sad::floor_refused() const { return impl_->floor_.any_refused(); }
 std::optional<base::ChildId> Sad::owner_of(const xfrm::SaId& id) const { return impl_->children_.owner_of(id); }
 std::vector<xfrm::PolicyId> Sad::policy_ids() const { return impl_->spd_.wanted(); }
 std::vector<std::pair<base::ChildId, xfrm::SaId>> Sad::expected() const { return impl_->children_.expected(); }

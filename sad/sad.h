@@ -156,6 +156,8 @@ class Sad {
   Outputs stop(base::Instant now);
 
   [[nodiscard]] bool idle() const;  // no result is awaited
+  // The kernel refused a block policy since the last plan: the same plan again tries it again.
+  [[nodiscard]] bool floor_refused() const;
   [[nodiscard]] std::size_t child_count() const;
   // Whose SA that is; nullopt: none of ours.
   [[nodiscard]] std::optional<base::ChildId> owner_of(const xfrm::SaId& id) const;

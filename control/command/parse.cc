@@ -173,7 +173,12 @@ std::expected<void, UsageError> take_command(Words& words, Invocation& into) {
     names.push_back(command.name);
     rows.push_back(&command);
   }
-  if (words.done()) {
+  // Of an object with one command its arguments may follow at once: `espgate top interval 1`.
+  const auto& arguments = rows.front()->arguments;
+  const bool at_once = rows.size() == 1 && !words.done() && std::ranges::any_of(arguments, [&](const auto& argument) {
+                         return !argument.keyword.empty() && argument.keyword == words.peek();
+                       });
+  if (words.done() || at_once) {
     into.command = rows.front();
     return {};
   }

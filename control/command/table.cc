@@ -53,6 +53,28 @@ constexpr std::array kDoctor{
              "where the metrics are written to, if not where they usually are"},
 };
 
+constexpr std::array kTop{
+    Argument{"sort", "KEY", ValueKind::text, false, "rate (if not said), hardware, fallback or name"},
+    Argument{"interval", "S", ValueKind::seconds, false, "seconds between readings, 2 if not said"},
+    Argument{"count", "N", ValueKind::count, false, "end after N screens"},
+};
+constexpr std::array kMonitor{
+    Argument{"count", "N", ValueKind::count, false, "end after N events"},
+};
+constexpr std::array kLogLevel{
+    Argument{"", "SUBSYSTEM", ValueKind::text, true, "all, ike (what peers do) or daemon (everything else)"},
+    Argument{"", "LEVEL", ValueKind::text, true, "error, warn, info, debug or trace"},
+    Argument{"conn", "X", ValueKind::conn, false, "only lines about this connection or CONN/CHILD"},
+    Argument{"for", "TIME", ValueKind::text, false, "as it was again after this time: 90s, 10m, 2h"},
+};
+constexpr std::array kBundle{
+    Argument{"to", "FILE", ValueKind::path, false, "the archive; espgate-support-TIME.tar here, if not said"},
+    kConfig,
+};
+constexpr std::array kConvert{
+    Argument{"", "FILE", ValueKind::path, true, "an ipsec.conf of libreswan or strongSwan"},
+};
+
 constexpr std::array kObjects{
     Object{"sa", "child SAs: suite, offload wanted and actual, packets and bytes in hardware and in software"},
     Object{"ike", "IKE SAs"},
@@ -64,8 +86,13 @@ constexpr std::array kObjects{
     Object{"flow", "inner flows with their hardware and software share"},
     Object{"prog", "BPF programs: where attached, how often run"},
     Object{"map", "BPF maps and how full they are"},
+    Object{"top", "live: children by rate, their hardware share, and why not more"},
+    Object{"monitor", "live: SAs that come and go, fallbacks with their reason, moves, healing"},
     Object{"export", "numbers for other programs"},
+    Object{"log", "how much the daemon logs"},
     Object{"doctor", "what stands in the way, on this machine or at a peer, and what to do about it"},
+    Object{"support-bundle", "everything that a report needs, in one file, without a key"},
+    Object{"config", "configurations of other daemons"},
 };
 
 constexpr std::array kCommands{
@@ -95,6 +122,14 @@ constexpr std::array kCommands{
             Handler::export_prometheus},
     Command{"doctor", "show", kDoctor,
             "modules, settings, ways, certificates, clock, connections: what is wrong with them", Handler::doctor_show},
+    Command{"top", "show", kTop, "a row per child, again and again; keys r, h, f, n sort, q quits", Handler::top_show},
+    Command{"monitor", "show", kMonitor, "a line per event, as it comes", Handler::monitor_show},
+    Command{"log", "level", kLogLevel, "from now on, or for some time, lines of this level and above",
+            Handler::log_level},
+    Command{"support-bundle", "write", kBundle, "state, metrics, log, routes and settings as a tar archive",
+            Handler::support_bundle},
+    Command{"config", "convert", kConvert, "FILE as espgate.conf, and on stderr what could not be carried over",
+            Handler::config_convert},
 };
 
 constexpr std::array kOptions{

@@ -30,6 +30,11 @@ enum class Handler : std::uint8_t {
   flow_show,
   export_prometheus,
   doctor_show,
+  top_show,
+  monitor_show,
+  log_level,
+  support_bundle,
+  config_convert,
 };
 
 enum class ValueKind : std::uint8_t {

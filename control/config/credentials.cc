@@ -13,6 +13,7 @@
 #include <expected>
 
 #include "base/fd.h"
+#include "ike/crypto/key_files.h"
 
 namespace espgate::control {
 namespace {
@@ -58,21 +59,29 @@ std::string_view key_folder(std::string_view section) {
   return {};
 }
 
-bool contains(const std::vector<Certificate>& list, const Certificate& cert) {
-  return std::ranges::find(list, cert) != list.end();
+// What came over vici may be the certificate itself; no file is called like one.
+bool embedded(const Value::Item& item) {
+  const auto blank_or_more = [](char c) { return static_cast<unsigned char>(c) >= 0x20; };
+  return item.at.line == 0 && (item.text.starts_with("-----BEGIN") || !std::ranges::all_of(item.text, blank_or_more));
 }
 
 }  // namespace
 
-Credentials::Credentials(std::optional<std::filesystem::path> home, Report& report)
-    : home_(std::move(home)), report_(report) {}
+Credentials::Credentials(std::optional<std::filesystem::path> home, Report& report, CredentialSet set, Lack lack)
+    : home_(std::move(home)), report_(report), set_(std::move(set)), lack_(lack) {}
 
-void Credentials::load(const Section* secrets, const Section* authorities) {
+void Credentials::load(const Section* secrets) {
   if (secrets != nullptr) load_passphrases(*secrets);
   load_keys();
   load_certificates();
-  if (authorities == nullptr) return;
-  for (const auto& section : authorities->sections) load_authority(*section);
+}
+
+void Credentials::lacks(const Origin& at, std::string what) {
+  if (lack_ == Lack::error) {
+    report_.error(at, std::move(what));
+  } else {
+    report_.warning(at, std::move(what));
+  }
 }
 
 std::optional<std::filesystem::path> Credentials::resolve(const std::string& name, std::string_view folder) const {
@@ -157,7 +166,7 @@ void Credentials::load_key(const Path& path) {
   auto key =
       PrivateKey::load(file->octets.view(), passphrase != nullptr ? passphrase->secret.view() : base::ByteView{});
   if (key) {
-    keys_.push_back(std::make_shared<const PrivateKey>(std::move(*key)));
+    set_.keys.push_back(std::make_shared<const PrivateKey>(std::move(*key)));
   } else if (key.error() == ike::crypto::CryptoError::needs_passphrase) {
     complain(passphrase != nullptr && !passphrase->secret.empty()
                  ? "the passphrase does not open it"
@@ -185,12 +194,12 @@ void Credentials::load_certificates() {
                           fmt::format("'{}' is no CA certificate and not used as one", cert.subject().text()));
           continue;
         }
-        auto& into = authorities ? cas_ : own_;
-        if (!contains(into, cert)) into.push_back(cert);
+        add(authorities ? set_.cas : set_.own, cert);
       }
     }
   }
   for (const auto& path : list("x509crl")) load_list(path, whole(path), false);
+  for (const auto& path : list("pubkey")) load_public_key(path);
 }
 
 void Credentials::load_list(const Path& path, const Origin& at, bool named) {
@@ -198,7 +207,7 @@ void Credentials::load_list(const Path& path, const Origin& at, bool named) {
   auto crl =
       file ? ike::crypto::RevocationList::from_file(file->octets.view()) : std::unexpected(ike::crypto::CryptoError{});
   if (crl) {
-    lists_.push_back(std::move(*crl));
+    set_.lists.push_back(std::move(*crl));
   } else if (named) {
     report_.error(at, fmt::format("{} holds no revocation list{}", path.string(), file ? "" : ": " + file.error()));
   } else {
@@ -206,40 +215,55 @@ void Credentials::load_list(const Path& path, const Origin& at, bool named) {
   }
 }
 
-void Credentials::load_authority(const Section& section) {
+void Credentials::load_public_key(const Path& path) {
+  const auto file = read_file(path);
+  if (const auto key = file ? ike::crypto::read_public_key(file->octets.view())
+                            : std::unexpected(ike::crypto::CryptoError::bad_key)) {
+    set_.public_keys.push_back(ike::crypto::der_of(*key));
+  } else {
+    report_.warning(whole(path), "not used: it holds no public key that is supported");
+  }
+}
+
+std::optional<Certificate> Credentials::load_authority(const Section& section) {
+  std::optional<Certificate> out;
   for (const auto* key : {"cacert", "file"}) {
     const auto* value = section.value(key);
     if (value == nullptr || !value->set) continue;
     const auto cert = named({value->text, value->value_at}, "x509ca");
-    if (cert && !contains(cas_, *cert)) cas_.push_back(*cert);
+    if (!cert) continue;
+    add(set_.cas, *cert);
+    out = cert;
   }
   const auto* uris = section.value("crl_uris");
-  if (uris == nullptr || !uris->set) return;
+  if (uris == nullptr || !uris->set) return out;
   for (const auto& uri : uris->list()) {
     constexpr std::string_view kFile = "file://";
     if (uri.text.starts_with(kFile)) {
-      load_list(uri.text.substr(kFile.size()), uri.at, true);
+      load_list(uri.text.substr(kFile.size()), uri.at, lack_ == Lack::error);
     } else {
       report_.warning(uri.at, fmt::format("{} is not fetched: put the list in x509crl, or say file://", uri.text));
     }
   }
+  return out;
 }
 
 std::optional<Certificate> Credentials::named(const Value::Item& item, std::string_view folder) {
-  const auto path = resolve(item.text, folder);
+  const bool here = embedded(item);
+  const auto path = here ? std::nullopt : resolve(item.text, folder);
   const auto refuse = [&](const std::string& why) {
-    report_.error(item.at, fmt::format("certificate {}: {}", path ? path->string() : item.text, why));
+    const auto name = here ? "that was sent" : path ? path->string() : item.text;
+    report_.error(item.at, fmt::format("certificate {}: {}", name, why));
     return std::nullopt;
   };
-  if (!path) return refuse("there is no folder to look for it in, expected an absolute file name");
-  const auto file = read_file(*path);
+  if (!path && !here) return refuse("there is no folder to look for it in, expected an absolute file name");
+  std::expected<File, std::string> file;
+  if (!here) file = read_file(*path);
   if (!file) return refuse(file.error());
-  auto certs = Certificate::from_file(file->octets.view());
-  if (!certs) return refuse("the file holds no X.509 certificate");
+  const auto certs = Certificate::from_file(here ? base::as_bytes(item.text) : file->octets.view());
+  if (!certs) return refuse(here ? "it is no X.509 certificate" : "the file holds no X.509 certificate");
   // Further ones are the way from the first to its CA.
-  for (std::size_t i = 1; i < certs->size(); ++i) {
-    if (!contains(own_, (*certs)[i])) own_.push_back((*certs)[i]);
-  }
+  for (std::size_t i = 1; i < certs->size(); ++i) add(set_.own, (*certs)[i]);
   return certs->front();
 }
 
@@ -249,10 +273,10 @@ std::vector<Certificate> Credentials::issuers(const Certificate& cert) const {
   while (!at.self_issued() && out.size() < kLongestChain) {
     const auto above = at.issuer();
     const auto fits = [&](const Certificate& other) { return other.ca() && other.subject() == above; };
-    auto next = std::ranges::find_if(cas_, fits);
-    if (next == cas_.end()) {
-      next = std::ranges::find_if(own_, fits);
-      if (next == own_.end()) break;
+    auto next = std::ranges::find_if(set_.cas, fits);
+    if (next == set_.cas.end()) {
+      next = std::ranges::find_if(set_.own, fits);
+      if (next == set_.own.end()) break;
     }
     out.push_back(*next);
     at = *next;
@@ -265,14 +289,14 @@ std::vector<ike::Credential> Credentials::with_keys(const std::vector<Certificat
   for (const auto& cert : certs) {
     const auto public_key = cert.key();
     if (!public_key) continue;
-    const auto key = std::ranges::find_if(keys_, [&](const auto& one) { return one->belongs_to(*public_key); });
-    if (key != keys_.end()) out.push_back({cert, *key, issuers(cert)});
+    const auto key = std::ranges::find_if(set_.keys, [&](const auto& one) { return one->belongs_to(*public_key); });
+    if (key != set_.keys.end()) out.push_back({cert, *key, issuers(cert)});
   }
   return out;
 }
 
 std::shared_ptr<const ike::crypto::TrustStore> Credentials::trust(std::vector<Certificate> anchors) const {
-  return ike::crypto::TrustStore::make(std::move(anchors), lists_);
+  return ike::crypto::TrustStore::make(std::move(anchors), set_.lists);
 }
 
 }  // namespace espgate::control

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/secret.h"
+#include "control/config/credential_set.h"
 #include "control/config/tree.h"
 #include "ike/config.h"
 
@@ -19,20 +20,28 @@ namespace espgate::control {
 
 class Credentials {
  public:
-  // `home`: where the folders are; none: only files with absolute names can be read.
-  Credentials(std::optional<std::filesystem::path> home, Report& report);
+  // `home`: where the folders are; none: only files with absolute names can be read. `set`: what is there already.
+  // `lack`: what a connection is told that needs what is not there.
+  Credentials(std::optional<std::filesystem::path> home, Report& report, CredentialSet set = {},
+              Lack lack = Lack::error);
 
-  // Everything that lies in the folders and that `secrets` and `authorities` name. A file in a folder that is of no use
-  // is a warning, one that is named is an error.
-  void load(const Section* secrets, const Section* authorities);
+  // Everything that lies in the folders and that `secrets` names. A file in a folder that is of no use is a warning,
+  // one that is named is an error.
+  void load(const Section* secrets);
+  // What an authority names: its certificate becomes one of authorities(), its file:// lists are read.
+  std::optional<ike::crypto::Certificate> load_authority(const Section& section);
 
-  // A certificate that a value names, relative to `folder`; nullopt after an error.
+  // A certificate that a value names, relative to `folder`, or, over vici, is; nullopt after an error.
   std::optional<ike::crypto::Certificate> named(const Value::Item& file, std::string_view folder);
+  // Something a connection needs is not there.
+  void lacks(const Origin& at, std::string what);
 
   // Certificates with their private keys and issuers: of those given, or else of all in x509. Without a key: left out.
   [[nodiscard]] std::vector<ike::Credential> with_keys(const std::vector<ike::crypto::Certificate>& certs) const;
-  [[nodiscard]] const std::vector<ike::crypto::Certificate>& own() const { return own_; }
-  [[nodiscard]] const std::vector<ike::crypto::Certificate>& authorities() const { return cas_; }
+  [[nodiscard]] const std::vector<ike::crypto::Certificate>& own() const { return set_.own; }
+  [[nodiscard]] const std::vector<ike::crypto::Certificate>& authorities() const { return set_.cas; }
+
+  [[nodiscard]] const CredentialSet& set() const { return set_; }
 
   // The store of these anchors with all revocation lists.
   [[nodiscard]] std::shared_ptr<const ike::crypto::TrustStore> trust(
@@ -52,15 +61,14 @@ class Credentials {
   void load_keys();
   void load_key(const Path& path);
   void load_certificates();
-  void load_authority(const Section& section);
+  void load_public_key(const Path& path);
   void load_list(const Path& path, const Origin& at, bool named);
   [[nodiscard]] std::vector<ike::crypto::Certificate> issuers(const ike::crypto::Certificate& cert) const;
 
   std::optional<Path> home_;
   Report& report_;
-  std::vector<ike::crypto::Certificate> own_, cas_;
-  std::vector<ike::crypto::RevocationList> lists_;
-  std::vector<std::shared_ptr<const ike::crypto::PrivateKey>> keys_;
+  CredentialSet set_;
+  Lack lack_;
   std::map<Path, Passphrase> passphrases_;
 };
 

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 
 #include "base/error.h"
@@ -88,6 +89,16 @@ std::vector<std::filesystem::path> Files::expand(const std::string& pattern, con
     return {};
   }
   std::filesystem::path full = pattern;
+  if (pattern.starts_with("%d/")) {
+    const char* credentials = std::getenv("CREDENTIALS_DIRECTORY");
+    if (credentials == nullptr || *credentials == '\0') {
+      report_.warning(
+          at,
+          fmt::format("{} is not read: there are no credentials here, systemd's LoadCredential= brings them", pattern));
+      return {};
+    }
+    full = std::filesystem::path(credentials) / pattern.substr(3);
+  }
   if (full.is_relative()) full = std::filesystem::path(from.name).parent_path() / full;
   glob_t found{};
   int status = ::glob(full.c_str(), GLOB_ERR, nullptr, &found);

@@ -44,7 +44,8 @@ class Files {
   // Opens a file; nullptr after an error, which is reported at `at`. Call leave() when it was parsed.
   std::unique_ptr<SourceFile> open(const std::filesystem::path& path, const Origin& at);
   void leave(const SourceFile& source);
-  // The paths that a pattern in `from` stands for, in alphabetical order, relative to from's folder.
+  // The paths that a pattern in `from` stands for, in alphabetical order, relative to from's folder; "%d/" at the
+  // beginning is the folder of systemd's credentials, as in a unit file (systemd.exec(5)).
   std::vector<std::filesystem::path> expand(const std::string& pattern, const SourceFile& from, const Origin& at);
   // An error if others than owner and group may read or write the file.
   void check_private(const SourceFile& source);

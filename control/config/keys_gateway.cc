@@ -45,6 +45,7 @@ constexpr Key table[] = {
     {"gateway.steer.budget", number, "1", "moves in an interval at most, but always one", honoured, "", "", "% of the slots"},
     {"gateway.shield", section, "", "what the XDP program keeps away, beyond counting (docs/shield.md)"},
     {"gateway.shield.mode", choice, "off", "off: it only counts; native: where the driver runs XDP; generic: anywhere, at the price of GRO", honoured, "", "off generic native"},
+    {"gateway.shield.dispatcher", boolean, "no", "yes: XDP is attached natively beside the programs of others, through libxdp's dispatcher"},
     {"gateway.shield.unknown_spi", choice, "count", "ESP and AH for this host that the kernel has no SA for: only counted, or dropped", honoured, "", "count drop"},
     {"gateway.shield.cookie_rate", integer, "200", "IKE_SA_INIT requests that pass without a cookie; those above it are asked for one; 0: no limit", honoured, "", "", "packets a second"},
     {"gateway.shield.fragment_rate", integer, "100", "IP fragments of IKE that pass; 0: no limit", honoured, "", "", "packets a second"},

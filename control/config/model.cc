@@ -43,11 +43,31 @@ Loaded build(const Section& resolved, const std::optional<std::filesystem::path>
   build_gateway(resolved.section("gateway"), config, *ike, report);
   build_secrets(resolved.section("secrets"), *ike, report);
   Credentials credentials(home, report);
-  credentials.load(resolved.section("secrets"), resolved.section("authorities"));
+  credentials.load(resolved.section("secrets"));
+  build_authorities(resolved.section("authorities"), config, credentials, report);
+  build_pools(resolved.section("pools"), config, report);
   build_connections(resolved.section("connections"), config, *ike, credentials, report);
+  config.credentials = credentials.set();
   report.sort();
   config.ike = std::move(ike);
   if (report.ok()) out.config = std::move(config);
+  return out;
+}
+
+// A member that is added to ike::Config is missed here, and the compiler says so.
+ike::Config copy_of(const ike::Config& config) {
+  const auto& [conns, secrets, retransmission, half_open_timeout, keep_alive, install_timeout, fragment_size,
+               cookie_threshold, half_open_per_source] = config;
+  ike::Config out{conns,
+                  {},
+                  retransmission,
+                  half_open_timeout,
+                  keep_alive,
+                  install_timeout,
+                  fragment_size,
+                  cookie_threshold,
+                  half_open_per_source};
+  for (const auto& secret : secrets) out.secrets.push_back({secret.name, secret.owners, secret.key.clone()});
   return out;
 }
 

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/esp.h"
+#include "control/config/credential_set.h"
 #include "control/config/tree.h"
 #include "ike/config.h"
 #include "loader/shield.h"
@@ -27,6 +28,7 @@ enum class OnStop : std::uint8_t { close, keep };
 enum class ShieldMode : std::uint8_t { off, generic, native };
 struct ShieldOptions {
   ShieldMode mode = ShieldMode::off;
+  bool dispatcher = false;          // XDP is attached through libxdp's dispatcher, also where `mode` is off
   loader::ShieldRules rules;        // active unless `mode` is off
   std::vector<base::Prefix> allow;  // sources as the section names them
   bool operator==(const ShieldOptions&) const = default;
@@ -52,12 +54,46 @@ struct GatewayOptions {
   ShieldOptions shield;
 };
 
-// Where a connection and its children were written; also those of which ike::Config knows nothing, as they only pass or
-// drop traffic.
+// A child that passes or drops traffic, as it was written.
+struct Shunt {
+  std::size_t position = 0;  // among the connection's children
+  sad::Treatment treatment{};
+  ike::ChildConfig child;
+};
+
+// Where a connection and its children were written, and what only those who list it want to know; also those of which
+// ike::Config knows nothing, as they only pass or drop traffic.
 struct ConnOrigin {
   std::string name;
   Origin at;
   std::map<std::string, Origin> children;
+  std::vector<std::string> local_addrs, remote_addrs;  // as written
+  struct Side {
+    bool auth = false;                    // whether it says how
+    std::string id;                       // as written
+    std::vector<std::string> certs, cas;  // subjects of those it names
+  };
+  Side local, remote;
+  std::vector<Shunt> shunts;
+  std::shared_ptr<const ike::ConnConfig> silent;  // of a connection that speaks no IKE
+};
+
+// A pool of virtual IPs. None is handed out yet.
+struct Pool {
+  std::string name;
+  Origin at;
+  base::Address base;
+  std::uint64_t size = 0;
+  std::vector<std::pair<std::string, std::vector<std::string>>> attributes;  // dns = ...
+};
+
+// A certification authority. Nothing is fetched: its URIs are but listed, file:// ones are read.
+struct Authority {
+  std::string name;
+  Origin at;
+  std::optional<ike::crypto::Certificate> cert;
+  std::vector<std::string> crl_uris, ocsp_uris;
+  std::string cert_uri_base;
 };
 
 struct Configuration {
@@ -65,6 +101,11 @@ struct Configuration {
   sad::Plan plan;
   GatewayOptions gateway;
   std::vector<ConnOrigin> origins;
+  std::vector<Pool> pools;
+  std::vector<Authority> authorities;
+  CredentialSet credentials;
+  // The connections that certificates are used for, as a `connections` section: built anew when there are others.
+  std::shared_ptr<const Section> certified;
 };
 
 // Whom the shield never challenges nor limits: peers that are configured by address, prefix or range, and whom the
@@ -79,6 +120,27 @@ struct Loaded {
 
 // Of a tree that resolve() returned. `home`: where swanctl's folders (x509, private, ...) are; none: nowhere.
 Loaded build(const Section& resolved, const std::optional<std::filesystem::path>& home = std::nullopt);
+
+// One connection by itself, with these credentials and this gateway's defaults. What is wrong with it is in the report.
+// `lack`: what a missing certificate or key is. nullopt: errors.
+struct ConnContext {
+  const GatewayOptions& gateway;
+  const CredentialSet& credentials;
+  std::optional<std::filesystem::path> home;
+  Lack lack = Lack::error;
+};
+struct BuiltConnection {
+  std::shared_ptr<const ike::ConnConfig> ike;  // nullptr: it speaks no IKE
+  std::vector<sad::ChildPlan> children;
+  ConnOrigin origin;
+  bool certified = false;  // it depends on certificates
+};
+std::optional<BuiltConnection> build_connection(const Section& connection, const ConnContext& context, Report& report);
+std::optional<Pool> build_pool(const Section& section, Report& report);
+
+// Secrets are cloned, and copied by nobody by accident.
+ike::Config copy_of(const ike::Config& config);
+
 Loaded load_text(std::string_view text, const std::string& name);  // without includes
 Loaded load_file(const std::filesystem::path& path);
 

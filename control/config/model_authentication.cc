@@ -13,15 +13,19 @@ using ike::crypto::Certificate;
 
 class Authentication {
  public:
-  Authentication(const Section& connection, const Section& round, bool local, Credentials& credentials, Report& report)
+  Authentication(const Section& connection, const Section& round, bool local, Credentials& credentials,
+                 ConnOrigin& origin, Report& report)
       : connection_(connection),
         round_(round),
         local_(local),
         credentials_(credentials),
+        origin_(origin),
         report_(report),
         from_(round, report) {}
 
   ike::AuthConfig build() {
+    side().auth = from_.get("auth") != nullptr;
+    side().id = from_.text("id", "");
     method();
     identity();
     if (out_.method == ike::AuthMethod::pubkey && local_) show();
@@ -78,8 +82,17 @@ class Authentication {
     return out;
   }
 
+  [[nodiscard]] ConnOrigin::Side& side() const { return local_ ? origin_.local : origin_.remote; }
+
+  static std::vector<std::string> subjects(const std::vector<Certificate>& certs) {
+    std::vector<std::string> out;
+    for (const auto& cert : certs) out.push_back(cert.subject().text());
+    return out;
+  }
+
   void show() {
     const auto certs = named("certs", "cert", "x509");
+    side().certs = subjects(certs);
     const auto errors = report_.errors.size();
     out_.credentials = credentials_.with_keys(certs.empty() ? credentials_.own() : certs);
     for (const auto& cert : certs) {
@@ -91,16 +104,16 @@ class Authentication {
     }
     if (!out_.credentials.empty()) return settle_identity();
     if (report_.errors.size() > errors || !certs.empty() || from_.get("certs") != nullptr) return;
-    report_.error(round_.at, fmt::format("{} has no certificate to show, expected certs = FILE and its key in private; "
-                                         "or auth = psk",
-                                         round_.name));
+    credentials_.lacks(round_.at, fmt::format("{} has no certificate to show, expected certs = FILE and its key in "
+                                              "private; or auth = psk",
+                                              round_.name));
   }
 
   void no_key(const Certificate& cert) {
     const auto* certs = from_.get("certs");
-    report_.error(certs != nullptr ? certs->value_at : round_.at,
-                  fmt::format("there is no private key for the certificate of '{}', expected one in private",
-                              cert.subject().text()));
+    credentials_.lacks(certs != nullptr ? certs->value_at : round_.at,
+                       fmt::format("there is no private key for the certificate of '{}', expected one in private",
+                                   cert.subject().text()));
   }
 
   // As in strongSwan: without an id, or with one that the certificate does not have, its subject.
@@ -126,15 +139,18 @@ class Authentication {
   void believe() {
     out_.certs = named("certs", "cert", "x509");
     auto anchors = named("cacerts", "cacert", "x509ca");
+    side().certs = subjects(out_.certs);
+    side().cas = subjects(anchors);
     const auto* revocation = from_.get("revocation");
     if (revocation != nullptr && revocation->text == "strict") out_.revocation = ike::crypto::Revocation::strict;
     if (revocation != nullptr && revocation->text == "ifuri") out_.revocation = ike::crypto::Revocation::if_uri;
     const bool said = from_.get("cacerts") != nullptr || from_.get("certs") != nullptr || !anchors.empty();
     if (anchors.empty() && out_.certs.empty() && !said) anchors = credentials_.authorities();
     if (anchors.empty() && out_.certs.empty() && !said) {
-      report_.error(round_.at, fmt::format("there is no CA certificate to judge the peer of {} by, expected one in "
-                                           "x509ca, cacerts = FILE or certs = FILE; or auth = psk",
-                                           connection_.name));
+      credentials_.lacks(round_.at,
+                         fmt::format("there is no CA certificate to judge the peer of {} by, expected one in "
+                                     "x509ca, cacerts = FILE or certs = FILE; or auth = psk",
+                                     connection_.name));
     }
     anchors.insert(anchors.end(), out_.certs.begin(), out_.certs.end());
     out_.trust = credentials_.trust(std::move(anchors));
@@ -144,6 +160,7 @@ class Authentication {
   const Section& round_;
   bool local_;
   Credentials& credentials_;
+  ConnOrigin& origin_;
   Report& report_;
   SectionReader from_;
   ike::AuthConfig out_;
@@ -151,7 +168,8 @@ class Authentication {
 
 }  // namespace
 
-ike::AuthConfig build_authentication(const Section& connection, bool local, Credentials& credentials, Report& report) {
+ike::AuthConfig build_authentication(const Section& connection, bool local, Credentials& credentials,
+                                     ConnOrigin& origin, Report& report) {
   const std::string_view side = local ? "local" : "remote";
   const Section* round = nullptr;
   for (const auto& sub : connection.sections) {
@@ -162,7 +180,7 @@ ike::AuthConfig build_authentication(const Section& connection, bool local, Cred
       round = sub.get();
     }
   }
-  if (round != nullptr) return Authentication(connection, *round, local, credentials, report).build();
+  if (round != nullptr) return Authentication(connection, *round, local, credentials, origin, report).build();
   report.error(connection.at,
                fmt::format("connection {} does not say how {} authenticates, expected {} {{ auth = psk }}",
                            connection.name, local ? "this side" : "the peer", side));

@@ -79,9 +79,8 @@ class ChildBuilder {
   BuiltChild build() {
     BuiltChild out;
     treatment();
-    ike::ChildConfig child = ike_part();
-    out.plan = plan(child);
-    if (treatment_ == sad::Treatment::protect) out.ike = std::move(child);
+    out.ike = ike_part();
+    out.plan = plan(out.ike);
     return out;
   }
 

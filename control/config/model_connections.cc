@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <iterator>
 
 #include "control/config/model_parts.h"
 #include "control/config/parse_values.h"
@@ -23,15 +24,15 @@ std::vector<base::Prefix> read_addresses(const SectionReader& from, std::string_
 
 class ConnectionBuilder {
  public:
-  ConnectionBuilder(const Section& section, Configuration& config, Credentials& credentials, Report& report)
-      : section_(section), config_(config), credentials_(credentials), report_(report), from_(section, report) {}
+  ConnectionBuilder(const Section& section, const GatewayOptions& gateway, Credentials& credentials, Report& report)
+      : section_(section), gateway_(gateway), credentials_(credentials), report_(report), from_(section, report) {}
 
-  // nullptr: all its children pass or drop traffic, and no IKE is spoken.
-  std::shared_ptr<ike::ConnConfig> build() {
+  BuiltConnection build() {
     speaks_ = !only_shunts(section_);
     out_ = std::make_shared<ike::ConnConfig>();
     out_->name = section_.name;
-    ConnOrigin origin{section_.name, section_.at, {}};
+    built_.origin.name = section_.name;
+    built_.origin.at = section_.at;
     if (const auto* version = from_.get("version"); version && version->text == "1") {
       report_.error(version->value_at, "IKEv1 is not supported, expected version = 2");
     }
@@ -41,8 +42,7 @@ class ConnectionBuilder {
     out_->dpd_delay = from_.duration("dpd_delay", std::chrono::seconds(0));
     out_->keying_tries = from_.integer("keyingtries", 1, 0, 1'000'000);
     read_lifetimes(from_, *out_);
-    if (speaks_) out_->local = build_authentication(section_, true, credentials_, report_);
-    if (speaks_) out_->remote = build_authentication(section_, false, credentials_, report_);
+    authentication();
     out_->unique = unique();
     out_->send_certreq = from_.flag("send_certreq", true);
     const auto fragmentation = from_.text("fragmentation", "yes");
@@ -53,9 +53,9 @@ class ConnectionBuilder {
     out_->send_cert = send_cert == "always"  ? ike::SendCert::always
                       : send_cert == "never" ? ike::SendCert::never
                                              : ike::SendCert::if_asked;
-    children(origin);
-    config_.origins.push_back(std::move(origin));
-    return speaks_ ? out_ : nullptr;
+    children();
+    (speaks_ ? built_.ike : built_.origin.silent) = out_;
+    return std::move(built_);
   }
 
  private:
@@ -63,6 +63,22 @@ class ConnectionBuilder {
     const auto* all = section.section("children");
     return all != nullptr && !all->sections.empty() &&
            std::ranges::all_of(all->sections, [](const auto& child) { return is_shunt(*child); });
+  }
+
+  // Where all children pass or drop traffic nobody authenticates; the word for it is but listed.
+  void authentication() {
+    for (const bool local : {true, false}) {
+      auto& side = local ? out_->local : out_->remote;
+      if (speaks_) {
+        side = build_authentication(section_, local, credentials_, built_.origin, report_);
+        built_.certified = built_.certified || side.method == ike::AuthMethod::pubkey;
+      } else {
+        const auto* round = section_.section(local ? "local" : "remote");
+        const auto* auth = round != nullptr ? round->value("auth") : nullptr;
+        (local ? built_.origin.local : built_.origin.remote).auth = auth != nullptr;
+        if (auth == nullptr || auth->text != "psk") side.method = ike::AuthMethod::pubkey;
+      }
+    }
   }
 
   ike::Unique unique() {
@@ -73,44 +89,78 @@ class ConnectionBuilder {
                                : ike::Unique::no;
   }
 
+  std::vector<std::string> words(std::string_view key) {
+    std::vector<std::string> out;
+    if (const auto* value = from_.get(key)) {
+      for (auto& item : value->list()) out.push_back(std::move(item.text));
+    }
+    return out;
+  }
+
   void ends() {
     out_->local_addrs = read_addresses(from_, "local_addrs", report_);
     out_->remote_addrs = read_addresses(from_, "remote_addrs", report_);
+    built_.origin.local_addrs = words("local_addrs");
+    built_.origin.remote_addrs = words("remote_addrs");
     out_->local_port = static_cast<std::uint16_t>(from_.integer("local_port", 500, 1, 65535));
     out_->remote_port = static_cast<std::uint16_t>(from_.integer("remote_port", 500, 1, 65535));
   }
 
-  void children(ConnOrigin& origin) {
+  void children() {
     const auto* all = section_.section("children");
     if (!all || all->sections.empty()) {
       return report_.warning(section_.at,
                              fmt::format("connection {} has no children: it protects nothing", section_.name));
     }
     for (const auto& sub : all->sections) {
-      origin.children.emplace(sub->name, sub->at);
-      auto built = build_child({section_, *sub, *out_, config_.gateway}, report_);
-      config_.plan.children.push_back(std::move(built.plan));
-      if (built.ike) out_->children.push_back(std::move(*built.ike));
+      built_.origin.children.emplace(sub->name, sub->at);
+      auto child = build_child({section_, *sub, *out_, gateway_}, report_);
+      if (child.plan.treatment == sad::Treatment::protect) {
+        out_->children.push_back(std::move(child.ike));
+      } else {
+        const auto position = out_->children.size() + built_.origin.shunts.size();
+        built_.origin.shunts.push_back({position, child.plan.treatment, std::move(child.ike)});
+      }
+      built_.children.push_back(std::move(child.plan));
     }
   }
 
   const Section& section_;
-  Configuration& config_;
+  const GatewayOptions& gateway_;
   Credentials& credentials_;
   Report& report_;
   SectionReader from_;
+  BuiltConnection built_;
   std::shared_ptr<ike::ConnConfig> out_;
   bool speaks_ = true;
 };
 
 }  // namespace
 
+BuiltConnection build_connection(const Section& section, const GatewayOptions& gateway, Credentials& credentials,
+                                 Report& report) {
+  return ConnectionBuilder(section, gateway, credentials, report).build();
+}
+
+std::optional<BuiltConnection> build_connection(const Section& connection, const ConnContext& context, Report& report) {
+  Credentials credentials(context.home, report, context.credentials, context.lack);
+  auto out = build_connection(connection, context.gateway, credentials, report);
+  report.sort();
+  return report.ok() ? std::optional(std::move(out)) : std::nullopt;
+}
+
 void build_connections(const Section* section, Configuration& config, ike::Config& ike, Credentials& credentials,
                        Report& report) {
   if (!section) return;
+  auto certified = std::make_shared<Section>();
   for (const auto& sub : section->sections) {
-    if (auto conn = ConnectionBuilder(*sub, config, credentials, report).build()) ike.conns.push_back(std::move(conn));
+    auto built = build_connection(*sub, config.gateway, credentials, report);
+    if (built.certified) certified->sections.push_back(clone(*sub));
+    if (built.ike) ike.conns.push_back(std::move(built.ike));
+    std::ranges::move(built.children, std::back_inserter(config.plan.children));
+    config.origins.push_back(std::move(built.origin));
   }
+  if (!certified->sections.empty()) config.certified = std::move(certified);
 }
 
 }  // namespace espgate::control

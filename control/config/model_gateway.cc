@@ -147,6 +147,10 @@ ShieldOptions read_shield(const Section& section, Report& report) {
   SectionReader from(section, report);
   const auto mode = from.text("mode", "off");
   out.mode = mode == "native" ? ShieldMode::native : mode == "generic" ? ShieldMode::generic : ShieldMode::off;
+  out.dispatcher = from.flag("dispatcher", false);
+  if (const auto* key = section.value("dispatcher"); out.dispatcher && out.mode == ShieldMode::generic)
+    report.error(key->value_at,
+                 "a dispatcher is attached natively, expected mode = native or off beside dispatcher = yes");
   auto& rules = out.rules;
   rules.active = out.mode != ShieldMode::off;
   rules.drop_unknown = from.text("unknown_spi", "count") == "drop";
@@ -208,6 +212,9 @@ void build_gateway(const Section* section, Configuration& config, ike::Config& i
   read_retransmission(from, ike.retransmission);
   if (const auto* steering = section->section("steer")) out.steer = read_steering(*steering, report);
   if (const auto* shield = section->section("shield")) out.shield = read_shield(*shield, report);
+  if (const auto* spread = section->value("spread"); out.shield.dispatcher && !out.spread.empty())
+    report.error(spread->value_at,
+                 "a program in a dispatcher cannot spread, expected none beside shield.dispatcher = yes");
 }
 
 std::vector<base::Prefix> shield_allowed(const Configuration& config) {

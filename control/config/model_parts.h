@@ -59,7 +59,7 @@ struct ChildSource {
   const GatewayOptions& gateway;
 };
 struct BuiltChild {
-  std::optional<ike::ChildConfig> ike;  // none: a shunt
+  ike::ChildConfig ike;  // of no use to IKE if plan.treatment is not protect
   sad::ChildPlan plan;
 };
 BuiltChild build_child(const ChildSource& source, Report& report);
@@ -78,6 +78,13 @@ void build_secrets(const Section* section, ike::Config& ike, Report& report);
 // Connections go to `ike`, `config.plan` and `config.origins`; reads config.gateway.
 void build_connections(const Section* section, Configuration& config, ike::Config& ike, Credentials& credentials,
                        Report& report);
-ike::AuthConfig build_authentication(const Section& connection, bool local, Credentials& credentials, Report& report);
+BuiltConnection build_connection(const Section& section, const GatewayOptions& gateway, Credentials& credentials,
+                                 Report& report);
+// Also writes to `origin` which certificates were named.
+ike::AuthConfig build_authentication(const Section& connection, bool local, Credentials& credentials,
+                                     ConnOrigin& origin, Report& report);
+Authority build_authority(const Section& section, Credentials& credentials, Report& report);
+void build_authorities(const Section* section, Configuration& config, Credentials& credentials, Report& report);
+void build_pools(const Section* section, Configuration& config, Report& report);
 
 }  // namespace espgate::control

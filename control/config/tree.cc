@@ -124,4 +124,21 @@ void Section::put(Value value) {
   if (values.size() > worth_an_index + 1) value_index_.emplace(values.back().key, values.size() - 1);
 }
 
+std::unique_ptr<Section> clone(const Section& section) {
+  auto out = std::make_unique<Section>();
+  out->name = section.name;
+  out->at = section.at;
+  out->values = section.values;
+  for (const auto& sub : section.sections) out->sections.push_back(clone(*sub));
+  return out;
+}
+
+bool same(const Section& a, const Section& b) {
+  const auto same_value = [](const Value& x, const Value& y) {
+    return x.key == y.key && x.text == y.text && x.items == y.items && x.is_list == y.is_list && x.set == y.set;
+  };
+  return a.name == b.name && std::ranges::equal(a.values, b.values, same_value) &&
+         std::ranges::equal(a.sections, b.sections, [](const auto& x, const auto& y) { return same(*x, *y); });
+}
+
 }  // namespace espgate::control

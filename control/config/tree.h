@@ -82,6 +82,10 @@ struct Section {
   mutable Index value_index_, section_index_;
 };
 
+// Copies without references; whether two have the same keys, values and sections in the same order, wherever written.
+std::unique_ptr<Section> clone(const Section& section);
+bool same(const Section& a, const Section& b);
+
 // A copy of `root` with every reference followed: own values first, then those of the sections referred to, from left
 // to right; sub-sections likewise. Reports references to nothing, cycles, and trees that grow beyond reason. Top-level
 // sections that are referred to and are not in `keep` are templates: they are left out.

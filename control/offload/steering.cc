@@ -11,24 +11,6 @@
 namespace espgate::control {
 namespace {
 
-// Secrets are cloned, and copied by nobody by accident. A member that is added to ike::Config is missed here, and the
-// compiler says so.
-ike::Config copy_of(const ike::Config& config) {
-  const auto& [conns, secrets, retransmission, half_open_timeout, keep_alive, install_timeout, fragment_size,
-               cookie_threshold, half_open_per_source] = config;
-  ike::Config out{conns,
-                  {},
-                  retransmission,
-                  half_open_timeout,
-                  keep_alive,
-                  install_timeout,
-                  fragment_size,
-                  cookie_threshold,
-                  half_open_per_source};
-  for (const auto& secret : secrets) out.secrets.push_back({secret.name, secret.owners, secret.key.clone()});
-  return out;
-}
-
 // Thousands of children ask few questions: each is answered once.
 class Orders {
  public:

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "control/report/daemon.h"
+#include "control/report/device_known.h"
 
 #include <fmt/format.h>
 
@@ -85,6 +86,7 @@ DaemonChild child_of(const Message& message) {
   row.state = message.text("state");
   row.established_at = number<std::int64_t>(message, "established-at");
   row.rekey_at = number<std::int64_t>(message, "rekey-at");
+  row.expires_at = number<std::int64_t>(message, "expires-at");
   child.spi_in = base::Spi::parse(message.text("spi-in"));
   child.spi_out = base::Spi::parse(message.text("spi-out"));
   return child;
@@ -166,13 +168,27 @@ std::map<std::string, DaemonView::Moves> moves_of(const Message& stats) {
   return out;
 }
 
+std::vector<DaemonView::Exchange> exchanges_of(const Message& stats) {
+  std::vector<DaemonView::Exchange> out;
+  const Message* exchanges = stats.find("exchanges");
+  if (exchanges == nullptr) return out;
+  each_section(*exchanges, [&](const std::string& exchange, const Message& roles) {
+    each_section(roles, [&](const std::string& role, const Message& endings) {
+      for (const auto& entry : endings.entries())
+        out.push_back({exchange, role, entry.name, count(endings, entry.name)});
+    });
+  });
+  return out;
+}
+
 std::vector<ConnRow> conn_rows(const Message& espgate_conns) {
   std::vector<ConnRow> rows;
   const Message* conns = espgate_conns.find("conns");
   if (conns == nullptr) return rows;
   each_section(*conns, [&](const std::string&, const Message& conn) {
     rows.push_back({conn.text("conn"), conn.text("child"), conn.text("state"), conn.text("origin"), error_of(conn),
-                    number<std::int64_t>(conn, "next-try-at"), count(conn, "attempts")});
+                    number<std::int64_t>(conn, "next-try-at"), count(conn, "attempts"),
+                    number<std::int64_t>(conn, "changed-at"), number<std::int64_t>(conn, "cert-expires-at")});
   });
   return rows;
 }
@@ -231,8 +247,16 @@ std::expected<DaemonView, vici::ClientError> ask_daemon(const std::string& uri) 
   if (!conns) return std::unexpected(conns.error());
   const auto stats = client->request("stats", {});
   if (!stats) return std::unexpected(stats.error());
-  return DaemonView{version->text("version"), std::move(*children), std::move(*ikes),
-                    std::move(*conns),        rejected_of(*stats),  moves_of(*stats)};
+  DaemonView view{version->text("version"), std::move(*children), std::move(*ikes),    std::move(*conns),
+                  rejected_of(*stats),      moves_of(*stats),     exchanges_of(*stats)};
+  view.retransmits = count(*stats, "retransmits");
+  if (const Message* config = stats->find("config")) view.config_taken = yes(*config, "taken");
+  auto devices = ask_devices(*client);
+  if (!devices) return std::unexpected(devices.error());
+  for (const auto& device : *devices) {
+    if (const auto room = room_of(device)) view.rooms[device.record.name] = *room;
+  }
+  return view;
 }
 
 }  // namespace espgate::control::report

@@ -24,6 +24,7 @@ std::expected<std::vector<DaemonChild>, vici::ClientError> ask_children(vici::Cl
 std::vector<IkeRow> ike_rows(const vici::Message& list_sa_event, std::int64_t now);
 std::map<std::string, std::uint64_t> rejected_of(const vici::Message& stats);
 std::map<std::string, DaemonView::Moves> moves_of(const vici::Message& stats);
+std::vector<DaemonView::Exchange> exchanges_of(const vici::Message& stats);
 std::vector<ConnRow> conn_rows(const vici::Message& espgate_conns);
 std::vector<DaemonChild> daemon_children(const vici::Message& espgate_children);
 

@@ -2,6 +2,7 @@
 #include "control/report/device_known.h"
 
 #include <charconv>
+#include <tuple>
 
 #include "control/offload/device_cache.h"
 #include "sad/suite_order.h"
@@ -126,6 +127,13 @@ std::expected<std::vector<DeviceKnown>, vici::ClientError> ask_devices(vici::Cli
   if (!done) return std::unexpected(done.error());
   take(*done);
   return out;
+}
+
+std::optional<std::uint64_t> room_of(const DeviceKnown& device) {
+  if (device.steering && device.steering->known) return std::uint64_t{2} * *device.steering->known;
+  const auto& [in, out] = std::tie(device.record.slots_in, device.record.slots_out);
+  if (in && out) return std::uint64_t{*in} + *out;
+  return std::nullopt;
 }
 
 DeviceKnown known_of(const sad::DeviceRecord& cached) {

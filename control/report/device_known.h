@@ -34,6 +34,8 @@ struct DeviceKnown {
 std::expected<std::vector<DeviceKnown>, vici::ClientError> ask_devices(vici::Client& client);
 // An answer of espgate-offload, or one of its events, taken apart; keys that are missing leave their members empty.
 std::vector<DeviceKnown> devices_known(const vici::Message& espgate_offload);
+// SAs of both directions together that it is known to have room for; none: nobody said, and it refused none.
+std::optional<std::uint64_t> room_of(const DeviceKnown& device);
 // Of the cache, offered as the default floor has it.
 DeviceKnown known_of(const sad::DeviceRecord& cached);
 

@@ -183,6 +183,7 @@ void join_daemon(std::vector<ChildRow>& rows, const DaemonView& daemon) {
     row.state = found->row.state;
     row.established_at = found->row.established_at;
     row.rekey_at = found->row.rekey_at;
+    row.expires_at = found->row.expires_at;
   }
 }
 

@@ -4,6 +4,7 @@
 #include <prometheus/metric_family.h>
 #include <prometheus/text_serializer.h>
 
+#include <algorithm>
 #include <map>
 #include <set>
 #include <sstream>
@@ -69,6 +70,37 @@ void add_children(const Report& report, std::vector<MetricFamily>& out) {
   out.push_back(std::move(sas));
 }
 
+// Moments that the daemon alone knows: of children, and of the certificates that connections show.
+void add_moments(const Report& report, std::vector<MetricFamily>& out) {
+  if (!report.daemon) return;
+  MetricFamily changed = family("espgate_child_last_change_timestamp_seconds",
+                                "When the child last came up, went down or was rekeyed", MetricType::Gauge);
+  MetricFamily expiry = family("espgate_certificate_expiry_timestamp_seconds",
+                               "When the first certificate of ours for the connection runs out", MetricType::Gauge);
+  std::set<std::string> told;
+  for (const auto& row : report.daemon->conns) {
+    if (row.changed_at && !row.child.empty()) {
+      add(changed, {{"conn", row.conn}, {"child", row.child}}, static_cast<double>(*row.changed_at));
+    }
+    if (row.cert_expires_at && told.insert(row.conn).second) {
+      add(expiry, {{"conn", row.conn}}, static_cast<double>(*row.cert_expires_at));
+    }
+  }
+  // Of several SAs of one name the one that lasts longest: an older one beside it is on its way out.
+  MetricFamily hard = family("espgate_child_hard_expiry_timestamp_seconds",
+                             "When the child's newest SA ends, if it is not rekeyed before", MetricType::Gauge);
+  std::map<ChildName, std::int64_t> last;
+  for (const auto& row : report.sas.rows) {
+    if (!row.expires_at) continue;
+    auto& at = last[{row.conn, row.child}];
+    at = std::max(at, *row.expires_at);
+  }
+  for (const auto& [name, at] : last) {
+    add(hard, {{"conn", name.first}, {"child", name.second}}, static_cast<double>(at));
+  }
+  for (auto* each : {&changed, &hard, &expiry}) out.push_back(std::move(*each));
+}
+
 void add_totals(const Report& report, std::vector<MetricFamily>& out) {
   MetricFamily packets = family("espgate_child_packets_total",
                                 "ESP packets on the wire, by who encrypted or decrypted them", MetricType::Counter);
@@ -121,8 +153,15 @@ void add_offload(const Report& report, std::vector<MetricFamily>& out) {
   }
   out.push_back(std::move(info));
   MetricFamily slots =
-      family("espgate_device_offload_slots", "SAs of espgate that the device holds", MetricType::Gauge);
+      family("espgate_device_offload_slots",
+             "SAs, both directions: that the device holds, that it is known to have room for", MetricType::Gauge);
   for (const auto& [device, count] : used) add(slots, {{"dev", device}, {"state", "used"}}, count);
+  if (report.daemon) {
+    for (const auto& [device, room] : report.daemon->rooms) {
+      if (!used.contains(device)) add(slots, {{"dev", device}, {"state", "used"}}, 0);
+      add(slots, {{"dev", device}, {"state", "known"}}, static_cast<double>(room));
+    }
+  }
   out.push_back(std::move(slots));
 }
 
@@ -165,6 +204,17 @@ void add_ikes(const Report& report, std::vector<MetricFamily>& out) {
     add(rejected, {{"reason", reason}}, static_cast<double>(count));
   }
   out.push_back(std::move(rejected));
+  MetricFamily exchanges =
+      family("espgate_ike_exchanges_total", "IKE exchanges that ended, by who began them and how", MetricType::Counter);
+  for (const auto& row : report.daemon->exchanges) {
+    add(exchanges, {{"exchange", row.exchange}, {"role", row.role}, {"result", row.result}},
+        static_cast<double>(row.count));
+  }
+  out.push_back(std::move(exchanges));
+  MetricFamily again =
+      family("espgate_ike_retransmits_total", "IKE requests sent again for want of an answer", MetricType::Counter);
+  add(again, {}, static_cast<double>(report.daemon->retransmits));
+  out.push_back(std::move(again));
   MetricFamily moves = family("espgate_steer_moves_total",
                               "Children moved to hardware (promote) and to software (demote)", MetricType::Counter);
   for (const auto& [device, count] : report.daemon->moves) {
@@ -180,7 +230,12 @@ std::string prometheus_text(const Report& report) {
   std::vector<MetricFamily> out;
   out.push_back(one("espgate_build_info", "The version of espgate that wrote this", 1, {{"version", ESPGATE_VERSION}}));
   out.push_back(one("espgate_up", "Whether espgated answers", report.daemon ? 1 : 0));
+  if (report.daemon && report.daemon->config_taken) {
+    out.push_back(one("espgate_config_last_reload_success", "Whether the configuration was taken when it was last read",
+                      *report.daemon->config_taken ? 1 : 0));
+  }
   add_children(report, out);
+  add_moments(report, out);
   add_totals(report, out);
   add_offload(report, out);
   add_packets(report, out);

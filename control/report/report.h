@@ -57,6 +57,8 @@ struct ConnRow {
   std::optional<LastError> last_error;
   std::optional<std::int64_t> next_try_at;  // epoch seconds
   std::uint64_t attempts = 0;
+  std::optional<std::int64_t> changed_at{};       // epoch seconds; none: not since the daemon started
+  std::optional<std::int64_t> cert_expires_at{};  // epoch seconds: the first of our certificates for it
 };
 
 // Over vici: an IKE SA.
@@ -90,6 +92,14 @@ struct DaemonView {
     std::uint64_t promoted = 0, demoted = 0;
   };
   std::map<std::string, Moves> moves;  // by device: children moved to hardware, to software
+  struct Exchange {
+    std::string exchange, role, result;  // closed words, see ike/tally.h
+    std::uint64_t count = 0;
+  };
+  std::vector<Exchange> exchanges{};
+  std::uint64_t retransmits = 0;
+  std::optional<bool> config_taken{};            // the last time the configuration was read
+  std::map<std::string, std::uint64_t> rooms{};  // by device: SAs that it is known to have room for, both directions
 };
 
 struct Report {

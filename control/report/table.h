@@ -63,8 +63,8 @@ struct ChildRow {
   std::optional<Side> in, out;  // none: not installed (yet, or any more)
   // What only the daemon knows; none while it is down.
   std::optional<std::uint64_t> unique_id;
-  std::optional<std::string> state;                      // "INSTALLED", ...
-  std::optional<std::int64_t> established_at, rekey_at;  // epoch seconds
+  std::optional<std::string> state;                                  // "INSTALLED", ...
+  std::optional<std::int64_t> established_at, rekey_at, expires_at;  // epoch seconds
 
   // Both SAs are in the ledger and, where the kernel was asked, in the kernel.
   [[nodiscard]] bool up() const;

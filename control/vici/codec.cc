@@ -3,6 +3,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
+#include "base/secret.h"
+
 namespace espgate::control::vici {
 namespace {
 
@@ -121,7 +125,7 @@ class Decoder {
       case Element::key_value: {
         std::string text;
         if (!name(key) || !value(text)) return false;
-        into.set(key, text);
+        into.take(std::move(key), std::move(text));
         return true;
       }
       case Element::list_start: {
@@ -213,8 +217,14 @@ std::optional<std::uint32_t> Framer::length() const {
 }
 
 std::expected<void, std::string> Framer::feed(base::ByteView octets) {
-  if (at_ > 0 && at_ >= buffer_.size() / 2) {
-    buffer_.erase(buffer_.begin(), buffer_.begin() + static_cast<std::ptrdiff_t>(at_));
+  // There may be keys in it: what was taken, and memory that is given back, is overwritten.
+  base::wipe(buffer_.data(), at_);
+  if (at_ >= buffer_.size() / 2 || buffer_.size() + octets.size() > buffer_.capacity()) {
+    base::Bytes next;
+    next.reserve(std::max(buffer_.capacity(), buffered() + octets.size()));
+    next.assign(buffer_.begin() + static_cast<std::ptrdiff_t>(at_), buffer_.end());
+    base::wipe(buffer_.data(), buffer_.size());
+    buffer_ = std::move(next);
     at_ = 0;
   }
   buffer_.insert(buffer_.end(), octets.begin(), octets.end());
@@ -224,6 +234,8 @@ std::expected<void, std::string> Framer::feed(base::ByteView octets) {
   }
   return {};
 }
+
+Framer::~Framer() { base::wipe(buffer_.data(), buffer_.size()); }
 
 std::optional<base::ByteView> Framer::next() {
   const auto size = length();

@@ -47,6 +47,10 @@ std::expected<Packet, std::string> decode_packet(base::ByteView packet);
 // Cuts a stream into packets.
 class Framer {
  public:
+  Framer() = default;
+  Framer(Framer&&) = default;
+  Framer& operator=(Framer&&) = default;
+  ~Framer();
   // Takes octets from the stream; an error (a length of 0 or above max_packet) is for ever.
   std::expected<void, std::string> feed(base::ByteView octets);
   // The next whole packet, without its length; nullopt: more octets are needed. Good until the next call.

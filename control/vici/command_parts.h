@@ -7,13 +7,18 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "control/vici/commands.h"
 
 namespace espgate::control::vici {
 
-void add_queries(Server& server, Daemon& daemon);          // queries.cc: what only asks
-void add_device_commands(Server& server, Daemon& daemon);  // devices.cc: espgate-offload, espgate-forgive
+void add_queries(Server& server, Daemon& daemon);              // queries.cc: what only asks
+void add_sa_queries(Server& server, Daemon& daemon);           // sa_queries.cc: list-sas, espgate-children, counters
+void add_loading(Server& server, Daemon& daemon);              // loading.cc: connections, authorities, pools
+void add_credential_commands(Server& server, Daemon& daemon);  // credential_commands.cc: certificates, keys, secrets
+void add_device_commands(Server& server, Daemon& daemon);      // devices.cc: espgate-offload, espgate-forgive
+void add_log_commands(Server& server, Daemon& daemon);         // log_commands.cc: espgate-log-level
 
 // Many entries do not fit one packet: who registered for `event` gets one of them at a time, others all in the
 // response.
@@ -44,6 +49,10 @@ class Entries {
   bool streamed_;
   Message all_;
 };
+
+// "10.0.0.0/8[tcp/http]": as strongSwan writes them, with the system's names of protocols and ports.
+std::string selector_text(const base::TrafficSelector& ts);
+std::vector<std::string> selector_texts(const std::vector<base::TrafficSelector>& selectors);
 
 // A decimal number of a request; nullopt if it is not there or none.
 std::optional<std::int64_t> number_of(const Message& request, std::string_view key);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Commands that change something: initiate, terminate, reload; and those we refuse, with the reason.
+// Commands that change something: initiate, terminate, reload.
 #include "control/vici/commands.h"
 
 #include <fmt/format.h>
@@ -156,24 +156,6 @@ void install(Daemon& daemon, const Message& request, bool on, const Answer& repl
   reply->finish(Message().set("success", true));
 }
 
-void refuse(Server& server, std::string name, std::string why) {
-  server.on(std::move(name), [why](const Message&, const Answer& reply) { reply->fail(why); });
-}
-
-void add_refused(Server& server) {
-  const std::string file = "espgated takes its configuration from its file: change that, then `espgate conn reload`";
-  for (const auto* name : {"load-conn", "unload-conn", "load-shared", "unload-shared", "load-pool", "unload-pool",
-                           "load-authority", "unload-authority", "clear-creds"}) {
-    refuse(server, name, file);
-  }
-  for (const auto* name : {"load-cert", "load-key", "unload-key", "load-token", "flush-certs"}) {
-    refuse(server, name,
-           "espgated reads certificates and keys from files beside its configuration: put them there, "
-           "then `espgate conn reload`");
-  }
-  refuse(server, "redirect", "redirect is not supported yet");
-}
-
 }  // namespace
 
 void add_commands(Server& server, Daemon& daemon) {
@@ -183,7 +165,11 @@ void add_commands(Server& server, Daemon& daemon) {
     server.declare_event(event);
   }
   add_queries(server, daemon);
+  add_sa_queries(server, daemon);
+  add_loading(server, daemon);
+  add_credential_commands(server, daemon);
   add_device_commands(server, daemon);
+  add_log_commands(server, daemon);
   server.on("initiate", [&daemon](const Message& request, const Answer& reply) { initiate(daemon, request, reply); });
   server.on("terminate", [&daemon](const Message& request, const Answer& reply) { terminate(daemon, request, reply); });
   server.on("rekey", [&daemon](const Message& request, const Answer& reply) { rekey(daemon, request, reply); });
@@ -195,7 +181,7 @@ void add_commands(Server& server, Daemon& daemon) {
   server.on("espgate-reload", [&daemon](const Message& request, const Answer& reply) {
     reload(daemon, request.text("dry-run") == "yes", reply);
   });
-  add_refused(server);
+  server.on("redirect", [](const Message&, const Answer& reply) { reply->fail("redirect is not supported yet"); });
 }
 
 }  // namespace espgate::control::vici

@@ -15,7 +15,7 @@ void add_commands(Server& server, Daemon& daemon);
 
 // The messages themselves, for events and tests.
 Message sa_message(const ike::IkeView& ike, const Daemon& daemon);               // of a list-sa event
-Message conn_message(const ike::ConnConfig& conn);                               // of a list-conn event
+Message conn_message(const ike::ConnConfig& conn, const ConnOrigin& origin);     // of a list-conn event
 Message updown_message(const ike::IkeView& ike, const Daemon& daemon, bool up);  // ike-updown, child-updown
 struct NamedMessage {
   std::string name;
@@ -23,6 +23,15 @@ struct NamedMessage {
 };
 // What strongSwan's clients are told of it: ike-updown, child-updown, ike-rekey, child-rekey; nullopt: nothing.
 std::optional<NamedMessage> event_message(const ike::Event& event, const Daemon& daemon);
+// A line of the daemon's log, as a `log` event has it.
+struct LogEvent {
+  std::string group;   // "IKE": of a connection; "DMN": of the daemon
+  unsigned level = 1;  // 0 to 2
+  std::string conn;
+  base::IkeId ike;
+  std::string text;
+};
+Message log_message(const LogEvent& line);
 Message child_message(const ike::IkeView& ike, const ike::ChildView& child, const Daemon& daemon);  // espgate-child
 Message device_message(const DeviceReport& report);                                                 // espgate-device
 Message status_message(const ConnStatus& status);                                                   // espgate-conn

@@ -2,25 +2,19 @@
 // Configured connections as messages.
 #include <fmt/format.h>
 
-#include "control/vici/commands.h"
+#include "control/vici/command_parts.h"
 
 namespace espgate::control::vici {
 namespace {
 
-std::vector<std::string> address_texts(const std::vector<base::Prefix>& prefixes) {
-  if (prefixes.empty()) return {"%any"};
-  std::vector<std::string> out;
-  for (const auto& prefix : prefixes) {
-    const bool host = prefix.length() == 8 * base::octets(prefix.family());
-    out.push_back(host ? prefix.address().text() : prefix.text());
-  }
-  return out;
+std::vector<std::string> or_any(const std::vector<std::string>& addresses) {
+  return addresses.empty() ? std::vector<std::string>{"%any"} : addresses;
 }
 
-std::vector<std::string> selector_texts(const std::vector<ike::TsConfig>& selectors) {
+std::vector<std::string> configured_texts(const std::vector<ike::TsConfig>& selectors) {
   std::vector<std::string> out;
   for (const auto& [dynamic, ts] : selectors) {
-    const auto text = ts.text();
+    const auto text = selector_text(ts);
     const auto bracket = text.find('[');
     out.push_back(!dynamic ? text : "dynamic" + (bracket == std::string::npos ? "" : text.substr(bracket)));
   }
@@ -52,7 +46,7 @@ std::string_view text_of(ike::StartAction action) {
     case ike::StartAction::start:
       return "start";
     case ike::StartAction::trap_start:
-      return "trap|start";
+      return "trap | start";
     case ike::StartAction::trap:
       return "trap";
     case ike::StartAction::none:
@@ -61,38 +55,62 @@ std::string_view text_of(ike::StartAction action) {
   return "none";
 }
 
-Message child_config(const ike::ChildConfig& child) {
+// strongSwan's keys in its order, then ours.
+Message child_config(const ike::ChildConfig& child, std::string_view mode) {
   Message out;
-  out.set("mode", child.mode == base::SaMode::tunnel ? "TUNNEL" : "TRANSPORT");
+  out.set("mode", mode);
   out.number("rekey_time", child.time.rekey).number("rekey_bytes", child.bytes.rekey);
   out.number("rekey_packets", child.packets.rekey);
   out.set("dpd_action", text_of(child.dpd_action)).set("close_action", text_of(child.close_action));
-  out.list("local-ts", selector_texts(child.local_ts)).list("remote-ts", selector_texts(child.remote_ts));
+  out.list("local-ts", configured_texts(child.local_ts)).list("remote-ts", configured_texts(child.remote_ts));
   out.list("esp_proposals", proposal_texts(child.esp_proposals));
   return out.set("start_action", text_of(child.start_action)).set("hw_offload", base::to_string(child.offload));
 }
 
-Message round(const ike::AuthConfig& auth) {
+// strongSwan lists what it makes of them.
+std::string_view text_of(ike::crypto::Revocation revocation) {
+  return revocation == ike::crypto::Revocation::strict ? "GOOD" : "SKIPPED";
+}
+
+Message round(const ike::AuthConfig& auth, const ConnOrigin::Side& side) {
   Message out;
-  out.set("class", auth.method == ike::AuthMethod::psk ? "pre-shared key" : "public key");
-  if (auth.id.type != ike::IdType::any) out.set("id", auth.id.text());
-  return out;
+  const auto& first_cert = side.certs.empty() ? std::string() : side.certs.front();
+  const auto id = auth.id.type != ike::IdType::any ? auth.id.text() : side.id.empty() ? first_cert : side.id;
+  if (!id.empty()) out.set("id", id);
+  if (side.auth) out.set("class", auth.method == ike::AuthMethod::psk ? "pre-shared key" : "public key");
+  if (auth.revocation != ike::crypto::Revocation::relaxed) out.set("revocation", text_of(auth.revocation));
+  return out.list("groups", {}).list("cert_policy", {}).list("certs", side.certs).list("cacerts", side.cas);
+}
+
+void put_children(Message& out, const ike::ConnConfig& conn, const ConnOrigin& origin) {
+  auto protect = conn.children.begin();
+  auto shunt = origin.shunts.begin();
+  for (std::size_t i = 0; i < conn.children.size() + origin.shunts.size(); ++i) {
+    if (shunt != origin.shunts.end() && shunt->position == i) {
+      out.section(shunt->child.name,
+                  child_config(shunt->child, shunt->treatment == sad::Treatment::pass ? "PASS" : "DROP"));
+      ++shunt;
+    } else if (protect != conn.children.end()) {
+      const auto* mode = protect->mode == base::SaMode::tunnel ? "TUNNEL" : "TRANSPORT";
+      out.section(protect->name, child_config(*protect, mode));
+      ++protect;
+    }
+  }
 }
 
 }  // namespace
 
-Message conn_message(const ike::ConnConfig& conn) {
+Message conn_message(const ike::ConnConfig& conn, const ConnOrigin& origin) {
   Message body;
-  body.list("local_addrs", address_texts(conn.local_addrs)).list("remote_addrs", address_texts(conn.remote_addrs));
-  body.number("local_port", conn.local_port).number("remote_port", conn.remote_port);
-  body.list("proposals", proposal_texts(conn.proposals));
+  body.list("local_addrs", or_any(origin.local_addrs)).list("remote_addrs", or_any(origin.remote_addrs));
   body.set("version", "IKEv2").number("reauth_time", conn.reauth).number("rekey_time", conn.time.rekey);
   body.set("unique", text_of(conn.unique));
   const auto dpd = std::chrono::duration_cast<std::chrono::seconds>(conn.dpd_delay).count();
   if (dpd > 0) body.number("dpd_delay", static_cast<std::uint64_t>(dpd));
-  body.section("local-1", round(conn.local)).section("remote-1", round(conn.remote));
-  auto& children = body.open("children");
-  for (const auto& child : conn.children) children.section(child.name, child_config(child));
+  body.section("local-1", round(conn.local, origin.local)).section("remote-1", round(conn.remote, origin.remote));
+  put_children(body.open("children"), conn, origin);
+  body.number("local_port", conn.local_port).number("remote_port", conn.remote_port);
+  body.list("proposals", proposal_texts(conn.proposals));
   return Message().section(conn.name, std::move(body));
 }
 
@@ -103,6 +121,8 @@ Message status_message(const ConnStatus& status) {
   out.set("state", status.state).set("origin", status.origin.text());
   out.number("attempts", status.attempts);
   if (status.next_try_at) out.set("next-try-at", std::to_string(*status.next_try_at));
+  if (status.changed_at) out.set("changed-at", std::to_string(*status.changed_at));
+  if (status.cert_expires_at) out.set("cert-expires-at", std::to_string(*status.cert_expires_at));
   if (status.last_error) {
     const auto& [at, failure] = *status.last_error;
     auto& error = out.open("last-error");

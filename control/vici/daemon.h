@@ -11,10 +11,13 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/ids.h"
 #include "control/config/model.h"
+#include "control/config/store.h"
 #include "control/offload/device_report.h"
 #include "ike/api.h"
 
@@ -72,6 +75,9 @@ struct ConnStatus {
   std::optional<LastError> last_error;
   std::optional<std::int64_t> next_try_at;  // epoch seconds
   std::uint32_t attempts = 0;               // since it was last up
+  std::optional<std::int64_t> changed_at;   // epoch seconds: came up, went down, was rekeyed; none: not since the start
+  std::optional<std::int64_t>
+      cert_expires_at;  // epoch seconds: the first of our certificates for it; none: no certificate
 };
 
 struct DaemonStats {
@@ -83,7 +89,13 @@ struct DaemonStats {
   struct Moves {
     std::uint64_t promoted = 0, demoted = 0;
   };
+  // Messages and rekeys since the start, by strongSwan's names of its counters, in its order.
+  std::vector<std::pair<std::string_view, std::uint64_t>> counters;
   std::map<std::string, Moves> moves;  // by device, since the start: children moved to hardware, and to software
+  ike::Tally tally{};                  // since the start; as fresh as `rejected`
+  // The last time the configuration was read: whether it was taken, and when (epoch seconds).
+  bool config_taken = true;
+  std::int64_t config_read_at = 0;
 };
 
 class Daemon {
@@ -98,7 +110,9 @@ class Daemon {
   // What the engine counts is as fresh as the last list().
   [[nodiscard]] virtual DaemonStats stats() const = 0;
 
-  virtual void list(std::function<void(const std::vector<ike::IkeView>&)> done) = 0;
+  virtual void list(std::function<void(std::vector<ike::IkeView>)> done) = 0;
+  // Calls `next` when what else waits has had its turn.
+  virtual void later(std::function<void()> next) = 0;
   virtual void initiate(const InitiateRequest& request, LogLine log, Done done) = 0;
   virtual void terminate(const TerminateRequest& request, LogLine log, Done done) = 0;
   virtual void rekey(const RekeyRequest& request, Done done) = 0;
@@ -107,8 +121,24 @@ class Daemon {
     (void)conn, (void)child, (void)on;
     return "traps are not supported here";
   }
+  // What is logged from now on, for `span` or for good: a sentence of what holds now, or what is wrong.
+  virtual std::expected<std::string, std::string> log_level(const std::string& subsystem, const std::string& level,
+                                                            const std::string& conn,
+                                                            std::optional<std::chrono::seconds> span) {
+    (void)subsystem, (void)level, (void)conn, (void)span;
+    return std::unexpected("the level of the log cannot be changed here");
+  }
   // Reads the configuration anew; it is taken whole or not at all. `dry_run`: only reports.
   virtual Report reload(bool dry_run) = 0;
+
+  // What the file holds and what was loaded over vici beside it.
+  [[nodiscard]] virtual Store& store() = 0;
+  // It holds something else: `what` ("connection site-a") was loaded or unloaded, or, with errors in the report,
+  // refused. config() follows at once.
+  virtual void stored(const std::string& what, const Report& report) = 0;
+  // Certificates, keys or secrets of it have changed. config() follows soon, and before a command that is none of
+  // these.
+  virtual void credentials_changed() = 0;
 
   // What is known of the devices that connections leave by.
   [[nodiscard]] virtual std::vector<DeviceReport> devices() const { return {}; }

@@ -20,6 +20,17 @@ ike::IkeView with_child(ike::IkeView view, base::ChildId id) {
   return view;
 }
 
+// Without its children, not even an empty list of them.
+Message ike_updown(const ike::IkeView& view, const Daemon& daemon, bool up) {
+  Message out, body;
+  if (up) out.set("up", "yes");
+  const auto whole = body_of(view, daemon);
+  for (const auto& entry : whole.entries()) {
+    if (entry.kind == Message::Kind::value) body.set(entry.name, entry.text);
+  }
+  return out.section(view.conn, std::move(body));
+}
+
 NamedMessage ike_rekey(const ike::Event& event, const Daemon& daemon) {
   Message out, both;
   auto old = *event.view;
@@ -55,13 +66,21 @@ NamedMessage child_rekey(const ike::Event& event, const Daemon& daemon) {
 
 }  // namespace
 
+Message log_message(const LogEvent& line) {
+  Message out;
+  out.set("group", line.group).number("level", line.level).number("thread", 0);
+  if (!line.conn.empty()) out.set("ikesa-name", line.conn);
+  if (line.ike.value != 0) out.number("ikesa-uniqueid", line.ike.value);
+  return out.set("msg", line.text);
+}
+
 std::optional<NamedMessage> event_message(const ike::Event& event, const Daemon& daemon) {
   using Kind = ike::Event::Kind;
   if (!event.view) return std::nullopt;
   switch (event.kind) {
     case Kind::ike_up:
     case Kind::ike_down:
-      return NamedMessage{"ike-updown", updown_message(*event.view, daemon, event.kind == Kind::ike_up)};
+      return NamedMessage{"ike-updown", ike_updown(*event.view, daemon, event.kind == Kind::ike_up)};
     case Kind::child_up:
     case Kind::child_down:
       return NamedMessage{"child-updown", updown_message(with_child(*event.view, event.child_id), daemon,

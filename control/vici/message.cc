@@ -1,11 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "control/vici/message.h"
 
+#include <utility>
+
+#include "base/secret.h"
+
 namespace espgate::control::vici {
 
 Message& Message::set(std::string_view key, std::string_view value) {
   entries_.push_back({Kind::value, std::string(key), std::string(value), {}, {}});
   return *this;
+}
+
+Message& Message::take(std::string key, std::string&& value) {
+  entries_.push_back({Kind::value, std::move(key), std::move(value), {}, {}});
+  return *this;
+}
+
+void Message::wipe() {
+  for (auto& entry : entries_) {
+    base::wipe(entry.text.data(), entry.text.size());
+    for (auto& item : entry.items) base::wipe(item.data(), item.size());
+    for (auto& section : entry.body) section.wipe();
+  }
 }
 
 Message& Message::number(std::string_view key, std::uint64_t value) { return set(key, std::to_string(value)); }

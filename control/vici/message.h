@@ -25,6 +25,7 @@ class Message {
 
   // Building; all append, in order, and return this message.
   Message& set(std::string_view key, std::string_view value);
+  Message& take(std::string key, std::string&& value);  // without a copy that nobody would wipe
   Message& set(std::string_view key, const char* value) { return set(key, std::string_view(value)); }
   Message& set(std::string_view key, bool value) { return set(key, value ? "yes" : "no"); }
   Message& number(std::string_view key, std::uint64_t value);
@@ -40,6 +41,9 @@ class Message {
   [[nodiscard]] const Message* find(std::string_view section) const;                 // a direct sub-section
   [[nodiscard]] const std::vector<Entry>& entries() const { return entries_; }
   [[nodiscard]] bool empty() const { return entries_.empty(); }
+
+  // Overwrites every value, where there are keys among them.
+  void wipe();
 
   bool operator==(const Message&) const = default;
 

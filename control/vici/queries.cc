@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <ctime>
+#include <map>
 #include <set>
 
 #include "control/vici/command_parts.h"
@@ -60,49 +61,35 @@ Message stats_message(const Daemon& daemon) {
   for (const auto& [device, count] : stats.moves) {
     moves.open(device).number("promote", count.promoted).number("demote", count.demoted);
   }
+  auto& config = out.open("config");  // not strongSwan's
+  config.set("taken", stats.config_taken).set("read-at", std::to_string(stats.config_read_at));
+  auto& exchanges = out.open("exchanges");  // not strongSwan's
+  for (std::size_t e = 0; e < ike::kExchanges.size(); ++e) {
+    auto& roles = exchanges.open(ike::kExchanges[e]);
+    for (std::size_t r = 0; r < ike::kRoles.size(); ++r) {
+      auto& endings = roles.open(ike::kRoles[r]);
+      for (std::size_t i = 0; i < ike::kEndings.size(); ++i) {
+        endings.number(ike::kEndings[i], stats.tally.ended[e][r][i]);
+      }
+    }
+  }
+  out.number("retransmits", stats.tally.retransmits);
   auto& rejected = out.open("rejected");  // not strongSwan's
   for (const auto& [reason, count] : stats.rejected) rejected.number(ike::code(reason), count);
   return out.list("plugins", {});
 }
 
-// What a list-sas request limits itself to.
-struct SaFilter {
-  std::string ike, child;
-  std::optional<std::int64_t> ike_id, child_id;
-
-  [[nodiscard]] bool admits(const ike::IkeView& view) const {
-    if (!ike.empty() && view.conn != ike) return false;
-    if (ike_id && view.id.value != static_cast<std::uint64_t>(*ike_id)) return false;
-    return (child.empty() && !child_id) || std::ranges::any_of(view.children, [&](const auto& one) {
-             return (child.empty() || one.name == child) &&
-                    (!child_id || one.id.value == static_cast<std::uint64_t>(*child_id));
-           });
-  }
-};
-
-void list_sas(Daemon& daemon, const Message& request, const Answer& reply) {
-  SaFilter filter{request.text("ike"), request.text("child"), number_of(request, "ike-id"),
-                  number_of(request, "child-id")};
-  daemon.list([&daemon, reply, filter](const std::vector<ike::IkeView>& ikes) {
-    for (const auto& ike : ikes) {
-      if (filter.admits(ike)) reply->event("list-sa", sa_message(ike, daemon));
-    }
-    reply->finish({});
-  });
-}
-
 void list_conns(const Daemon& daemon, const Message& request, const Answer& reply) {
   const auto wanted = request.text("ike");
-  for (const auto& conn : daemon.config().ike->conns) {
-    if (wanted.empty() || conn->name == wanted) reply->event("list-conn", conn_message(*conn));
+  std::map<std::string_view, const ike::ConnConfig*> speaking;
+  for (const auto& conn : daemon.config().ike->conns) speaking.emplace(conn->name, conn.get());
+  for (const auto& origin : daemon.config().origins) {
+    if (!wanted.empty() && origin.name != wanted) continue;
+    const auto found = speaking.find(origin.name);
+    const auto* conn = found != speaking.end() ? found->second : origin.silent.get();
+    if (conn != nullptr) reply->event("list-conn", conn_message(*conn, origin));
   }
   reply->finish({});
-}
-
-std::vector<std::string> texts(const std::vector<base::TrafficSelector>& selectors) {
-  std::vector<std::string> out;
-  for (const auto& ts : selectors) out.push_back(ts.text());
-  return out;
 }
 
 // Traps and shunts, as `swanctl --list-pols` shows them; what a child's SAs need is not told. Without `trap`, `pass` or
@@ -129,34 +116,10 @@ void list_policies(const Daemon& daemon, const Message& request, const Answer& r
                                                                : "TUNNEL";
     Message body;
     body.set("child", child.child).set("ike", child.conn).set("mode", mode);
-    body.list("local-ts", texts(child.local_ts)).list("remote-ts", texts(child.remote_ts));
+    body.list("local-ts", selector_texts(child.local_ts)).list("remote-ts", selector_texts(child.remote_ts));
     reply->event("list-policy", Message().section(child.conn + "/" + child.child, std::move(body)));
   }
   reply->finish({});
-}
-
-Message conn_names(const Daemon& daemon) {
-  std::vector<std::string> names;
-  for (const auto& conn : daemon.config().ike->conns) names.push_back(conn->name);
-  return Message().list("conns", std::move(names));
-}
-
-Message secret_names(const Daemon& daemon) {
-  std::vector<std::string> names;
-  for (const auto& secret : daemon.config().ike->secrets) names.push_back(secret.name);
-  return Message().list("keys", std::move(names));
-}
-
-void espgate_children(Daemon& daemon, const Answer& reply) {
-  daemon.list([&daemon, reply](const std::vector<ike::IkeView>& ikes) {
-    Entries entries(reply, "espgate-child", "children");
-    for (const auto& ike : ikes) {
-      for (const auto& child : ike.children) {
-        entries.add(fmt::format("{}-{}", child.name, child.id.value), child_message(ike, child, daemon));
-      }
-    }
-    entries.finish();
-  });
 }
 
 void espgate_conns(const Daemon& daemon, const Answer& reply) {
@@ -192,20 +155,11 @@ void add_queries(Server& server, Daemon& daemon) {
   server.on("stats", [&daemon](const Message&, const Answer& reply) {
     daemon.list([&daemon, reply](const std::vector<ike::IkeView>&) { reply->finish(stats_message(daemon)); });
   });
-  ask("get-conns", [&daemon] { return conn_names(daemon); });
-  ask("get-shared", [&daemon] { return secret_names(daemon); });
-  ask("get-keys", [] { return Message().list("keys", {}); });
-  ask("get-authorities", [] { return Message().list("authorities", {}); });
-  ask("get-pools", [] { return Message(); });
   ask("get-algorithms", algorithms);
-  // Nothing of these is known here yet: no event, just the end of the list.
-  for (const auto* name : {"list-certs", "list-authorities"}) ask(name, [] { return Message(); });
-  server.on("list-sas", [&daemon](const Message& request, const Answer& reply) { list_sas(daemon, request, reply); });
   server.on("list-conns",
             [&daemon](const Message& request, const Answer& reply) { list_conns(daemon, request, reply); });
   server.on("list-policies",
             [&daemon](const Message& request, const Answer& reply) { list_policies(daemon, request, reply); });
-  server.on("espgate-children", [&daemon](const Message&, const Answer& reply) { espgate_children(daemon, reply); });
   server.on("espgate-conns", [&daemon](const Message&, const Answer& reply) { espgate_conns(daemon, reply); });
 }
 

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "control/vici/commands.h"
+#include "control/vici/command_parts.h"
 
 namespace espgate::control::vici {
 namespace {
@@ -21,6 +21,7 @@ std::uint64_t left_until(base::Instant then, const Daemon& daemon) {
   return static_cast<std::uint64_t>(seconds_since(daemon.now(), then));
 }
 
+// Ours: numbers only.
 std::vector<std::string> texts(const std::vector<base::TrafficSelector>& selectors) {
   std::vector<std::string> out;
   for (const auto& ts : selectors) out.push_back(ts.text());
@@ -90,7 +91,7 @@ Message child_sa(const ike::ChildView& child, const Daemon& daemon) {
     if (child.expires_at) out.number("life-time", left_until(*child.expires_at, daemon));
     if (!child.group.empty()) out.set("dh-group", child.group);
   }
-  out.list("local-ts", texts(child.local_ts)).list("remote-ts", texts(child.remote_ts));
+  out.list("local-ts", selector_texts(child.local_ts)).list("remote-ts", selector_texts(child.remote_ts));
   auto& offload = out.open("offload");
   offload.set("wanted", base::to_string(child.offload));
   put_offload(offload, child, counters);
@@ -155,10 +156,13 @@ Message child_message(const ike::IkeView& ike, const ike::ChildView& child, cons
     const auto at = daemon.epoch_now() - seconds_since(child.installed_at, daemon.now());
     out.set("established-at", std::to_string(at));
   }
-  if (child.rekey_at) {
-    const auto left = std::chrono::duration_cast<std::chrono::seconds>(*child.rekey_at - daemon.now()).count();
-    out.set("rekey-at", std::to_string(daemon.epoch_now() + left));
-  }
+  const auto put_moment = [&](std::string_view key, const std::optional<base::Instant>& at) {
+    if (!at) return;
+    const auto left = std::chrono::duration_cast<std::chrono::seconds>(*at - daemon.now()).count();
+    out.set(key, std::to_string(daemon.epoch_now() + left));
+  };
+  put_moment("rekey-at", child.rekey_at);
+  put_moment("expires-at", child.expires_at);
   put_offload(out, child, daemon.counters(child.id));
   return out.list("local-ts", texts(child.local_ts)).list("remote-ts", texts(child.remote_ts));
 }

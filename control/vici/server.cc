@@ -2,8 +2,13 @@
 #include "control/vici/server.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace espgate::control::vici {
+
+namespace {
+constexpr std::size_t kFewOctets = 256U << 10U;
+}
 
 Reply::~Reply() {
   if (!done_) fail("the command was given up");
@@ -12,6 +17,18 @@ Reply::~Reply() {
 bool Reply::alive() const {
   const auto session = session_.lock();
   return !done_ && session && !session->closed();
+}
+
+void Reply::when_read(std::function<void()> next) {
+  const auto session = session_.lock();
+  if (done_ || !session || session->closed()) return;
+  if (session->pending().size() < kFewOctets) return next();
+  session->when_read_ = std::move(next);
+}
+
+void Reply::hang_up(std::string_view why) {
+  done_ = true;
+  if (const auto session = session_.lock()) session->fail(std::string(why));
 }
 
 bool Reply::wants(std::string_view name) const {
@@ -42,6 +59,13 @@ std::shared_ptr<Session> Server::open(std::function<void()> writable) {
   auto session = std::make_shared<Session>(*this, std::move(writable));
   sessions_.push_back(session);
   return session;
+}
+
+bool Server::anybody_wants(std::string_view event) const {
+  return std::ranges::any_of(sessions_, [&](const auto& weak) {
+    const auto session = weak.lock();
+    return session && !session->closed() && session->registered_.contains(event);
+  });
 }
 
 void Server::raise(std::string_view name, const Message& message) {
@@ -100,11 +124,13 @@ void Session::handle(Packet packet) {
   }
 }
 
-void Session::dispatch(const Packet& packet) {
+void Session::dispatch(Packet& packet) {
   const auto found = server_.handlers_.find(packet.name);
   if (found == server_.handlers_.end()) return send({PacketType::unknown_command, {}, {}});
   busy_ = true;
+  if (server_.before_) server_.before_(packet.name);
   found->second(packet.message, std::make_shared<Reply>(weak_from_this()));
+  if (packet.name.starts_with("load-")) packet.message.wipe();
 }
 
 void Session::send(const Packet& packet) {
@@ -135,6 +161,7 @@ void Session::sent(std::size_t octets) {
     out_.erase(out_.begin(), out_.begin() + static_cast<std::ptrdiff_t>(out_at_));
     out_at_ = 0;
   }
+  if (when_read_ && pending().size() < kFewOctets) std::exchange(when_read_, {})();
 }
 
 void Session::fail(std::string why) {

@@ -35,6 +35,10 @@ class Reply {
   void finish(const Message& message);                        // exactly once; later calls do nothing
   void fail(std::string_view errmsg);                         // success = no, errmsg
   [[nodiscard]] bool alive() const;                           // the client is still there and waits
+  // Calls `next` once few octets wait for the client to read them: at once, or when it has read. If it goes before:
+  // never.
+  void when_read(std::function<void()> next);
+  void hang_up(std::string_view why);  // closes the connection
 
  private:
   std::weak_ptr<Session> session_;
@@ -57,6 +61,9 @@ class Server {
 
   void on(std::string name, Handler handler) { handlers_[std::move(name)] = std::move(handler); }
   void declare_event(std::string name) { events_.insert(std::move(name)); }
+  // Called with the name of each command before its handler is.
+  void before_each(std::function<void(std::string_view)> hook) { before_ = std::move(hook); }
+  [[nodiscard]] bool anybody_wants(std::string_view event) const;
 
   // A new connection. `writable` is called when output appeared that was not there before: also from within receive().
   std::shared_ptr<Session> open(std::function<void()> writable);
@@ -70,6 +77,7 @@ class Server {
   Limits limits_;
   std::map<std::string, Handler, std::less<>> handlers_;
   std::set<std::string, std::less<>> events_;
+  std::function<void(std::string_view)> before_;
   std::vector<std::weak_ptr<Session>> sessions_;
 };
 
@@ -89,7 +97,7 @@ class Session : public std::enable_shared_from_this<Session> {
   friend class Server;
   void drain();  // handles packets while no request is open
   void handle(Packet packet);
-  void dispatch(const Packet& packet);
+  void dispatch(Packet& packet);
   void send(const Packet& packet);
   void fail(std::string why);
 
@@ -99,6 +107,7 @@ class Session : public std::enable_shared_from_this<Session> {
   base::Bytes out_;
   std::size_t out_at_ = 0;
   std::set<std::string, std::less<>> registered_;
+  std::function<void()> when_read_;
   bool busy_ = false, draining_ = false, closed_ = false;
   std::string why_;
 };

@@ -95,12 +95,34 @@ void send_init_request(Context& ctx, IkeSa& sa, base::Bytes message) {
   sent(ctx, sa, wire::ExchangeType::ike_sa_init, std::move(message), DoInit{});
 }
 
+void ended(Context& ctx, wire::ExchangeType exchange, Role role, Ending ending) {
+  switch (exchange) {
+    case wire::ExchangeType::ike_sa_init:
+      ++ctx.tally.at(Exchange::ike_sa_init, role, ending);
+      break;
+    case wire::ExchangeType::ike_auth:
+      ++ctx.tally.at(Exchange::ike_auth, role, ending);
+      break;
+    case wire::ExchangeType::create_child_sa:
+      ++ctx.tally.at(Exchange::create_child_sa, role, ending);
+      break;
+    case wire::ExchangeType::informational:
+      ++ctx.tally.at(Exchange::informational, role, ending);
+      break;
+  }
+}
+
+void ended(Context& ctx, wire::ExchangeType exchange, Role role, const wire::Payloads& answer) {
+  ended(ctx, exchange, role, wire::find_error(answer) == nullptr ? Ending::done : Ending::error);
+}
+
 void send_response(Context& ctx, IkeSa& sa, wire::ExchangeType exchange, const wire::Payloads& payloads) {
   base::Bytes message;
   std::vector<base::Bytes> more;
   if (!sealed(ctx, sa, header(sa, exchange, true, sa.expected_id), payloads, message, more)) return;
   ctx.send(sa, message);
   for (const auto& fragment : more) ctx.send(sa, fragment);
+  ended(ctx, exchange, Role::responder, payloads);
   sa.last_fragments = std::move(more);
   sa.last_response = std::move(message);
   ++sa.expected_id;
@@ -136,6 +158,7 @@ void run_queue(Context& ctx, IkeSa& sa) {
 }
 
 void send_again(Context& ctx, const IkeSa& sa) {
+  ++ctx.tally.retransmits;
   ctx.send(sa, sa.outgoing->message);
   for (const auto& fragment : sa.outgoing->fragments) ctx.send(sa, fragment);
 }
@@ -151,6 +174,7 @@ void on_retransmit_due(Context& ctx, IkeSa& sa) {
   }
   const auto seconds = std::chrono::duration<double>(ctx.now - sa.outgoing->first_sent).count();
   const auto sent_times = sa.outgoing->timer.sent() + 1;
+  ended(ctx, sa.outgoing->exchange, Role::initiator, Ending::timeout);
   // A DELETE that nobody answers still ends the SA the way it was meant to.
   if (auto* deleting = std::get_if<DoDeleteIke>(&sa.outgoing->what)) {
     close(ctx, sa, Failure(deleting->why), Linger::no);

@@ -20,6 +20,11 @@ void send_init_request(Context& ctx, IkeSa& sa, base::Bytes message);
 // It goes to the SA's addresses, which follow a peer behind a NAT (RFC 7296 2.11, 2.23).
 void send_response(Context& ctx, IkeSa& sa, wire::ExchangeType exchange, const wire::Payloads& payloads);
 
+// An exchange is over: `answer` is the response, sent or received; none: what came could not be read, or (as initiator
+// only) nothing came.
+void ended(Context& ctx, wire::ExchangeType exchange, Role role, const wire::Payloads& answer);
+void ended(Context& ctx, wire::ExchangeType exchange, Role role, Ending ending);
+
 // Starts the next queued operation if nothing stands in its way.
 void run_queue(Context& ctx, IkeSa& sa);
 

@@ -82,6 +82,7 @@ bool on_notify(Context& ctx, IkeSa& sa, const wire::Payloads& payloads) {
   }
   const auto* error = wire::find_error(payloads);
   if (error == nullptr) return false;
+  ended(ctx, wire::ExchangeType::ike_sa_init, Role::initiator, Ending::error);
   if (error->type == wire::NotifyType::invalid_ke_payload) {
     on_invalid_ke(ctx, sa, *error);
   } else {
@@ -173,6 +174,7 @@ void on_init_response(Context& ctx, IkeSa& sa, const Datagram& datagram) {
     return fail(ctx, sa, taken.error().first, taken.error().second);
   }
   sa.setup->response = datagram.data;
+  ended(ctx, wire::ExchangeType::ike_sa_init, Role::initiator, Ending::done);
   sa.outgoing.reset();
   sa.last_heard = ctx.now;
   follow_nat(ctx, sa, payloads);

@@ -6,6 +6,7 @@
 #include "ike/peer_select.h"
 #include "ike/select.h"
 #include "ike/task/certs.h"
+#include "ike/task/exchange.h"
 #include "ike/task/guard.h"
 #include "ike/task/init.h"
 #include "ike/task/nat_detection.h"
@@ -33,6 +34,7 @@ struct Request {
     out.response = true;
     out.spi_r = {};
     const auto type = notify.type;
+    ended(ctx, wire::ExchangeType::ike_sa_init, Role::responder, Ending::error);
     ctx.emit(
         Send{Datagram{datagram.local, datagram.remote, datagram.natt, wire::write_message(out, {std::move(notify)})}});
     if (type != wire::NotifyType::invalid_ke_payload) {  // that one is no failure, the peer comes again
@@ -86,6 +88,7 @@ void reply(const Request& request, IkeSa& sa, const Match& match, const base::By
   sa.remember_request(request.datagram.data);
   sa.last_response = sa.setup->response;
   sa.expected_id = 1;
+  ended(request.ctx, wire::ExchangeType::ike_sa_init, Role::responder, Ending::done);
   request.ctx.send(sa, sa.setup->response);
 }
 

@@ -59,6 +59,16 @@ def shield_rows(shield):
                   shield["pass"])
 
 
+def hook_rows():
+    """What tests/bench/hooks.py found in the lab: without what the kernel itself takes to call a program, both sides."""
+    subprocess.run([ROOT / "tools/lab", "run", "--out", RESULTS.parent, "--timeout", "900", "--", "python3", "tests/bench/hooks.py"],
+                   check=True, cwd=ROOT, stdout=subprocess.DEVNULL)
+    found = json.loads((RESULTS.parent / "hooks.json").read_text(encoding="utf-8"))
+    for hook, took in found["hooks"].items():
+        yield row(f"{hook}, emulated {found['machine']}", "ns/run", max(1, took["ours"] - took["empty"]), max(1, took["hash"] - took["empty"]),
+                  "one hash increment on the same hook", took["empty"])
+
+
 def datapath(bpffs):
     subprocess.run("ip link add bench0 type veth peer name bench1 && ip link set bench0 up && ip link set bench1 up",
                    shell=True, check=True)
@@ -127,7 +137,7 @@ def write(found):
 
 
 def run(only):
-    rows = []
+    rows = list(hook_rows()) if "hooks" in only else []
     with tempfile.TemporaryDirectory() as bpffs:
         subprocess.run(["mount", "-t", "bpf", "bpf", bpffs], check=True)
         try:
@@ -147,7 +157,7 @@ def run(only):
 def main():
     parser = argparse.ArgumentParser(prog="tools/bench", description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--json", action="store_true", help="rows, for programs")
-    parser.add_argument("--only", default="core,shield,show,throughput", help="a part: core, shield, show, throughput")
+    parser.add_argument("--only", default="core,shield,show,throughput,hooks", help="a part: core, shield, show, throughput, hooks")
     parser.add_argument("--write", action="store_true", help="the table goes into docs/performance.md")
     parser.add_argument("--render", action="store_true", help="no run: what build/results/perf.json has")
     arguments = parser.parse_args()

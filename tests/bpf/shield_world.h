@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A device with addresses, routes and the shield on it, and packets run through the program by BPF_PROG_TEST_RUN.
+// A device with addresses, routes and the shield on it, and packets run through the program by BPF_PROG_TEST_RUN; with
+// ESPGATE_TEST_DISPATCHER in the environment through libxdp's dispatcher with it.
 #pragma once
 
 #include <gmock/gmock.h>
@@ -57,6 +58,7 @@ class ShieldTest : public BpfTest {
   loader::ShieldRules rules_;
   base::Fd program_;
   std::uint32_t ifindex_ = 0;
+  bool dispatched_ = false;  // through libxdp's dispatcher (ESPGATE_TEST_DISPATCHER in the environment)
   Events before_{};
 };
 

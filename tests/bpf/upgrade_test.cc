@@ -213,9 +213,14 @@ TEST_F(UpgradeTest, NoPacketIsMissedWhileProgramsAreExchanged) {
     ASSERT_EQ(bpf_link_update(link.get(), older.get(), nullptr), 0);
   }
   std::uint64_t sent = 0;
-  std::thread traffic([&] { sent = send("espg1", ike(), 1500); });
+  std::atomic<bool> over = false;
+  std::thread traffic([&] {
+    while (!over) sent += send("espg1", ike(), 20);
+  });
   std::this_thread::sleep_for(std::chrono::milliseconds(300));
   const Loader after = open_at(bpffs);
+  std::this_thread::sleep_for(std::chrono::milliseconds(300));
+  over = true;
   traffic.join();
   std::this_thread::sleep_for(std::chrono::milliseconds(100));
   const std::uint32_t zero = 0;

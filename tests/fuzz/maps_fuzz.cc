@@ -83,9 +83,9 @@ void show(const World& world) {
 
 // What the next start asks of the kernel. A hostile ledger may have it delete what is not ours (it could do so itself);
 // it may not make it do anything else.
-void take_over(const World& world) {
+void take_over(World world) {
   sad::Sad next;
-  for (const auto& output : next.restore(base::Instant{}, world.left)) {
+  for (const auto& output : next.restore(base::Instant{}, std::move(world.left))) {
     const auto* op = std::get_if<sad::Op>(&output);
     if (op == nullptr) continue;
     if (std::holds_alternative<xfrm::AddSa>(op->request)) std::abort();
@@ -112,6 +112,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     }
   }
   show(world);
-  take_over(world);
+  take_over(std::move(world));
   return 0;
 }

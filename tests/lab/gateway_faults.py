@@ -27,7 +27,7 @@ HELPER, LOCKDOWN = pathlib.Path("/proc/sys/kernel/modprobe"), pathlib.Path("/sys
 FAULT = "/sys/kernel/debug/simnic/simnic0/fault"
 NO_AH = pathlib.Path("/etc/modprobe.d/espgate-no-ah.conf")
 DAY = 86400
-STILL = int(os.environ.get("ESPGATE_STILL", 60))  # seconds
+STILL = int(os.environ.get("ESPGATE_STILL", 20))  # seconds
 
 
 def loaded(*modules):
@@ -97,8 +97,8 @@ class Faults:
         self.peer = daemon.Charon(f"{self.directory}/peer").start(self.theirs)
         self.results.equal("modules that stand in the way of this part", loaded("ah4"), [])
         done = self.gateway.cli("conn", "up", "demo/ah", ok=False)
-        self.results.add("no AH: the child fails, and says why", "exit status 2, AH", [done.returncode, done.stderr.strip()],
-                         done.returncode == 2 and re.search(r"AH|ah4|not supported", done.stderr))
+        self.results.add("no AH: the child fails, and says why", "exit status 2, child ah", [done.returncode, done.stderr.strip()],
+                         done.returncode == 2 and re.search("child ah", done.stderr))
         NO_AH.unlink()
         for name in ("hw", "sw"):
             self.gateway.cli("conn", "up", f"demo/{name}")

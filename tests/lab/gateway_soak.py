@@ -116,7 +116,7 @@ class Soak:
         done = self.gateway.cli("-j", "sa", "show", ok=False)
         if done.returncode != 0:
             return "no answer"
-        known = {row[side]["spi"] for row in self.gateway.json("sa", "show") for side in ("in", "out")}
+        known = {row[side]["spi"] for row in self.gateway.json("sa", "show") for side in ("in", "out") if row[side]}
         there = set(counters.kernel_sas(hosts.GW)) - {LARVAL_SPI}
         up = {row["child"] for row in self.gateway.json("conn", "show") if row["state"] == "up"}
         if known != there:

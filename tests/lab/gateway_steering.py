@@ -24,10 +24,11 @@ TROUBLE = ("XfrmInNoStates", "XfrmOutNoStates", "XfrmInStateInvalid", "XfrmOutSt
            "XfrmInTmplMismatch", "XfrmInNoPols", "XfrmOutPolBlock", "XfrmInPolBlock")
 
 
-def steering(**keys):
-    """The gateway section; a probe would take slots, too."""
+def steering(spread="", **keys):
+    """The gateway section; a probe would take slots, too. `spread`: CPUs that ESP in software is handed to."""
     lines = "".join(f"    {key} = {value}\n" for key, value in {"interval": "1s", "cooldown": 0, "budget": 100, **keys}.items())
-    return f"gateway {{\n  probe = no\n  steer {{\n{lines}  }}\n}}\n"
+    spread = f"  spread = {spread}\n" if spread else ""
+    return f"gateway {{\n  probe = no\n{spread}  steer {{\n{lines}  }}\n}}\n"
 
 
 def knob(name, value):
@@ -43,6 +44,7 @@ class Steering:
         self.results, self.numbers = results, numbers
         self.directory = directory
         self.children, self.theirs = configs({f"c{number}": child(number, GCM, "auto") for number in numbers})
+        self.always = {}
         self.peer = daemon.Charon(f"{directory}/peer").start(self.theirs)
         self.gateway = daemon.Gateway(f"{directory}/gw")
 
@@ -54,15 +56,20 @@ class Steering:
         self.peer.start(self.theirs)
 
     def begin(self, **keys):
-        self.gateway.start(steering(**keys) + self.children)
+        self.gateway.start(steering(**self.always, **keys) + self.children)
 
     def up(self, numbers=None):
         for number in numbers or self.numbers:
             self.gateway.cli("conn", "up", f"demo/c{number}")
 
     def reload(self, **keys):
-        self.gateway.write_config(steering(**keys) + self.children)
+        self.gateway.write_config(steering(**self.always, **keys) + self.children)
         self.gateway.cli("conn", "reload")
+
+    def handed_on(self):
+        """ESP that came in by the NIC and went to a CPU of the spread."""
+        rows = self.gateway.json("stats", "show", "dev", NIC)
+        return sum(each["packets"] for row in rows for each in row["classes"] if each["verdict"] == "redirect")
 
     def where(self):
         """{child: crypto or none}, by what the kernel says of both directions; "apart" if they differ."""
@@ -121,7 +128,7 @@ class Steering:
     def back_and_forth(self, mode, moves):
         """All children to software and back, under 500 packets a second each way."""
         ours = isinstance(self.peer, daemon.Gateway)
-        self.results.section(f"{moves} times back and forth between {mode} mode and software, five children; the peer is {'espgate' if ours else 'charon'}")
+        self.results.section(f"{moves} times back and forth between {mode} mode and software, five children; the peer is {'espgate' if ours else 'charon'}{'; ESP in software is spread over both CPUs' if self.always else ''}")
         numbers = [1, 2, 3, 4, 5]
         knob("modes", "crypto packet" if mode == "packet" else "crypto")
         self.begin(slots=20)
@@ -156,6 +163,8 @@ class Steering:
         self.results.equal("what the stacks counted as errors", grown, {})
         inside = [packet for packet in counters.pcap_packets(capture.path) if counters.is_inner(packet)]
         self.results.equal("in the clear", len(inside), 0)
+        if self.always:
+            self.results.more("packets of software SAs handed to a CPU", self.handed_on())
         now = counters.nic_counters()
         self.results.equal("hardware packets in and out, ours = the NIC's", [a - b for a, b in zip(self.hardware(), before)],
                            [now[key] - nic[key] for key in ("hw_rx_packets", "hw_tx_packets")])
@@ -212,6 +221,7 @@ def scenario(directory, results):
         knob("modes", "crypto")
         steer.learned()
         steer.meet_our_like()
+        steer.always = {"spread": "0, 1"}  # who is spread changes with every move, and nothing is lost of it
         steer.back_and_forth("crypto", MOVES)
     except Failed as failure:
         results.holds("the scenario runs to its end", False, str(failure))

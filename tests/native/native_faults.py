@@ -122,10 +122,12 @@ def memory_fails(directory):
     for skip in range(40, 400, 40):
         left.fail("memory", errno.ENOMEM, skip=skip, count=1)
         left.cli("conn", "up", "demo", "--timeout", "5", ok=False, timeout=PATIENCE)
+        left.mend("memory")  # before a start, which is not what this is about
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            left.process.wait(timeout=1)  # it may be on its way out
         if left.process.poll() is not None:
             expect("status", left.process.returncode == GONE, left.process.returncode, left.log()[-3000:])
             left.start()
-        left.mend("memory")
         left.cli("conn", "down", "demo", ok=False)
     conn_up(left)
     right.stop_cleanly()
@@ -235,6 +237,41 @@ def log_cannot_be_written(directory):
     os.close(read)
     conn_up(left)
     left.stop_cleanly()
+    right.stop_cleanly()
+
+
+def log_is_not_read(directory):
+    """The reader of the log stands still: lines are lost and counted, nobody waits for them."""
+    lan(LEFT, RIGHT)
+    left, right = Node(directory, LEFT), Node(directory, RIGHT).start(config(RIGHT))
+    left.write_config(config(LEFT))
+    read, write = os.pipe()
+    left.process = subprocess.Popen(["nsenter", f"--net=/run/netns/{LEFT}", "--", "espgated", "--config", left.config, "--vici",
+                                     f"unix://{left.socket}", "--bpffs", left.bpffs, "--kernel", "null", "--log-level",
+                                     "debug"], stderr=write)
+    left.wait_up()
+    os.set_blocking(write, False)  # of this end alone is not to be had: it is set back before the daemon fills the pipe
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(write, bytes(1024))
+    os.set_blocking(write, True)
+    os.close(write)
+    for _ in range(3):
+        conn_up(left)
+        left.cli("conn", "down", "demo")
+    os.set_blocking(read, False)
+    text = b""
+    with contextlib.suppress(BlockingIOError):
+        while more := os.read(read, 65536):
+            text += more
+    expect("nothing was written meanwhile", b"child SA up" not in text)
+    conn_up(left)
+    time.sleep(0.5)
+    said = [line for line in os.read(read, 65536).decode().splitlines() if "lines of the log were lost" in line]
+    expect("the loss is said", len(said) == 1 and re.search(r" [1-9]\d* lines of the log were lost", said[0]), *said)
+    show(said)
+    left.stop_cleanly()
+    os.close(read)
     right.stop_cleanly()
 
 
@@ -361,4 +398,4 @@ def started_at_once(directory):
 
 if __name__ == "__main__":
     main(sends_fail, receive_overflows, memory_fails, address_space_ends, no_descriptor_left, sighup_storm,
-         log_cannot_be_written, no_place_for_the_socket, maps_fail, programs_refused, bpffs_unmounted, started_at_once)
+         log_cannot_be_written, log_is_not_read, no_place_for_the_socket, maps_fail, programs_refused, bpffs_unmounted, started_at_once)

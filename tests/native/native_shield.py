@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The shield on this kernel: a flood of IKE_SA_INIT with spoofed sources, and who gets through it; what espgated says of it;
 another configuration while it runs; a daemon that dies, and comes back."""
+import os
 import signal
 
 import schema
-from common import ADDRESS, PATIENCE, Node, Skip, expect, main, ns, programs, wait_for
+from common import ADDRESS, PATIENCE, Node, Skip, expect, main, mount_bpffs, ns, programs, wait_for
 from shield_scene import CLIENT, GATE, STRANGER, Gate, client_conf, finish_flood, gate_conf, link, set_up, start_flood, wire
 
 NATIVE = {"mode": "native", "cookie_rate": 20}
@@ -134,6 +135,35 @@ def generic(directory):
         each.stop_cleanly()
 
 
+def through_a_dispatcher(directory):
+    """Beside other programs, where the kernel lets libxdp do that; else it says why, and leaves nothing on the device."""
+    os.environ["LIBXDP_BPFFS"] = str(mount_bpffs(directory / "bpf-xdp"))
+    node, peer = gate(directory, {**NATIVE, "dispatcher": "yes"}), client(directory, 8)
+    if checked(node)[2] != "dispatcher":
+        why = [line for line in node.log().splitlines() if "eth0: no XDP through a dispatcher of libxdp's" in line]
+        expect("it says why, in one line", len(why) == 1 and "the shield does not act there" in why[0], node.log())
+        expect("nothing is on the device", "xdp" not in link(GATE), link(GATE))
+        node.write_config(gate_conf(NATIVE))
+        node.cli("conn", "reload")
+        expect("without, it is attached", checked(node)[2] == "native", checked(node), node.log())
+        for each in (peer, node):
+            each.stop_cleanly()
+        raise Skip(why[0])
+    ns(GATE, "xdp-filter", "load", "--mode", "native", "eth0")  # somebody else's program, which passes everything
+    flood = start_flood(programs(), **FLOOD)
+    all_up(peer, 8)
+    finish_flood(flood)
+    expect("it challenges", checked(node)[1]["cookie-sent"] > 1000, checked(node))
+    places = {place for row in node.json("prog", "show") for place in row["attached"]}
+    expect("prog show says so", "eth0 dispatcher" in places, places)
+    expect("and stats show", "xdp dispatcher" in node.json("stats", "show", "dev", "eth0")[0]["attached"], node.json("stats", "show"))
+    loaded = lambda: ns(GATE, "xdp-loader", "status", "eth0").stdout
+    expect("both are there", "espgate_shield" in loaded() and "xdpfilt" in loaded(), loaded())
+    for each in (peer, node):
+        each.stop_cleanly()
+    expect("the other's stays", "espgate_shield" not in loaded() and "xdpfilt" in loaded(), loaded())
+
+
 def no_native_xdp(directory):
     """A device without native XDP is named, once, with the reason."""
     wire(directory)
@@ -171,4 +201,4 @@ def dies_and_comes_back(directory):
 
 
 if __name__ == "__main__":
-    main(through_a_flood, in_fragments, reloaded, generic, no_native_xdp, dies_and_comes_back)
+    main(through_a_flood, in_fragments, reloaded, generic, through_a_dispatcher, no_native_xdp, dies_and_comes_back)

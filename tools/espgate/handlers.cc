@@ -44,6 +44,16 @@ Outcome run(const Context& context) {
       return export_prometheus(context);
     case Handler::doctor_show:
       return doctor_show(context);
+    case Handler::top_show:
+      return top_show(context);
+    case Handler::monitor_show:
+      return monitor_show(context);
+    case Handler::log_level:
+      return log_level(context);
+    case Handler::support_bundle:
+      return support_bundle(context);
+    case Handler::config_convert:
+      return config_convert(context);
   }
   return std::unexpected(Failure{Exit::usage, "usage", "no such command"});
 }

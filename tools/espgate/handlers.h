@@ -27,5 +27,10 @@ Outcome map_show(const Context& context);
 Outcome flow_show(const Context& context);
 Outcome export_prometheus(const Context& context);
 Outcome doctor_show(const Context& context);
+Outcome top_show(const Context& context);
+Outcome monitor_show(const Context& context);
+Outcome log_level(const Context& context);
+Outcome support_bundle(const Context& context);
+Outcome config_convert(const Context& context);
 
 }  // namespace espgate::tools

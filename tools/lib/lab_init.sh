@@ -153,7 +153,26 @@ run_shell() {
   $bb poweroff -f
 }
 
-if [ "${1:-}" != stage2 ]; then stage1; fi
+# systemd as init, with the job as one service of it: basic.target, and whatever the job starts. It stays outside systemd's
+# own cgroups, so that it may stop and start everything else.
+run_systemd() {
+  units=/run/systemd/system
+  $bb mkdir -p $units
+  $bb printf '%s\n' '[Unit]' 'Requires=basic.target' 'After=basic.target' '[Service]' 'Type=oneshot' 'TimeoutStartSec=infinity' \
+    'ExecStart=/run/lab/busybox sh /run/lab/init job' >$units/lab-job.service
+  $bb printf '%s\n' '[Unit]' 'Requires=lab-job.service' 'After=lab-job.service' 'AllowIsolate=yes' >$units/lab.target
+  for systemd in /usr/lib/systemd/systemd /lib/systemd/systemd; do
+    [ -x $systemd ] && exec $systemd --system --unit=lab.target --show-status=no
+  done
+  die "there is no systemd in this root"
+}
+
 bb=/run/lab/busybox
+case "${1:-}" in
+  stage2) ;;
+  job) run_job ;;
+  *) bb=/bin/busybox; stage1 ;;
+esac
 furnish
+if [ "$(option init)" = systemd ]; then run_systemd; fi
 if [ -n "$(option shell)" ]; then run_shell; else run_job; fi

@@ -5,7 +5,7 @@
 # Sourced; needs debian.sh, cache.sh.
 
 # One set a line: the two peers' packages do not go together, so each set is fetched for itself.
-peer_sets="charon-systemd strongswan-swanctl libstrongswan-standard-plugins
+peer_sets="charon-systemd strongswan-swanctl libstrongswan-standard-plugins libcharon-extra-plugins
 libreswan libnss3-tools"
 # `ip xfrm ... offload packet` and the state's direction are understood from here on.
 peer_iproute2=6.13

@@ -108,6 +108,7 @@ TEST_F(Model, Gateway) {
 TEST_F(Model, Shield) {
   const auto& shield = config().gateway.shield;
   EXPECT_EQ(shield.mode, ShieldMode::native);
+  EXPECT_FALSE(shield.dispatcher);
   EXPECT_EQ(shield.rules, (loader::ShieldRules{true, true, 50, 100, 0}));
   EXPECT_EQ(shield.allow.size(), 3U);
   std::vector<std::string> allowed;
@@ -126,6 +127,9 @@ TEST(ShieldModel, OffUnlessSaid) {
   const auto generic = load_text("gateway { shield { mode = generic\n } }\n", "f");
   EXPECT_EQ(generic.config->gateway.shield.mode, ShieldMode::generic);
   EXPECT_TRUE(generic.config->gateway.shield.rules.active);
+  const auto dispatched = load_text("gateway { shield { dispatcher = yes\n } }\n", "f");
+  EXPECT_TRUE(dispatched.config->gateway.shield.dispatcher);
+  EXPECT_FALSE(dispatched.config->gateway.shield.rules.active);
 }
 
 TEST(ShieldModel, WhoeverMayBeAnybodyIsNotAllowed) {

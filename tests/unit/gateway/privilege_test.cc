@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sched.h>
+#include <seccomp.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -156,6 +157,24 @@ TEST(Engine, OpensNothing) {
     return good && file >= 0;
   });
   EXPECT_EQ(ended, 0);
+}
+
+// As a unit of systemd with SystemCallFilter= starts it: seccomp(2) is not among its calls.
+TEST(Seccomp, ComesAlsoWhereTheCallForItIsForbidden) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    scmp_filter_ctx unit = seccomp_init(SCMP_ACT_ALLOW);
+    seccomp_rule_add(unit, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(seccomp), 0);
+    if (seccomp_load(unit) != 0 || ::syscall(SYS_seccomp, 0, 0, nullptr) != -1 || errno != EPERM) ::_exit(98);
+    if (!confine_calls(Seccomp::kill)) ::_exit(99);
+    ::execve("/bin/true", kNoArguments, kNoArguments);
+    ::_exit(1);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  ASSERT_TRUE(WIFSIGNALED(status)) << WEXITSTATUS(status);
+  EXPECT_EQ(WTERMSIG(status), SIGSYS);
 }
 
 TEST(Seccomp, LogLetsThrough) {

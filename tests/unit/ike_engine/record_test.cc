@@ -82,7 +82,9 @@ TEST(Record, AnyBitMayBeWrong) {
       octets[at] ^= static_cast<std::uint8_t>(1U << (at % 8));
       auto read = decode(octets, config());
       refused += read ? 0 : 1;
-      if (read) EXPECT_TRUE(decode(encode(*read->sa, read->besides).view(), config())) << at;
+      if (read) {
+        EXPECT_TRUE(decode(encode(*read->sa, read->besides).view(), config())) << at;
+      }
       octets[at] = whole[at];
     }
   }

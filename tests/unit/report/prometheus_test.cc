@@ -33,6 +33,12 @@ DaemonView daemon() {
   view.rejected = {{"bad-cookie", 5}};
   view.moves = {{"nic0", {4, 3}}};
   view.conns.push_back({"site-e", "never", "down", "vici", {}, {}, 0});
+  view.conns[0].changed_at = 1790000000;
+  view.conns[0].cert_expires_at = 1800000000;
+  view.exchanges = {{"ike_auth", "initiator", "error", 3}};
+  view.retransmits = 11;
+  view.config_taken = false;
+  view.rooms = {{"nic0", 64}, {"nic7", 2048}};
   return view;
 }
 
@@ -59,6 +65,14 @@ TEST(Prometheus, TheSeriesThatArePromised) {
            "espgate_offload_fallbacks_total{dev=\"nic0\",reason=\"feature-off\"} 37\n",
            "espgate_class_packets_total{dev=\"nic0\",class=\"unknown-spi\",verdict=\"drop\"} 3\n",
            "espgate_shield_packets_total{dev=\"nic0\",event=\"cookie-sent\"} 5000\n",
+           "espgate_device_offload_slots{dev=\"nic0\",state=\"known\"} 64\n",
+           "espgate_device_offload_slots{dev=\"nic7\",state=\"used\"} 0\n",
+           "espgate_child_last_change_timestamp_seconds{conn=\"site-a\",child=\"net\"} 1790000000\n",
+           "espgate_child_hard_expiry_timestamp_seconds{conn=\"site-a\",child=\"net\"} 1790004000\n",
+           "espgate_certificate_expiry_timestamp_seconds{conn=\"site-a\"} 1800000000\n",
+           "espgate_ike_exchanges_total{exchange=\"ike_auth\",role=\"initiator\",result=\"error\"} 3\n",
+           "espgate_ike_retransmits_total 11\n",
+           "espgate_config_last_reload_success 0\n",
            "espgate_ike_sas{state=\"established\"} 1\n",
            "espgate_ike_sas{state=\"connecting\"} 0\n",
            "espgate_ike_rejected_total{reason=\"bad-cookie\"} 5\n",
@@ -111,8 +125,9 @@ TEST(Prometheus, NoLabelIsAnSpiOrAnAddress) {
   Report report = sample::report();
   report.daemon = daemon();
   const std::string text = prometheus_text(report);
-  const std::set<std::string> allowed{"conn",    "child", "direction", "path",  "dev",    "reason", "class",
-                                      "verdict", "event", "move",      "state", "wanted", "actual", "version"};
+  const std::set<std::string> allowed{"conn",   "child",   "direction", "path", "dev",   "reason",
+                                      "class",  "verdict", "event",     "move", "state", "wanted",
+                                      "actual", "version", "exchange",  "role", "result"};
   const std::regex label(R"re(([a-z_]+)=")re");
   for (auto at = std::sregex_iterator(text.begin(), text.end(), label); at != std::sregex_iterator(); ++at) {
     EXPECT_TRUE(allowed.contains((*at)[1])) << (*at)[1];

@@ -41,6 +41,7 @@ inline ChildRow offloaded() {
   row.state = "INSTALLED";
   row.established_at = 1790000000;
   row.rekey_at = 1790003600;
+  row.expires_at = 1790004000;
   return row;
 }
 

@@ -158,7 +158,7 @@ TEST(Adopt, AnOldGenerationGoesOnGoing) {
 
 TEST(Adopt, AKernelThatForgetsIsBelieved) {
   World world;
-  world.kernel = xfrm::ModelKernel();
+  static_cast<xfrm::ModelKernel&>(world.kernel) = xfrm::ModelKernel();
   world.believed = true;
   world.reborn(true, all(kept(child(1, OffloadWanted::no)), kept(child(2, OffloadWanted::no, "b"), Was::installing)),
                {plan_for("net")});

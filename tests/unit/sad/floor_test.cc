@@ -136,9 +136,11 @@ TEST(Floor, RefusedByTheKernelIsSaidAndTriedAgain) {
   };
   world.plan({plan_for("net")});
   EXPECT_THAT(world.log(), HasSubstr("in the clear"));
+  EXPECT_TRUE(world.sad.floor_refused());
   world.kernel.fault = nullptr;
   world.expect_consistent();
   world.plan({plan_for("net")});
+  EXPECT_FALSE(world.sad.floor_refused());
   EXPECT_EQ(fate(world, PolicyDirection::out, "10.1.0.1", "10.2.0.1"), "block");
 }
 

@@ -78,7 +78,8 @@ TEST(Restore, LedgerEntriesWithoutAnythingInTheKernelAreCleared) {
   World world;
   world.plan({plan_for("net")});
   world.install(child(1, OffloadWanted::no));
-  world.kernel = xfrm::ModelKernel();  // a reboot with pins that survived, or somebody's `ip xfrm state flush`
+  static_cast<xfrm::ModelKernel&>(
+      world.kernel) = {};  // a reboot with pins that survived, or somebody's `ip xfrm state flush`
   world.reborn();
   EXPECT_TRUE(world.ledger_sas.empty());
   EXPECT_TRUE(world.ledger_policies.empty());

@@ -12,15 +12,9 @@ namespace {
 using base::ChildId;
 using base::OffloadWanted;
 
-World with_nic() {
-  World out;
-  out.kernel.devices[kNic] = {};
-  return out;
-}
-
 // Children that come, carry, are rekeyed by the moves that Slots orders, and go.
 struct Gateway {
-  World world = with_nic();
+  World world;
   Slots slots;
   base::Instant now{std::chrono::seconds(1)};
   std::map<std::uint64_t, std::uint64_t> octets;
@@ -28,6 +22,7 @@ struct Gateway {
   std::uint64_t next = 1000;
 
   explicit Gateway(const steer::Config& config) : slots(config) {
+    world.kernel.devices[kNic] = {};
     world.told = [this](const Output& output) {
       if (const auto* carried = std::get_if<Carried>(&output)) slots.carried(*carried);
       if (const auto* gone = std::get_if<Gone>(&output)) slots.gone(*gone);

@@ -2,9 +2,11 @@
 #include "tests/unit/sad/world.h"
 
 #include <gtest/gtest.h>
+#include <netinet/in.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <iterator>
 #include <utility>
 
 namespace espgate::sad {
@@ -100,6 +102,7 @@ void World::reborn(bool ledger_lost, std::vector<ike::KeptChild> children, std::
   Leftover leftover;
   if (ledger_lost) {
     ledger_sas.clear();
+    spread.clear();
     ledger_policies.clear();
   }
   leftover.sas = ledger_sas;
@@ -117,6 +120,24 @@ void World::carry_out(Outputs outputs) {
   EXPECT_TRUE(sad.idle());
 }
 
+std::vector<xfrm::Result> WatchedKernel::execute(std::span<const xfrm::Request> requests) {
+  std::vector<xfrm::Result> out;
+  for (const auto& request : requests) {
+    auto result = ModelKernel::execute({&request, 1});
+    std::ranges::move(result, std::back_inserter(out));
+    if (after) after();
+  }
+  return out;
+}
+
+void World::expect_spread_apart() const {
+  for (const auto slot : spread) {
+    const auto& sa = ledger_sas.at(slot);
+    const auto* held = kernel.find({sa.dst, sa.spi});
+    EXPECT_FALSE(held != nullptr && held->offload) << "slot " << slot << " is spread, and on a device";
+  }
+}
+
 void World::take(Output&& output) {
   if (auto* assign = std::get_if<AssignSlot>(&output)) {
     EXPECT_LT(assign->slot, options.slots);
@@ -126,12 +147,18 @@ void World::take(Output&& output) {
     ASSERT_TRUE(ledger_sas.contains(update->slot));
     EXPECT_EQ(ledger_sas.at(update->slot).spi, update->sa.spi);
     ledger_sas[update->slot] = update->sa;
+    const auto& sa = update->sa;
+    if (sa.direction == base::Direction::in && sa.proto == IPPROTO_ESP && sa.actual == base::OffloadActual::none)
+      spread.insert(update->slot);
+    else
+      spread.erase(update->slot);
   } else if (auto* release = std::get_if<ReleaseSlot>(&output)) {
     ASSERT_TRUE(ledger_sas.contains(release->slot));
     const auto& sa = ledger_sas.at(release->slot);
     const auto* in_kernel = kernel.find({sa.dst, sa.spi});
     EXPECT_TRUE(in_kernel == nullptr || in_kernel->reqid != sa.reqid) << "released while the kernel has it";
     ledger_sas.erase(release->slot);
+    spread.erase(release->slot);
     ++released;
   } else if (auto* write = std::get_if<WritePolicy>(&output)) {
     EXPECT_LT(write->index, options.policies);
@@ -143,6 +170,7 @@ void World::take(Output&& output) {
   } else if (auto* notice = std::get_if<Notice>(&output)) {
     notices.push_back(*notice);
   }
+  expect_spread_apart();
   if (told) told(output);
 }
 
@@ -150,7 +178,7 @@ void World::expect_consistent() const {
   EXPECT_EQ(sad.policies(), ledger_policies);
   EXPECT_EQ(sad.sas().size(), ledger_sas.size());
   EXPECT_EQ(kernel.outbound_keys_reused(), 0U);
-  const auto held = *const_cast<xfrm::ModelKernel&>(kernel).dump_sas();
+  const auto held = *const_cast<WatchedKernel&>(kernel).dump_sas();
   for (const auto& [slot, sa] : ledger_sas) {
     const auto state = std::ranges::find_if(held, [&](const xfrm::SaState& one) {  // the ledger knows no marks
       return one.id.destination == sa.dst && one.id.spi == sa.spi;
@@ -164,7 +192,7 @@ void World::expect_consistent() const {
     EXPECT_TRUE(recorded.insert(id_of(policy)).second) << "recorded twice";
   }
   std::set<xfrm::PolicyId> there;
-  auto& mutable_kernel = const_cast<xfrm::ModelKernel&>(kernel);
+  auto& mutable_kernel = const_cast<WatchedKernel&>(kernel);
   const auto policies = *mutable_kernel.dump_policies();
   for (const auto& policy : policies) {
     const bool full = recorded.size() == options.policies && policy.id.layer == xfrm::Layer::floor;
@@ -182,7 +210,7 @@ std::string World::log() const {
 
 std::size_t World::policies(xfrm::Layer layer) const {
   std::size_t out = 0;
-  auto& mutable_kernel = const_cast<xfrm::ModelKernel&>(kernel);
+  auto& mutable_kernel = const_cast<WatchedKernel&>(kernel);
   const auto policies = *mutable_kernel.dump_policies();
   for (const auto& policy : policies) out += policy.id.layer == layer ? 1 : 0;
   return out;

@@ -4,6 +4,8 @@
 
 #include <functional>
 #include <map>
+#include <set>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -14,10 +16,18 @@ namespace espgate::sad {
 
 inline constexpr std::uint32_t kNic = 3;  // ifindex of nic0
 
+// Tells after each single request.
+struct WatchedKernel : xfrm::ModelKernel {
+  std::vector<xfrm::Result> execute(std::span<const xfrm::Request> requests) override;
+  std::function<void()> after;
+};
+
 struct World {
-  xfrm::ModelKernel kernel;
+  WatchedKernel kernel;
   Sad sad;
   std::map<std::uint32_t, maps::SaRecord> ledger_sas;
+  // Of these, the slots whose packets are handed to other CPUs, as loader/ledger.cc has it.
+  std::set<std::uint32_t> spread;
   std::map<std::uint32_t, maps::PolicyRecord> ledger_policies;
   std::vector<ike::ChildAnswer> answers;
   std::vector<Notice> notices;
@@ -25,7 +35,12 @@ struct World {
   std::function<void(const Output&)> told;  // of each output, after it was looked at
   Options options;
 
-  explicit World(Options with = {}) : sad(with), options(with) {}
+  explicit World(Options with = {}) : sad(with), options(with) {
+    kernel.after = [this] { expect_spread_apart(); };
+  }
+  World(const World&) = delete;
+  World& operator=(const World&) = delete;
+  ~World() = default;
 
   void plan(const std::vector<ChildPlan>& children);
   // The answer to it; a failed expectation if there was not exactly one.
@@ -43,6 +58,9 @@ struct World {
   void carry_out(Outputs outputs);
   // Ledger and kernel tell the same story: each SA and policy of ours is in both, and sad/ agrees.
   void expect_consistent() const;
+  // No device holds an SA that takes part in the spread: what it decrypted would be lost in the CPU map. Looked at
+  // after each request and each write.
+  void expect_spread_apart() const;
   [[nodiscard]] std::string log() const;  // all notices
   [[nodiscard]] std::size_t policies(xfrm::Layer layer) const;
 

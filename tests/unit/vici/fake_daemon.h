@@ -55,7 +55,8 @@ class FakeDaemon : public Daemon {
         "children { net { local_ts = 10.1.0.0/16, dynamic[tcp/80]\n remote_ts = 10.2.0.0/16\n } } } }\n"
         "secrets { ike-a { secret = x\n } }\n",
         "/etc/espgate/espgate.conf");
-    config_ = std::move(*loaded.config);
+    store_.take_file(std::move(*loaded.config), std::nullopt);
+    config_ = store_.compose(nullptr);
   }
 
   [[nodiscard]] std::string version() const override { return "0.1.0"; }
@@ -82,15 +83,21 @@ class FakeDaemon : public Daemon {
   }
   bool trapped = false;
   [[nodiscard]] DaemonStats stats() const override {
-    return {1'699'999'000, 1, 0, ikes.size(), 2, {{ike::Reason::bad_cookie, 5}}, {{"nic0", {4, 3}}}};
+    return {1'699'999'000, 1, 0, ikes.size(), 2, {{ike::Reason::bad_cookie, 5}}, counted, {{"nic0", {4, 3}}}};
   }
-  void list(std::function<void(const std::vector<ike::IkeView>&)> done) override { done(ikes); }
+  void list(std::function<void(std::vector<ike::IkeView>)> done) override { done(ikes); }
+  void later(std::function<void()> next) override {
+    ++turns;
+    next();
+  }
+  int turns = 0;
+  std::vector<std::pair<std::string_view, std::uint64_t>> counted{{"ike-rekey-init", 2}, {"child-rekey", 7}};
   void initiate(const InitiateRequest& request, LogLine log, Done done) override {
     initiated = request;
     log("IKE", 1, "initiating IKE_SA site-a[1] to 198.51.100.1");
     log("IKE", 2, "too much to say");
     if (answer_later) {
-      later = std::move(done);
+      not_yet = std::move(done);
     } else {
       done(outcome);
     }
@@ -103,6 +110,13 @@ class FakeDaemon : public Daemon {
     rekeyed = request;
     done(outcome);
   }
+  Store& store() override { return store_; }
+  void stored(const std::string& what, const Report& report) override {
+    stored_what = what;
+    if (report.ok()) config_ = store_.compose(&config_);
+  }
+  void credentials_changed() override { config_ = store_.compose(&config_); }
+  std::string stored_what;
   Report reload(bool dry_run) override {
     reloaded_dry = dry_run;
     return reload_report;
@@ -113,13 +127,14 @@ class FakeDaemon : public Daemon {
   std::optional<ChildCounters> child_counters;
   Outcome outcome;
   bool answer_later = false, reloaded_dry = false;
-  Done later;
+  Done not_yet;
   Report reload_report;
   InitiateRequest initiated;
   TerminateRequest terminated;
   RekeyRequest rekeyed;
 
  private:
+  Store store_;
   Configuration config_;
 };
 

@@ -162,5 +162,53 @@ TEST_F(ServerTest, AnAnswerTooLargeForAPacketSaysSo) {
   EXPECT_EQ(out[0].message.text("success"), "no");
 }
 
+TEST(Server, WhoDoesNotReadIsWaitedFor) {
+  Server server;
+  server.declare_event("more");
+  int told = 0;
+  std::shared_ptr<Reply> waiting;
+  server.on("list", [&](const Message&, const std::shared_ptr<Reply>& reply) {
+    waiting = reply;
+    const std::string text(60'000, 'x');
+    for (int i = 0; i < 10; ++i) reply->event("more", Message().set("text", text));
+    reply->when_read([&] { ++told; });
+  });
+  const auto session = server.open({});
+  session->receive(*encode_frame({PacketType::register_event, "more", {}}));
+  session->receive(*encode_frame({PacketType::request, "list", {}}));
+  EXPECT_EQ(told, 0);
+  session->sent(100'000);
+  EXPECT_EQ(told, 0);
+  session->sent(session->pending().size());
+  EXPECT_EQ(told, 1);
+  waiting->when_read([&] { ++told; });
+  EXPECT_EQ(told, 2);
+  EXPECT_TRUE(server.anybody_wants("more"));
+  waiting->hang_up("enough");
+  EXPECT_TRUE(session->closed());
+  EXPECT_EQ(session->why(), "enough");
+  EXPECT_FALSE(server.anybody_wants("more"));
+  waiting->when_read([&] { ++told; });
+  EXPECT_EQ(told, 2);
+}
+
+TEST(Server, KeysDoNotStayBehindInWhatWasLoaded) {
+  Server server;
+  const Message* seen = nullptr;
+  std::string at_first;
+  server.on("load-key", [&](const Message& request, const std::shared_ptr<Reply>& reply) {
+    seen = &request;
+    at_first = request.text("data");
+    reply->finish({});
+  });
+  auto message = Message().set("data", "a very secret key, longer than a short string");
+  const auto session = server.open({});
+  session->receive(*encode_frame({PacketType::request, "load-key", message}));
+  EXPECT_NE(seen, nullptr);
+  EXPECT_EQ(at_first, "a very secret key, longer than a short string");
+  message.wipe();
+  EXPECT_EQ(message.text("data"), std::string(45, '\0'));
+}
+
 }  // namespace
 }  // namespace espgate::control::vici
