@@ -46,8 +46,8 @@ class EngineThread::Loop {
     }
   }
 
+  // Nothing is read before the thread runs; but to wait takes calls that it has given up (ioctl).
   void begin() {
-    // Before the thread gives up what makes a descriptor non-blocking (seccomp.cc); nothing is read before run().
     for (auto& watched : sockets_) wait(watched);
     thread_ = std::jthread([this] {
       confine_engine_thread();
