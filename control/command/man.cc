@@ -11,7 +11,7 @@ namespace espgate::control::command {
 namespace {
 
 std::string words_of(const Argument& argument) {
-  const std::string value = argument.value.empty() ? "" : fmt::format("\\fI{}\\fR", roff(argument.value));
+  std::string value = argument.value.empty() ? "" : fmt::format("\\fI{}\\fR", roff(argument.value));
   if (argument.keyword.empty()) return value;
   return fmt::format("\\fB{}\\fR{}{}", roff(argument.keyword), value.empty() ? "" : " ", value);
 }

@@ -202,7 +202,7 @@ class ConnConverter {
   }
 
   std::string time(std::string_view key) {
-    const auto value = take(key);
+    auto value = take(key);
     if (!value.empty() && !seconds_of(value)) {
       remark(key, fmt::format("{}={}: no time", key, value));
       return "";
