@@ -90,7 +90,7 @@ std::expected<std::string, std::string> Store::load_key(base::ByteView data) {
   if (!key) return std::unexpected(fmt::format("parsing private key failed: it is {}", ike::crypto::text(key.error())));
   CredentialSet one;
   one.keys.push_back(std::make_shared<const ike::crypto::PrivateKey>(std::move(*key)));
-  const auto id = hex_of(id_of(*one.keys.front()));
+  auto id = hex_of(id_of(*one.keys.front()));
   loaded_.add(one);
   renew_ = true;
   return id;

@@ -28,7 +28,7 @@ std::string ports_of(const base::TrafficSelector& ts) {
 
 std::string selector_text(const base::TrafficSelector& ts) {
   const auto plain = ts.text();
-  const auto addresses = plain.substr(0, plain.find('['));
+  auto addresses = plain.substr(0, plain.find('['));
   const bool any_port = ts.first_port == 0 && ts.last_port == 65535;
   if (ts.protocol == 0 && any_port) return addresses;
   auto out = addresses + "[" + (ts.protocol != 0 ? name_of(ts.protocol) : "0");
