@@ -103,16 +103,15 @@ def memory_fails(directory):
         left.cli("conn", "up", "demo", "--timeout", "5", ok=False, timeout=PATIENCE)
         with contextlib.suppress(subprocess.TimeoutExpired):
             subject.wait(timeout=5)
+        left.mend("memory")
         if subject.poll() is None:  # so many were not asked for, or libraries took them as errors of their own
             goes_on += 1
-            left.mend("memory")
             continue
         ends += 1
         expect(f"allocation {skip}: status", subject.returncode == GONE, subject.returncode, left.log()[mark:])
         said = lines(left, "critical", mark)
         expect("one line", len(said) == 1 and "out of memory" in said[0] and "start espgated again" in said[0], *said,
                left.log()[mark:])
-        left.mend("memory")
         if skip == 0:
             show(said)
         left.start()
