@@ -101,7 +101,8 @@ Address fill_host_bits(const Address& address, std::uint8_t length, bool set) {
   const std::size_t count = address.octets().size();
   if (const std::size_t whole = length / 8U; whole < count) {
     const auto mask = static_cast<std::uint8_t>(0xffU << (8 - length % 8U));
-    octets[whole] = static_cast<std::uint8_t>(set ? octets[whole] | static_cast<std::uint8_t>(~mask) : octets[whole] & mask);
+    octets[whole] =
+        static_cast<std::uint8_t>(set ? octets[whole] | static_cast<std::uint8_t>(~mask) : octets[whole] & mask);
     std::fill_n(octets.begin() + whole + 1, count - whole - 1, set ? std::uint8_t{0xff} : std::uint8_t{0});
   }
   return *Address::from_octets({octets.data(), count});

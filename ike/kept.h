@@ -23,7 +23,7 @@ struct KeptChild {
     retired,    // replaced; its outbound SA is to be gone
   } was = Was::up;
   bool announced = false;  // child_up or child_rekeyed was said of it
-  ChildSpec spec;  // without keys, but for the outbound ones where it is said above
+  ChildSpec spec;          // without keys, but for the outbound ones where it is said above
 };
 
 // In the order of their numbers: the older generation first. Error: a sentence; one record that cannot be read spoils
