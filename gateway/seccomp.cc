@@ -12,6 +12,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <iterator>
 #include <memory>
 #include <span>
 
@@ -212,7 +213,7 @@ std::expected<unsigned, std::string> confine_calls(Seccomp what_else_does) {
   filter.allow(kGroups);
   for (const auto& condition : kConditions) filter.allow(condition);
   // glibc passes clone3's flags in memory, where a filter cannot look: told that there is no such call, it uses clone.
-  if (kSanitizer.empty()) filter.refuse(SCMP_SYS(clone3), ENOSYS);
+  if (std::empty(kSanitizer)) filter.refuse(SCMP_SYS(clone3), ENOSYS);
   return filter.load();
 }
 
