@@ -54,7 +54,7 @@ std::vector<base::Fd> received() {
 // systemd 254 says how many descriptors it keeps; an older one says nothing, and may keep none.
 bool kept_by_systemd() {
   const char* most = std::getenv("FDSTORE");
-  return most != nullptr && std::atoi(most) > 0 && std::getenv("NOTIFY_SOCKET") != nullptr;
+  return most != nullptr && std::strtol(most, nullptr, 10) > 0 && std::getenv("NOTIFY_SOCKET") != nullptr;
 }
 
 }  // namespace

@@ -26,7 +26,7 @@ namespace espgate::loader {
 
 namespace {
 
-constexpr std::string_view our_name = "espgate_shield";
+constexpr char our_name[] = "espgate_shield";
 constexpr std::string_view dispatcher_name = "xdp_dispatcher";
 
 // The last thing that libxdp complained of.
@@ -60,7 +60,7 @@ std::vector<std::uint32_t> ours_among(const xdp_multiprog* programs) {
   std::vector<std::uint32_t> out;
   if (programs == nullptr || xdp_multiprog__is_legacy(programs)) return out;
   for (xdp_program* one = nullptr; (one = xdp_multiprog__next_prog(one, programs)) != nullptr;)
-    if (xdp_program__name(one) == our_name) out.push_back(xdp_program__id(one));
+    if (std::string_view(xdp_program__name(one)) == our_name) out.push_back(xdp_program__id(one));
   return out;
 }
 
@@ -193,7 +193,7 @@ base::Result<LinkState> join_dispatcher(const ObjectFds& fds, const std::string&
   const SkeletonPtr skeleton = open_over(fds);
   if (!skeleton) return failure(errno);
   libxdp_set_print(listen);
-  DECLARE_LIBXDP_OPTS(xdp_program_opts, what, .obj = skeleton->obj, .prog_name = our_name.data());
+  DECLARE_LIBXDP_OPTS(xdp_program_opts, what, .obj = skeleton->obj, .prog_name = our_name);
   const ProgramPtr program(xdp_program__create(&what), xdp_program__close);
   if (!program) return failure(errno);
   (void)xdp_program__set_xdp_frags_support(program.get(), true);
