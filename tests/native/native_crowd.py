@@ -9,7 +9,7 @@ import pathlib
 import signal
 import time
 
-from common import LEFT, PATIENCE, PROPOSAL, RIGHT, Node, expect, lan, main, ns, run, wait_for
+from common import LEFT, PATIENCE, PROPOSAL, RIGHT, Node, expect, lan, main, memory_is_measured, ns, run, wait_for
 
 PEERS = int(os.environ.get("ESPGATE_CROWD", 300))
 LONG = PATIENCE + PEERS // 4  # seconds, for what takes the longer the more there are
@@ -105,6 +105,7 @@ def sas(node):
 
 
 def both(directory, extra=""):
+    memory_is_measured()
     lan(LEFT, RIGHT)
     ns(RIGHT, "ip", "route", "add", "local", "10.9.0.0/16", "dev", "lo")
     ns(LEFT, "ip", "route", "add", "10.9.0.0/16", "via", "192.0.2.2")

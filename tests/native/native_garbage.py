@@ -9,7 +9,8 @@ import os
 import pathlib
 import time
 
-from common import (ADDRESS, LEFT, PATIENCE, RIGHT, WIRE, Node, config, expect, lan, main, sanitized, wait_for)
+from common import (ADDRESS, LEFT, PATIENCE, RIGHT, WIRE, Node, config, expect, lan, main, memory_is_measured,
+                    sanitized, wait_for)
 from garbage import Mutator, recording, sockets
 
 DATAGRAMS = 1_000_000 if os.environ.get("ESPGATE_SOAK") else 20_000
@@ -65,8 +66,7 @@ def start(directory):
     lan(LEFT, RIGHT, WIRE)
     anybody = config(LEFT).replace(f"remote_addrs = {ADDRESS[RIGHT]}", "remote_addrs = %any")
     through = config(RIGHT).replace(f"remote_addrs = {ADDRESS[LEFT]}", f"remote_addrs = {ADDRESS[WIRE]}")
-    # A shelf for freed memory that is small against GROWTH_KB.
-    os.environ["ASAN_OPTIONS"] = "detect_leaks=1:quarantine_size_mb=8:malloc_context_size=12"
+    memory_is_measured()
     # Room for the strangers of the short run, so that it need not wait until they are forgotten; the long run fills it.
     anybody += "gateway {\n  half_open_limit = 4000\n}\n"
     left = Node(directory, LEFT).start(anybody, wait=False)

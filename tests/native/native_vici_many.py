@@ -8,7 +8,8 @@ import os
 import threading
 import time
 
-from common import ADDRESS, IDENTITY, LEFT, PATIENCE, PROPOSAL, RIGHT, Node, expect, lan, main, wait_for
+from common import (ADDRESS, IDENTITY, LEFT, PATIENCE, PROPOSAL, RIGHT, Node, expect, lan, main, memory_is_measured,
+                    wait_for)
 from native_vici import REGISTER, REQUEST, answer, client, packet, version
 from scenario import vici
 
@@ -88,6 +89,7 @@ class Reader(threading.Thread):
 
 
 def lists_and_handshakes(directory):
+    memory_is_measured()
     lan(LEFT, RIGHT)
     right, left = Node(directory, RIGHT), Node(directory, LEFT)
     for node in (left, right):
