@@ -53,6 +53,17 @@ def core_rows(core):
                   found["one_hash"], name, 0)
 
 
+def shield_among_rows(core):
+    """Inbound ESP of one SA of so many after the other. Of the packet's making both sides are free."""
+    net = {sas: {key: max(1, found[f"arrivals_{key}"] - found["arrivals"]) for key in ("shield", "hash")} for sas, found in core.items()}
+    for sas, found in net.items():
+        yield row(f"shield, esp of {plural(int(sas))}", "ns/packet", found["shield"], found["hash"],
+                  "one increment in a hash of as many", 0, 2.0 if int(sas) == SAS else None)
+    few, many = net["1"], net[str(SAS)]
+    yield row(f"shield, its growth from 1 to {SAS:,} SAs", "ns/packet", many["shield"] - few["shield"], many["hash"] - few["hash"],
+              "the hash's growth", 0, 1.0)
+
+
 def shield_rows(shield):
     for name in ("esp", "esp-udp", "unknown-spi", "ike", "plain", "plain IPv6"):
         yield row(f"shield, {name}", "ns/packet", shield[name], shield["one_hash"], "XDP, one hash increment",
@@ -144,6 +155,7 @@ def run(only):
             if only & {"core", "shield"}:
                 numbers = datapath(bpffs)
                 rows += core_rows(numbers["core"])
+                rows += shield_among_rows(numbers["core"])
                 rows += shield_rows(numbers["shield"])
             if "show" in only:
                 rows += show_rows(bpffs)
