@@ -9,8 +9,8 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 tree=$(dirname "$(dirname "$here")")
 kernel=${1:-6.12}
 [ $# -eq 0 ] || shift
-[ $# -gt 0 ] || set -- classes loader upgrade older_kernel shield dispatcher dispatched
-mountpoint -q /run/bpf 2>/dev/null || { cd "$tree" && exec tools/lab run --kernel "$kernel" --timeout 900 -- "$here/$(basename "$0")" "$kernel" "$@"; }
+[ $# -gt 0 ] || set -- classes shield upgrade loader older_kernel dispatched dispatcher
+mountpoint -q /run/bpf 2>/dev/null || { cd "$tree" && exec tools/lab run --kernel "$kernel" --timeout 1800 -- "$here/$(basename "$0")" "$kernel" "$@"; }
 tests=$tree/build/release/tests
 failed=0
 uname -r
