@@ -21,7 +21,7 @@ from scenario.accounting_bench import NAMES, NICS, Bench, Setup  # noqa: E402
 from scenario.ledger import BPFFS  # noqa: E402
 from scenario.shell import ns  # noqa: E402
 
-ROUNDS = 5
+ROUNDS = 3
 TRAFFIC = ("ping=100x1000", "both=1500000")
 HOOKS = ("receive", "transmit", "transmit_hit", "tc_ingress", "tc_egress")
 SIDE = 2  # whose device is looked at

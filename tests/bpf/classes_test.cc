@@ -165,6 +165,8 @@ class Classes : public BpfTest {
     run("ip link add espg0 type veth peer name espg1 && ip link set espg0 up && ip link set espg1 up");
     const auto done = loader_->attach_device("espg0", wish);
     EXPECT_TRUE(done) << done.error().text();
+    for (const auto* missing : {&loader_->capabilities().missing, &done->missing})
+      for (const std::string& sentence : *missing) std::printf("%s\n", sentence.c_str());
     const std::string pin =
         maps::map_pin(bpffs, std::string(maps::link_prefix) + hook + "_" + std::to_string(done->ifindex));
     const base::Fd link(bpf_obj_get(pin.c_str()));
