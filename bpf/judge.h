@@ -100,7 +100,8 @@ static __always_inline bool is_answerable(const struct view* view) {
   __be16* udp = peek(view, view->at, 8);
 
   if (!ip || !udp || !udp[0] || is_nobody(view->family, view->source)) return false;
-  return view->family == AF_INET6 || fold(sum_words(ip, 5)) == 0xffff;
+  if (view->family == AF_INET6) return udp[3]; /* RFC 8200 8.1: none without a checksum */
+  return fold(sum_words(ip, 5)) == 0xffff;
 }
 
 /* Whether the cookie was made of `input` with a secret that holds. */

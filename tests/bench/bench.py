@@ -3,10 +3,12 @@
 """What espgate costs, natively on this machine, each number beside its peer's in the same run; started by tools/bench.
 
 Rows {what, unit, better, espgate, peer, peer_name, ratio, floor, goal, met}: `ratio` is espgate/peer, `floor` what the
-same takes with nothing of ours nor the peer's in it, `goal` the ratio that was promised, null where nothing was.
+same takes with nothing of ours nor the peer's in it, `goal` the ratio that was promised, null where nothing was; `part` as --only
+has it, `on` the day, and how busy the machine was by then. With --only the other parts stay as they were measured last.
 --write puts the table into docs/performance.md; needs root, and namespaces of its own (unshare -mn).
 """
 import argparse
+import datetime
 import json
 import os
 import pathlib
@@ -25,6 +27,7 @@ DOCUMENT = ROOT / "docs/performance.md"
 RESULTS = ROOT / "build/results/perf.json"
 SAS = 1_000_000
 ROUNDS = 3
+PARTS = ("core", "shield", "show", "throughput", "hooks")
 
 
 def row(what, unit, espgate, peer, peer_name, floor=None, goal=None, better="lower"):
@@ -51,6 +54,17 @@ def core_rows(core):
     for sas, found in net.items():
         yield row(f"counting core, {plural(int(sas))} that do not say their slots", "ns/packet", found["core_hash"],
                   found["one_hash"], name, 0)
+
+
+def shield_among_rows(core):
+    """Inbound ESP of one SA of so many after the other. Of the packet's making both sides are free."""
+    net = {sas: {key: max(1, found[f"arrivals_{key}"] - found["arrivals"]) for key in ("shield", "hash")} for sas, found in core.items()}
+    for sas, found in net.items():
+        yield row(f"shield, esp of {plural(int(sas))}", "ns/packet", found["shield"], found["hash"],
+                  "one increment in a hash of as many", 0, 2.0 if int(sas) == SAS else None)
+    few, many = net["1"], net[str(SAS)]
+    yield row(f"shield, its growth from 1 to {SAS:,} SAs", "ns/packet", many["shield"] - few["shield"], many["hash"] - few["hash"],
+              "the hash's growth", 0, 1.0)
 
 
 def shield_rows(shield):
@@ -127,8 +141,16 @@ def table(rows):
     return "\n".join("  ".join(text.ljust(width) for text, width in zip(line, wide)).rstrip() for line in lines)
 
 
+def days(rows):
+    """What was measured when: 'core, shield: 2026-11-30, load 1 on 2 CPUs; ...'."""
+    parts = {}
+    for one in rows:
+        parts.setdefault(one["on"], dict())[one["part"]] = None
+    return "; ".join(f"{', '.join(names)}: {on}" for on, names in parts.items())
+
+
 def write(found):
-    lines = [f"{found['machine']}; medians of one run of `tools/bench`.", "",
+    lines = [f"{found['machine']}. Medians; what is side by side is of one run of `tools/bench`. {days(found['rows'])}.", "",
              f"| {' | '.join(HEAD)} |", "|" + "---|" * len(HEAD)]
     lines += [f"| {' | '.join(words(one))} |" for one in found["rows"]]
     head, rest = DOCUMENT.read_text(encoding="utf-8").split("<!-- table -->\n")
@@ -136,28 +158,48 @@ def write(found):
     DOCUMENT.write_text(head + "<!-- table -->\n" + "\n".join(lines) + "\n<!-- end -->" + tail, encoding="utf-8")
 
 
+def tagged(part, rows):
+    """`rows` is a generator: the load is that after the work."""
+    rows = list(rows)
+    on = f"{datetime.date.today()}, load {os.getloadavg()[1]:.0f} on {os.cpu_count()} CPUs"
+    return [one | {"part": part, "on": on} for one in rows]
+
+
 def run(only):
-    rows = list(hook_rows()) if "hooks" in only else []
+    rows = tagged("hooks", hook_rows()) if "hooks" in only else []
     with tempfile.TemporaryDirectory() as bpffs:
         subprocess.run(["mount", "-t", "bpf", "bpf", bpffs], check=True)
         try:
             if only & {"core", "shield"}:
                 numbers = datapath(bpffs)
-                rows += core_rows(numbers["core"])
-                rows += shield_rows(numbers["shield"])
+                rows += tagged("core", core_rows(numbers["core"]))
+                rows += tagged("shield", [*shield_among_rows(numbers["core"]), *shield_rows(numbers["shield"])])
             if "show" in only:
-                rows += show_rows(bpffs)
+                rows += tagged("show", show_rows(bpffs))
             if "throughput" in only:
-                rows += [row(*each) for each in throughput.rows(BIN, bpffs)]
+                rows += tagged("throughput", (row(*each) for each in throughput.rows(BIN, bpffs)))
         finally:
             subprocess.run(["umount", bpffs], check=True)
-    return {"machine": machine(), "rows": rows}
+    return {"machine": machine(), "rows": in_order(rows + kept(rows))}
+
+
+def kept(rows):
+    """Of parts that were not measured now, what was found last on this machine."""
+    now = {one["part"] for one in rows}
+    if not RESULTS.exists():
+        return []
+    last = json.loads(RESULTS.read_text(encoding="utf-8"))
+    return [one for one in last["rows"] if one.get("part") in set(PARTS) - now] if last["machine"] == machine() else []
+
+
+def in_order(rows):
+    return sorted(rows, key=lambda one: PARTS.index(one["part"]))
 
 
 def main():
     parser = argparse.ArgumentParser(prog="tools/bench", description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--json", action="store_true", help="rows, for programs")
-    parser.add_argument("--only", default="core,shield,show,throughput,hooks", help="a part: core, shield, show, throughput, hooks")
+    parser.add_argument("--only", default=",".join(PARTS), help=f"a part: {', '.join(PARTS)}")
     parser.add_argument("--write", action="store_true", help="the table goes into docs/performance.md")
     parser.add_argument("--render", action="store_true", help="no run: what build/results/perf.json has")
     arguments = parser.parse_args()

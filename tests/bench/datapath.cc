@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Nanoseconds a packet of the counting core and of shield by BPF_PROG_TEST_RUN, in turns with what they are measured
 // against. espgate-bench-datapath BPFFS DEVICE: attaches shield to the device, in the namespace it is run in; prints an
-// object of medians, {"core": {"1": {"facts": ns, "one_hash": ns, ...}, ...}, "shield": {"pass": ns, "esp": ns, ...}}.
+// object of medians, {"core": {"1": {"facts": ns, "one_hash": ns, ..., "arrivals": ns, ...}, ...}, "shield": {"pass":
+// ns, "esp": ns, ...}}.
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <fmt/core.h>
@@ -73,18 +74,20 @@ Core load_core(std::uint32_t sas) {
   bpf_map__set_max_entries(out->maps.counters, sas * cpus);
   out->rodata->sas = sas;
   out->rodata->slots = sas;
+  out->rodata->netns = espgate::maps::netns_cookie();
   if (core::load(out.get()) != 0) fail("cannot load the programs");
   return out;
 }
 
 void fill(const core& bpf, std::uint32_t sas) {
+  const std::uint64_t netns = espgate::maps::netns_cookie();
   std::vector<espgate_sa_index> index(sas);
   std::vector<espgate_sa_key> keys(sas);
   std::vector<espgate_sa_value> values(sas);
   std::vector<std::uint32_t> slots(sas);
   const std::vector<std::uint64_t> zeros(sas);
   for (std::uint32_t i = 0; i < sas; ++i) {
-    keys[i].netns = 1;
+    keys[i].netns = netns;
     keys[i].daddr[0] = 10;
     keys[i].spi = i + 0x10000;
     keys[i].family = AF_INET;
@@ -108,8 +111,10 @@ std::string core_at(std::uint32_t sas) {
   const Core bpf = load_core(sas);
   fill(*bpf, sas);
   std::vector<Runner> runners;
-  for (const bpf_program* program : {bpf->progs.facts, bpf->progs.one_hash, bpf->progs.core, bpf->progs.core_hash})
-    runners.push_back({bpf_program__name(program), bpf_program__fd(program), base::Bytes(64)});
+  const base::Bytes esp = espgate::test::Packet().ipv4("192.0.2.1", "10.0.0.0", 50).esp(1, 1400).bytes();
+  for (const bpf_program* program : {bpf->progs.facts, bpf->progs.one_hash, bpf->progs.core, bpf->progs.core_hash,
+                                     bpf->progs.arrivals, bpf->progs.arrivals_hash, bpf->progs.arrivals_shield})
+    runners.push_back({bpf_program__name(program), bpf_program__fd(program), esp});
   return measure(std::move(runners));
 }
 

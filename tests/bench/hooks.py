@@ -19,8 +19,9 @@ sys.path.insert(0, str(ROOT / "tests/lab"))
 
 from scenario.accounting_bench import NAMES, NICS, Bench, Setup  # noqa: E402
 from scenario.ledger import BPFFS  # noqa: E402
+from scenario.shell import ns  # noqa: E402
 
-ROUNDS = 5
+ROUNDS = 3
 TRAFFIC = ("ping=100x1000", "both=1500000")
 HOOKS = ("receive", "transmit", "transmit_hit", "tc_ingress", "tc_egress")
 SIDE = 2  # whose device is looked at
@@ -51,7 +52,7 @@ def times(beside):
         name, runs, ns = line.split()
         way, hook = name.split("_", 1)
         out[hook, way] = (int(runs), int(ns))
-    shown = subprocess.run(["espgate", "--bpffs", BPFFS, "-j", "prog", "show"], check=True, capture_output=True, text=True).stdout
+    shown = ns(NAMES[SIDE], "espgate", "--bpffs", BPFFS, "-j", "prog", "show").stdout  # devices have their names there alone
     for one in json.loads(shown):
         if one["type"] == "tracing" or any(NICS[SIDE] in place for place in one["attached"]):
             out[one["name"], "ours"] = (int(one["run_count"]), int(one["run_ns"]))

@@ -16,7 +16,7 @@ namespace espgate::test {
 
 namespace {
 
-constexpr std::uint32_t ours = 0xc0ffee01;
+constexpr std::uint32_t ours = 0xc0ffee01, reserved = 200;  // RFC 4303 2.1: 1 to 255
 
 struct Case {
   const char* name;
@@ -35,6 +35,11 @@ Packet v6(std::uint8_t next) {
   return out;
 }
 base::Bytes natt(std::uint32_t spi) { return v4(17).udp(4500, 4500).esp(spi).bytes(); }
+Packet behind_extensions(int count) {
+  Packet out = v6(60);
+  for (int i = 1; i < count; ++i) out.extension(60);
+  return out.extension(50).esp(ours);
+}
 
 std::vector<Case> cases() {
   return {
@@ -56,10 +61,25 @@ std::vector<Case> cases() {
        Packet().ipv4("192.0.2.1", "192.0.2.3", 50).esp(ours).bytes()},
       {"our SPI, another family", ESPGATE_CLASS_UNKNOWN_SPI,
        Packet().ipv6("2001:db8::1", "2001:db8::3", 50).esp(ours).bytes()},
+      {"esp behind as many IP options as there can be", ESPGATE_CLASS_ESP,
+       Packet().ipv4("192.0.2.1", "192.0.2.2", 50, 0, 40).esp(ours).bytes()},
+      {"esp behind as many extensions as are looked through", ESPGATE_CLASS_ESP, behind_extensions(6).bytes()},
+      {"esp behind more", ESPGATE_CLASS_PLAIN, behind_extensions(7).bytes()},
+      {"esp behind a routing header", ESPGATE_CLASS_ESP, v6(43).extension(50, 16).esp(ours).bytes()},
+      {"esp, extensions before and behind the fragment header", ESPGATE_CLASS_ESP,
+       v6(0).extension(44).fragment6(60, 1).extension(50).esp(ours).bytes()},
+      {"esp, wrong IPv4 checksum", ESPGATE_CLASS_ESP, v4(50).esp(ours).wrong_ip_checksum().bytes()},
+      {"esp of a reserved SPI of ours", ESPGATE_CLASS_ESP, v4(50).esp(reserved).bytes()},
+      {"esp of a reserved SPI that is not ours", ESPGATE_CLASS_UNKNOWN_SPI, v4(50).esp(reserved + 1).bytes()},
+      {"esp of SPI 1", ESPGATE_CLASS_UNKNOWN_SPI, v4(50).esp(1).bytes()},
+      {"esp of SPI 255 over IPv6", ESPGATE_CLASS_UNKNOWN_SPI, v6(50).esp(255).bytes()},
       {"SPI 0", ESPGATE_CLASS_MALFORMED, v4(50).esp(0).bytes()},
+      {"SPI 0 over IPv6", ESPGATE_CLASS_MALFORMED, v6(50).esp(0).bytes()},
       {"esp too short", ESPGATE_CLASS_MALFORMED, v4(50).esp(ours, 3).bytes()},
       {"ah", ESPGATE_CLASS_AH, v4(51).ah(ours).bytes()},
       {"ah over IPv6", ESPGATE_CLASS_AH, v6(51).ah(ours).bytes()},
+      {"ah before esp", ESPGATE_CLASS_AH, v6(0).extension(51).ah(ours).esp(ours).bytes()},
+      {"ah of a reserved SPI", ESPGATE_CLASS_UNKNOWN_SPI, v6(51).ah(reserved).bytes()},
       {"ah, later fragment", ESPGATE_CLASS_AH, v4(51, 0x2010).zeros(64).bytes()},
       {"ah of an SPI that is not ours", ESPGATE_CLASS_UNKNOWN_SPI, v4(51).ah(ours + 1).bytes()},
       {"ah of SPI 0", ESPGATE_CLASS_MALFORMED, v4(51).ah(0).bytes()},
@@ -69,9 +89,25 @@ std::vector<Case> cases() {
       {"ike shorter than its header", ESPGATE_CLASS_MALFORMED, v4(17).udp(500, 500).zeros(27).bytes()},
       {"ike on 4500", ESPGATE_CLASS_IKE, v4(17).udp(4500, 4500).marker().zeros(28).bytes()},
       {"marker and less than a header", ESPGATE_CLASS_MALFORMED, v4(17).udp(4500, 4500).marker().zeros(27).bytes()},
+      {"ike behind IP options", ESPGATE_CLASS_IKE,
+       Packet().ipv4("192.0.2.1", "192.0.2.2", 17, 0, 8).udp(500, 500).zeros(28).bytes()},
+      {"ike behind extensions", ESPGATE_CLASS_IKE, v6(0).extension(60).extension(17).udp(500, 500).zeros(28).bytes()},
+      {"ike, first fragment", ESPGATE_CLASS_IKE, v4(17, 0x2000).udp(500, 500).udp_length(1400).zeros(40).bytes()},
+      {"ike over IPv6, first fragment", ESPGATE_CLASS_IKE,
+       v6(44).fragment6(17, 1).udp(500, 500).udp_length(1400).zeros(40).bytes()},
+      {"ike, wrong UDP checksum", ESPGATE_CLASS_IKE, v4(17).udp(500, 500).zeros(28).wrong_udp_checksum().bytes()},
+      {"ike, no UDP checksum", ESPGATE_CLASS_IKE, v4(17).udp(500, 500).zeros(28).no_udp_checksum().bytes()},
+      {"UDP shorter than its header", ESPGATE_CLASS_MALFORMED, v4(17).udp(500, 500).zeros(28).udp_length(7).bytes()},
+      {"keepalive over IPv6", ESPGATE_CLASS_NATT_KEEPALIVE, v6(17).udp(4500, 4500).u8(0xff).bytes()},
       {"keepalive", ESPGATE_CLASS_NATT_KEEPALIVE, v4(17).udp(4500, 4500).u8(0xff).bytes()},
       {"one octet, not 0xff", ESPGATE_CLASS_MALFORMED, v4(17).udp(4500, 4500).u8(0xfe).bytes()},
       {"esp in UDP", ESPGATE_CLASS_ESP_UDP, natt(ours)},
+      {"esp in UDP over IPv6", ESPGATE_CLASS_ESP_UDP, v6(17).udp(4500, 4500).esp(ours).bytes()},
+      {"esp in UDP, wrong UDP checksum", ESPGATE_CLASS_ESP_UDP,
+       v4(17).udp(4500, 4500).esp(ours).wrong_udp_checksum().bytes()},
+      {"esp in UDP, too short", ESPGATE_CLASS_MALFORMED, v4(17).udp(4500, 4500).esp(ours, 3).bytes()},
+      {"first fragment that ends before the marker", ESPGATE_CLASS_MALFORMED,
+       v4(17, 0x2000).udp(4500, 4500).udp_length(1400).bytes()},
       {"esp in UDP, not ours", ESPGATE_CLASS_UNKNOWN_SPI, natt(ours + 1)},
       {"UDP from 4500 to elsewhere", ESPGATE_CLASS_PLAIN, v4(17).udp(4500, 53).esp(ours).bytes()},
       {"UDP, later fragment", ESPGATE_CLASS_PLAIN, v4(17, 0x10).zeros(64).bytes()},
@@ -80,6 +116,7 @@ std::vector<Case> cases() {
       {"IPv4 cut off", ESPGATE_CLASS_MALFORMED, v4(6).zeros(20).cut(30).bytes()},
       {"IPv4 longer than it is", ESPGATE_CLASS_MALFORMED, v4(6).zeros(20).ip_length(400).bytes()},
       {"IPv4 shorter than its header", ESPGATE_CLASS_MALFORMED, v4(6).zeros(20).ip_length(10).bytes()},
+      {"IPv4 header of 16 octets", ESPGATE_CLASS_MALFORMED, Packet().ether(0x0800).u8(0x44).zeros(60).bytes()},
       {"IPv6 longer than it is", ESPGATE_CLASS_MALFORMED, v6(6).zeros(20).ip_length(400).bytes()},
       {"IPv6 that says version 0", ESPGATE_CLASS_MALFORMED, Packet().ether(0x86dd).zeros(60).bytes()},
       {"extension past the end", ESPGATE_CLASS_MALFORMED, v6(0).u8(50).u8(9).zeros(6).bytes()},
@@ -102,12 +139,13 @@ class Classes : public BpfTest {
     assign(1, "2001:db8::1", "2001:db8::2");
     assign(2, "192.0.2.1", "192.0.2.2", 51);
     assign(3, "2001:db8::1", "2001:db8::2", 51);
+    assign(4, "192.0.2.1", "192.0.2.2", 50, reserved);
   }
 
-  void assign(std::uint32_t slot, const char* src, const char* dst, std::uint8_t proto = 50) {
+  void assign(std::uint32_t slot, const char* src, const char* dst, std::uint8_t proto = 50, std::uint32_t spi = ours) {
     maps::SaRecord sa;
     sa.proto = proto;
-    sa.spi.value = ours;
+    sa.spi.value = spi;
     sa.src = *base::Address::parse(src);
     sa.dst = *base::Address::parse(dst);
     ASSERT_TRUE(loader_->assign(slot, sa));
@@ -127,6 +165,8 @@ class Classes : public BpfTest {
     run("ip link add espg0 type veth peer name espg1 && ip link set espg0 up && ip link set espg1 up");
     const auto done = loader_->attach_device("espg0", wish);
     EXPECT_TRUE(done) << done.error().text();
+    for (const auto* missing : {&loader_->capabilities().missing, &done->missing})
+      for (const std::string& sentence : *missing) std::printf("%s\n", sentence.c_str());
     const std::string pin =
         maps::map_pin(bpffs, std::string(maps::link_prefix) + hook + "_" + std::to_string(done->ifindex));
     const base::Fd link(bpf_obj_get(pin.c_str()));
@@ -157,6 +197,27 @@ TEST_F(Classes, ByXdp) {
   const base::Fd shield = program("shield", loader::XdpWish::native);
   ASSERT_TRUE(shield);
   expect_all(shield, XDP_PASS);
+}
+
+// Whatever it was to be: its IP header promises more than has come.
+TEST_F(Classes, CutAtEveryOctet) {
+  const base::Fd shield = program("shield", loader::XdpWish::native);
+  ASSERT_TRUE(shield);
+  std::erase_if(all_, [](const Case& one) {
+    return one.packet[12] == 0x08 && one.packet[13] == 0x06;  // ARP promises nothing
+  });
+  for (Case& one : all_) {
+    if (std::string_view(one.name) == "esp with Ethernet padding") one.packet.resize(14 + 60);
+    auto before = counted();
+    for (std::size_t octets = 14; octets < one.packet.size(); ++octets) {
+      LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = one.packet.data(),
+                  .data_size_in = static_cast<std::uint32_t>(octets));
+      ASSERT_EQ(bpf_prog_test_run_opts(shield.get(), &options), 0) << one.name << ' ' << octets;
+      EXPECT_EQ(options.retval, static_cast<std::uint32_t>(XDP_PASS)) << one.name << ' ' << octets;
+      before[ESPGATE_CLASS_MALFORMED] += 1;
+    }
+    EXPECT_THAT(counted(), ::testing::ContainerEq(before)) << one.name;
+  }
 }
 
 TEST_F(Classes, ByTcWhereXdpIsOff) {

@@ -155,6 +155,14 @@ class Packet {
     wrong_ip_ = true;
     return *this;
   }
+  Packet& wrong_udp_checksum() {
+    udp_sum_ = UdpSum::wrong;
+    return *this;
+  }
+  Packet& no_udp_checksum() {  // zero: fine over IPv4 (RFC 768), not over IPv6 (RFC 8200 8.1)
+    udp_sum_ = UdpSum::none;
+    return *this;
+  }
   Packet& cut(std::size_t octets) {  // only so many octets arrive
     cut_ = octets;
     return *this;
@@ -173,6 +181,8 @@ class Packet {
     if (udp_ != 0) {
       const std::uint16_t sum = udp_checksum(out_.view(), ip_, udp_);
       out_.patch_u16(udp_ + 6, sum != 0 ? sum : 0xffff);
+      if (udp_sum_ == UdpSum::wrong) out_.patch_u16(udp_ + 6, sum == 0x1234 ? 0x4321 : 0x1234);
+      if (udp_sum_ == UdpSum::none) out_.patch_u16(udp_ + 6, 0);
     }
     base::Bytes all = out_.take();
     if (cut_ != 0 && cut_ < all.size()) all.resize(cut_);
@@ -184,6 +194,7 @@ class Packet {
   std::size_t ip_ = 0, udp_ = 0, cut_ = 0;
   std::uint16_t lie_ = 0, udp_lie_ = 0;
   bool v4_ = true, wrong_ip_ = false;
+  enum class UdpSum : std::uint8_t { right, wrong, none } udp_sum_ = UdpSum::right;
 };
 
 }  // namespace espgate::test

@@ -109,6 +109,62 @@ TEST_F(BadInput, NorIsWhatTheStackWouldThrowAway) {
   expect_refused(datagram4().put(usual_init().bytes()).wrong_ip_checksum().bytes(), "IPv4 header checksum");
 }
 
+// What veth hands over is not summed up yet, so the stack is left to judge it: the answer is right in any case, and
+// behind a good cookie a wrong one still gets no farther than the stack.
+TEST_F(BadInput, UdpChecksumsAreNotLookedAt) {
+  const Bytes ike = usual_init().bytes(), nonce = octets_from(0x18, 32), spi = octets_from(0, 8);
+  const Bytes cookie = cookie_for(7, octets_from(0, 16), spi, *base::Address::parse(far4), nonce);
+  const Bytes again = IkeInit().cookie(cookie).sa().ke().nonce().bytes();
+  for (const bool none : {false, true}) {
+    Packet question = datagram4().put(ike), answered = datagram4().put(again);
+    for (Packet* packet : {&question, &answered})
+      if (none)
+        packet->no_udp_checksum();
+      else
+        packet->wrong_udp_checksum();
+    const Outcome out = flooded(question.bytes());
+    ASSERT_EQ(out.action, send_it);
+    EXPECT_EQ(counted(), only({ESPGATE_SHIELD_COOKIE_SENT}));
+    EXPECT_EQ(udp_checksum(out.packet, 14, 34), 0);
+    EXPECT_EQ(flooded(answered.bytes()).action, pass_it);
+    EXPECT_EQ(counted(), only({ESPGATE_SHIELD_COOKIE_GOOD}));
+  }
+  const Outcome six = flooded(datagram6().put(ike).wrong_udp_checksum().bytes());
+  ASSERT_EQ(six.action, send_it);
+  EXPECT_EQ(udp_checksum(six.packet, 14, 54), 0);
+}
+
+// RFC 8200 8.1: over IPv6 there is none without. Neither above the rate nor below it.
+TEST_F(BadInput, NoUdpChecksumOverIpv6) {
+  const Bytes question = datagram6().put(usual_init().bytes()).no_udp_checksum().bytes();
+  expect_refused(question);
+  activate(1000);
+  EXPECT_EQ(action(question), drop_it);
+  EXPECT_EQ(counted(), only({ESPGATE_SHIELD_INIT_DROPPED}));
+}
+
+// IP options and extension headers of every length before a request that ends at every octet: limited as fragments
+// are, or for the stack to throw away; never answered, for the answer would have to be without them.
+TEST_F(BadInput, CutBehindOptionsAndExtensions) {
+  const Bytes ike = usual_init().bytes();
+  for (std::uint8_t options = 4; options <= 40; options += 4) {
+    Packet four = frame(), six = frame();
+    four.ipv4(far4, here4, 17, 0, options).udp(500, 500).put(ike);
+    six.ipv6(far6, here6, 60).extension(43).extension(17, static_cast<std::uint8_t>(options * 2 / 8 * 8));
+    six.udp(500, 500).put(ike);
+    for (const Bytes& whole : {four.bytes(), six.bytes()}) {
+      for (std::size_t octets = 14; octets < whole.size(); octets += options == 4 ? 1 : 13) {
+        ASSERT_EQ(action(base::ByteView(whole).first(octets)), pass_it) << int{options} << ' ' << octets;
+        ASSERT_EQ(counted(), Events{}) << int{options} << ' ' << octets;
+      }
+      (void)action(whole);
+      const Events events = counted();
+      EXPECT_EQ(events[ESPGATE_SHIELD_FRAGMENT_PASSED] + events[ESPGATE_SHIELD_FRAGMENT_DROPPED], 1U) << int{options};
+      EXPECT_EQ(events[ESPGATE_SHIELD_COOKIE_SENT], 0U) << int{options};
+    }
+  }
+}
+
 TEST_F(BadInput, ShortDatagramsAreTheStacks) {
   for (const std::size_t octets : {0, 1, 4, 27, 31})
     EXPECT_EQ(flooded(datagram4(4500).zeros(octets).bytes()).action, pass_it) << octets;

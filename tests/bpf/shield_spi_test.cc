@@ -23,7 +23,7 @@ class UnknownSpi : public ShieldTest {
     if (const auto done = loader_->set_shield(rules); !done) GTEST_SKIP() << done.error().text();
   }
   void TearDown() override {
-    run("ip xfrm state flush 2>/dev/null");
+    run("ip xfrm state flush 2>/dev/null; ip addr del 192.0.2.3/24 dev espg0 2>/dev/null");
     ShieldTest::TearDown();
   }
 
@@ -99,6 +99,35 @@ TEST_F(UnknownSpi, OfSomebodyElsePasses) {
   expect_dropped(from4(50, "192.0.2.3").esp(0x12345).bytes());
   run("ip xfrm state flush");
   for (const Bytes& packet : all(0x12345)) expect_dropped(packet);
+}
+
+// RFC 4303 2.1: 1 to 255 are reserved, 0 is never on the wire. Who installs a reserved one all the same shall have it.
+TEST_F(UnknownSpi, ReservedOnesAreAsOthers) {
+  for (const std::uint32_t spi : {2U, 128U, 254U})
+    for (const Bytes& packet : all(spi)) expect_dropped(packet);
+  larval(200);
+  for (const Bytes& packet : all(200)) expect_untouched(packet);
+  for (const Bytes& packet : all(201)) expect_dropped(packet);
+  for (const Bytes& packet : {from4(50).esp(0).bytes(), from6(50).esp(0).bytes(), from6(51).ah(0).bytes()})
+    expect_untouched(packet);  // malformed: the stack's
+  EXPECT_EQ((classes()[{ESPGATE_CLASS_MALFORMED, ESPGATE_PASS}]), 3U);
+}
+
+// Cut at every octet, by the frame's end or by what the headers say: it is malformed until there is an SPI and
+// something behind it, and malformed packets are the stack's.
+TEST_F(UnknownSpi, CutAtEveryOctet) {
+  for (const Bytes& whole : all(0xc0ffee02))
+    for (std::size_t octets = 14; octets < whole.size(); ++octets)
+      expect_untouched(Bytes(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(octets)));
+  const Bytes esp = *base::from_hex("c0ffee020000000100000000");
+  for (std::size_t octets = 0; octets < 12; ++octets) {
+    const base::ByteView some = base::ByteView(esp).first(octets);
+    for (const Bytes& packet : {from4(50).put(some).bytes(), from4(51).put(some).bytes(), from6(50).put(some).bytes(),
+                                datagram4(4500).put(some).bytes(), datagram6(4500).put(some).bytes()})
+      expect_untouched(packet);
+  }
+  expect_dropped(from4(50).put(esp).bytes());
+  expect_dropped(datagram6(4500).put(esp).bytes());
 }
 
 TEST_F(UnknownSpi, OfSomebodyElseWithAMarkPasses) {

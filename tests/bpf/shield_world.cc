@@ -6,6 +6,8 @@
 
 #include <cstdlib>
 
+#include "maps/pins.h"
+
 namespace espgate::test {
 
 namespace {
@@ -22,11 +24,56 @@ void unpad(base::Bytes& frame) {
 
 constexpr std::array<std::uint8_t, 6> our_mac{2, 0, 0, 0, 0, 1}, far_mac{2, 0, 0, 0, 0, 9};
 
+// All entries of a hash go, the one of an array is zeros.
+void empty_map(const std::string& bpffs, const char* name) {
+  const base::Fd map(bpf_obj_get(maps::map_pin(bpffs, name).c_str()));
+  bpf_map_info info{};
+  std::uint32_t octets = sizeof info;
+  ASSERT_EQ(bpf_map_get_info_by_fd(map.get(), &info, &octets), 0) << name;
+  base::Bytes key(info.key_size);
+  if (info.type == BPF_MAP_TYPE_ARRAY) {
+    ASSERT_EQ(info.max_entries, 1U) << name;
+    ASSERT_EQ(bpf_map_update_elem(map.get(), key.data(), base::Bytes(info.value_size).data(), BPF_ANY), 0) << name;
+    return;
+  }
+  while (bpf_map_get_next_key(map.get(), nullptr, key.data()) == 0)
+    ASSERT_EQ(bpf_map_delete_elem(map.get(), key.data()), 0) << name;
+}
+
 }  // namespace
 
+std::optional<loader::Loader> ShieldTest::loader_;
+base::Fd ShieldTest::program_;
+std::uint32_t ShieldTest::ifindex_ = 0;
+bool ShieldTest::dispatched_ = false;
+
 void ShieldTest::SetUp() {
+  if (const std::string why = enter_world(bpffs); !why.empty()) GTEST_SKIP() << why;
+  if (!program_) load();
+  if (!HasFatalFailure()) set_secret(7, octets_from(0, 16));
+}
+
+void ShieldTest::TearDown() {
+  if (IsSkipped() && !program_) return;
+  if (!HasFailure() && loader_) empty();
+  if (!HasFailure() && loader_) return;
+  loader_.reset();
+  program_.reset();
+  run("ip link del espg0 2>/dev/null");
+  BpfTest::TearDown();
+}
+
+void ShieldTest::empty() {
+  ASSERT_TRUE(loader_->set_shield({}));
+  ASSERT_TRUE(loader_->set_spread({}));
+  for (const auto& row : loader_->reader()->sas()) ASSERT_TRUE(loader_->release(row.slot));
+  for (const char* name : {"classes", "shield_allow", "shield_buckets", "shield_counts", "shield_firsts",
+                           "shield_secrets", "shield_sources"})
+    empty_map(bpffs, name);
+}
+
+void ShieldTest::load() {
   BpfTest::SetUp();
-  if (IsSkipped()) return;
   ASSERT_EQ(run("ip link add espg0 address 02:00:00:00:00:01 type veth peer name espg1 && "
                 "sysctl -qw net.ipv6.conf.espg0.disable_ipv6=0 && ip link set espg0 up && "
                 "ip link set espg1 up && ip addr add 192.0.2.2/24 dev espg0 && "
@@ -50,7 +97,7 @@ void ShieldTest::SetUp() {
   LIBBPF_OPTS(bpf_xdp_query_opts, query);
   ASSERT_EQ(bpf_xdp_query(static_cast<int>(ifindex_), 0, &query), 0);
   program_ = base::Fd(bpf_prog_get_fd_by_id(query.prog_id));
-  set_secret(7, octets_from(0, 16));
+  ASSERT_TRUE(program_);
 }
 
 void ShieldTest::activate(std::uint32_t cookie_rate) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A device with addresses, routes and the shield on it, and packets run through the program by BPF_PROG_TEST_RUN; with
-// ESPGATE_TEST_DISPATCHER in the environment through libxdp's dispatcher with it.
+// ESPGATE_TEST_DISPATCHER in the environment through libxdp's dispatcher with it. Loading takes a second, in the lab
+// ten: what a test finds is loaded once, and emptied after each; after a failure it is made anew.
 #pragma once
 
 #include <gmock/gmock.h>
@@ -32,6 +33,7 @@ class ShieldTest : public BpfTest {
   static constexpr const char *here4 = "192.0.2.2", *here6 = "2001:db8::2", *far4 = "192.0.2.1", *far6 = "2001:db8::1";
 
   void SetUp() override;
+  void TearDown() override;
 
   // Rules with the shield on; a rate of 1 lets one request a second pass.
   void activate(std::uint32_t cookie_rate = 1);
@@ -54,12 +56,16 @@ class ShieldTest : public BpfTest {
   Events counted();
   [[nodiscard]] std::map<std::pair<unsigned, unsigned>, std::uint64_t> classes() const;  // by class and verdict
 
-  std::optional<loader::Loader> loader_;
+  static std::optional<loader::Loader> loader_;
+  static base::Fd program_;
+  static std::uint32_t ifindex_;
+  static bool dispatched_;  // through libxdp's dispatcher (ESPGATE_TEST_DISPATCHER in the environment)
   loader::ShieldRules rules_;
-  base::Fd program_;
-  std::uint32_t ifindex_ = 0;
-  bool dispatched_ = false;  // through libxdp's dispatcher (ESPGATE_TEST_DISPATCHER in the environment)
   Events before_{};
+
+ private:
+  void load();   // devices, programs, maps
+  void empty();  // whatever a test left in the maps
 };
 
 // Events with these counted once, the rest not at all.

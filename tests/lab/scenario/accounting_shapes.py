@@ -21,6 +21,17 @@ FLOW = "tcp=400000"  # octets from side 1 to side 2
 UNEQUAL = ("the peer's inbound GETSA", "sequence numbers the peer used")
 
 
+def flows(*words):
+    """What `espgate flow show` has."""
+    return json.loads(ns(NAMES[1], "espgate", "-j", "--bpffs", BPFFS, "flow", "show", *words).stdout)
+
+
+def room(name):
+    """Entries that a map takes."""
+    rows = json.loads(ns(NAMES[1], "espgate", "-j", "--bpffs", BPFFS, "map", "show").stdout)
+    return next(int(row["max"]) for row in rows if row["name"] == name)
+
+
 def shown(side):
     """What `espgate sa show kernel` has of side's SAs, the daemon not there: {SPI: direction's object}."""
     rows = json.loads(ns(NAMES[side], "espgate", "-j", "--bpffs", BPFFS, "sa", "show", "kernel").stdout)
@@ -157,6 +168,29 @@ class Shapes(Shaped):
         shape, seen = table.SHAPES[name], self.bench.seen(setup, before)
         both = [check for side in NAMES for check in checks.of_side(seen, side, UNEQUAL)] + found(seen)
         self.rows.add(name, shape.expected, checks.outcome(seen), both, seen, checks.errors(seen))
+
+    def flows(self, name):
+        """A datagram each of more flows than there is room for: some are forgotten, none is counted wrongly."""
+        setup, most = Setup(4, "tunnel", ("crypto", "software")), room("flows")
+        many, port = most + 4000, 40000
+        before = self.begin(setup)
+        near, far = self.bench.ends(setup)
+        with in_namespace(NAMES[1], lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as made:
+            made.bind((near, port))
+            for number in range(many):
+                made.sendto(b"x", (far, 10000 + number))
+
+        def found(seen):
+            rows = flows()
+            ours = [row for row in rows if row["src"] == f"{near}:{port}"]
+            ways = {(row["child"], row["dir"], int(row["hw"]["packets"]), int(row["sw"]["packets"])) for row in ours}
+            return [Check("packets, more than there is room for flows", checks.total(checks.counted(seen, 1, "out")) >= many, True),
+                    Check("flows, at most what there is room for", len(rows) <= most, True),
+                    Check("flows, at least half of that", len(ours) >= most // 2, True),
+                    Check("each of one packet, as its SA has it", ways, {("from1", "out", 1, 0), ("from1", "in", 0, 1)}),
+                    Check("no flow twice", len({(row["dir"], row["dst"]) for row in ours}), len(ours)),
+                    Check("flow show top 5", len(flows("top", "5")), 5)]
+        self.end(name, setup, before, found=found)
 
     # --------------------------------------------------------------------------------------------------------- sizes
 

@@ -127,6 +127,8 @@ SHAPES = {
     "handed-back": Shape("hw", "every 5th transmit is handed back for want of room, and comes again"),
     "batch-wraps": Shape("hw+sw(not-eligible), in hw", "a batch whose extended sequence numbers pass 2^32 is segmented and encrypted "
                          "by the stack, which then numbers a segment wrongly: its ICV fails at the far side"),
+    "flows": Shape(f"hw, in {SOFT}", "a datagram each of more inner flows than `flow show` has room for: it stays within it, and has no "
+                   "flow wrongly", f"{SOFT}, in hw"),
     "jumbo-crypto": Shape("hw", "an MTU of 9,000"),
     "jumbo-packet": Shape("hw by GETSA", "an MTU of 9,000"),
     "jumbo-software": Shape("sw(none-wanted)", "an MTU of 9,000"),
