@@ -19,6 +19,11 @@ doc() {
   echo "\$ $1"
   sh -c "$1" || fail "status $?: $1"
 }
+# doc_live SECONDS COMMAND: one that goes on until it is interrupted.
+doc_live() {
+  echo "\$ $2"
+  timeout -s INT "$1" sh -c "exec $2" || [ $? = 124 ] || fail "$2"
+}
 # until_ok SECONDS COMMAND...
 until_ok() {
   left=$1
@@ -49,11 +54,13 @@ cp "$debs"/next.deb /opt/
 chmod -R a+rX /opt
 echo 'deb [trusted=yes] file:/opt/archive ./' >/etc/apt/sources.list
 rm -rf /etc/apt/sources.list.d/*
+echo 'APT::Get::Assume-Yes "true";' >/etc/apt/apt.conf.d/yes # nobody is there to be asked
 apt-get -q update || fail "apt-get update"
 # All files there are, to be compared when it has been purged.
 everything() { find / -xdev \( -path /proc -o -path /sys -o -path /run -o -path /tmp -o -path /var/log -o -path /var/cache -o -path /var/lib/dpkg \
   -o -path /var/lib/apt -o -path /var/lib/systemd -o -path /dev -o -path "${PWD%/*}" \) -prune -o -print | sort; }
-apt-get -q install -y --no-install-recommends prometheus-node-exporter strongswan-swanctl >/dev/null || fail "what espgate recommends"
+apt-get -q install -y --no-install-recommends strongswan-swanctl >/dev/null || fail "what espgate recommends"
+doc 'apt install prometheus-node-exporter </dev/null' >/dev/null
 everything >/run/before
 cd /opt/archive
 doc 'apt install ./espgate_0.1.0-1_amd64.deb </dev/null'
@@ -107,7 +114,7 @@ step "up by espgate, and what it says of offload"
 espgate conn up sites/net || fail "conn up"
 doc 'espgate conn show'
 doc 'espgate sa show'
-ping -q -c 5 -i 0.2 -I 10.1.0.1 10.2.0.1 >/dev/null || fail "no ping through the tunnel"
+doc_live 5 'ping -I 10.1.0.1 10.2.0.1'
 espgate sa show >/run/sa-show
 grep -q wan0 /run/sa-show || fail "sa show does not name the device that cannot offload"
 espgate -j sa show | grep -q '"exact":true' || fail "packets are not counted exactly: $(espgate -j sa show)"
