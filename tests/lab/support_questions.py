@@ -207,7 +207,7 @@ class Desk:
         ours, _ = configs({"net": child(1, GCM, "auto")})
         self.gateway.write_config(ours)
         done = ns(hosts.GW, "espgated", "--config", self.gateway.config, "--vici", f"unix://{self.gateway.socket}", "--bpffs", daemon.BPFFS, ok=False)
-        print(f"### module-start\n$ systemctl start espgated; journalctl -u espgated\n{(done.stdout + done.stderr).strip()}\n(exit status {done.returncode})\n")
+        print(f"### module-start\n$ espgated --config /etc/espgate/espgate.conf\n{(done.stdout + done.stderr).strip()}\n(exit status {done.returncode})\n")
         if done.returncode != 2 or "esp4" not in done.stderr + done.stdout:
             raise Failed(f"espgated without esp4: status {done.returncode}\n{done.stdout}{done.stderr}")
         self.ask("module", doctor=["esp4", "this kernel does not have the module"], show_conn=False)
