@@ -25,4 +25,4 @@ sed -i 's/^Version: .*/Version: 0.1.99-1/' "$stage/DEBIAN/control"
 (cd "$stage" && find usr -type f -print0 | sort -z | xargs -0 md5sum >DEBIAN/md5sums)
 dpkg-deb --root-owner-group --build "$stage" "$build/packages/next.deb" >/dev/null
 
-tools/lab run --timeout 1200 --init systemd --root "$(root_directory "$release")" -- sh tests/lab/package_inside.sh "$build/packages" "$release"
+tools/lab run --timeout 2400 --init systemd --root "$(root_directory "$release")" -- sh tests/lab/package_inside.sh "$build/packages" "$release"

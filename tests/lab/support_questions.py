@@ -22,6 +22,7 @@ WIDTH = 190
 DAY = 86400
 # Nobody wants to wait for the whole ladder of retransmissions.
 QUICK = "gateway {\n  retransmit_timeout = 0.5\n  retransmit_tries = 3\n}\n"
+PATIENCE = 120  # seconds that a daemon may take to start
 WORST = re.compile(r"^(error|warning) ")
 
 
@@ -59,12 +60,15 @@ class Desk:
         self.directory = pathlib.Path(directory)
         self.peer = None
         self.gateway = daemon.Gateway(f"{directory}/gw")
+        self.gateway.patience = PATIENCE
+        self.peers = 0
 
     def stage(self, ours, theirs):
         self.gateway.stop()
         if self.peer:
             self.peer.stop()
-        self.peer = daemon.Charon(f"{self.directory}/peer").start(theirs)
+        self.peers += 1  # each in a folder of its own: the socket of the one before may still be there
+        self.peer = daemon.Charon(f"{self.directory}/peer{self.peers}").start(theirs)
         self.gateway.start(QUICK + ours)
 
     def up(self, name="demo/net", ok=False):
@@ -110,6 +114,7 @@ class Desk:
 
     def nat(self):
         """Behind a NAT the child comes up, in software: this card takes no ESP in UDP. Then the NAT's firewall drops port 4500."""
+        hosts.add_other()
         hosts.add_nat()
         ours, theirs = configs({"net": child(1, GCM, "auto")})
         ours = ours.replace(f"local_addrs = {hosts.GW_ADDRESS[4]}", f"local_addrs = {hosts.BEHIND_NAT[hosts.GW][4]}")
