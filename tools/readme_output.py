@@ -4,6 +4,8 @@
 
 tools/demo --compare | tee LOG; tools/readme_output.py LOG
 tools/lab run -- python3 tests/lab/troubleshooting.py > LOG; tools/readme_output.py LOG docs/troubleshooting.md
+tools/lab run -- python3 tests/lab/support_questions.py > LOG; tools/readme_output.py LOG docs/troubleshooting.md
+tools/lab run -- python3 tests/lab/docs_commands_lab.py > LOG; tools/readme_output.py LOG docs/migration.md
 """
 import pathlib
 import re
@@ -34,11 +36,11 @@ def demo(page, log):
 
 
 def sections(page, log):
-    """Each "### NAME" of the log to the place of that name."""
+    """Each "### NAME" of the log to the place of that name; what follows "### end", to none."""
     parts = re.split(r"(?m)^### (\S+)\n", log)[1:]
     for name, text in zip(parts[::2], parts[1::2]):
-        page = put(page, name, re.sub(r"/tmp/\w+/gw/espgate.conf", "/etc/espgate/espgate.conf", text)
-                   .replace("/tmp/", "/run/"))
+        if name != "end":
+            page = put(page, name, re.sub(r"/(?:tmp|run)/\w+/gw/espgate.conf", "/etc/espgate/espgate.conf", text).replace("/tmp/", "/run/"))
     return page
 
 

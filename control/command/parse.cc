@@ -44,7 +44,8 @@ std::expected<std::size_t, UsageError> pick(std::string_view word, const std::ve
   }
   if (near.size() == 1) return found;
   if (near.size() > 1) {
-    return std::unexpected(UsageError{fmt::format("{} '{}' could be {}", what, word, fmt::join(near, " or "))});
+    return std::unexpected(
+        UsageError{fmt::format("{} '{}' could be {}: write out which", what, word, fmt::join(near, " or "))});
   }
   std::vector<std::string_view> known;
   std::copy_if(names.begin(), names.end(), std::back_inserter(known), [](auto name) { return !name.empty(); });

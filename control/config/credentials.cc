@@ -65,6 +65,14 @@ bool embedded(const Value::Item& item) {
   return item.at.line == 0 && (item.text.starts_with("-----BEGIN") || !std::ranges::all_of(item.text, blank_or_more));
 }
 
+std::string not_a_container(const std::filesystem::path& path) {
+  return fmt::format(
+      "not used: PKCS#12 containers are not read; take it apart: `openssl pkcs12 -in {0} -nokeys -out ../x509/{1}.pem` "
+      "and "
+      "`openssl pkcs12 -in {0} -nocerts -nodes -out ../private/{1}.pem`, both readable by root alone",
+      path.filename().string(), path.stem().string());
+}
+
 }  // namespace
 
 Credentials::Credentials(std::optional<std::filesystem::path> home, Report& report, CredentialSet set, Lack lack)
@@ -198,6 +206,7 @@ void Credentials::load_certificates() {
       }
     }
   }
+  for (const auto& path : list("pkcs12")) report_.warning(whole(path), not_a_container(path));
   for (const auto& path : list("x509crl")) load_list(path, whole(path), false);
   for (const auto& path : list("pubkey")) load_public_key(path);
 }

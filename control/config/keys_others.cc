@@ -9,7 +9,9 @@ using enum KeyType;
 using enum KeyStatus;
 
 constexpr auto no_eap = "EAP and XAuth are not supported yet, this secret is not used";
-constexpr auto no_containers = "PKCS#12 containers and tokens are not supported, this key is not used";
+constexpr auto no_containers =
+    "PKCS#12 containers and tokens are not supported, this key is not used: `openssl pkcs12` takes one apart, into "
+    "x509 and private";
 constexpr auto no_pools = "virtual IPs are not supported yet, no pool is used";
 constexpr auto no_tokens = "PKCS#11 tokens are not supported, files are";
 constexpr auto nothing_fetched = "nothing is fetched: revocation lists in x509crl are used";

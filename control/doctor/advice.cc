@@ -82,6 +82,12 @@ constexpr std::array kCounters{
                   "`tcpdump` on the inner network shows who sends them"},
 };
 
+// RFC 7296 2.23: from here on it is port 4500 that matters, if either end is behind a NAT; and messages get large.
+constexpr std::string_view kSilentAfterInit =
+    "the peer answered IKE_SA_INIT, and then no more. Behind a NAT the exchange goes on by UDP 4500: is it open both "
+    "ways? With certificates messages are large: does the way drop fragments (fragmentation = yes, a smaller "
+    "gateway.fragment_size)? The peer's log says whether IKE_AUTH came";
+
 template <std::size_t N>
 const Advice* find(const std::array<Advice, N>& table, std::string_view code) {
   const auto found = std::ranges::find(table, code, &Advice::code);
@@ -90,7 +96,8 @@ const Advice* find(const std::array<Advice, N>& table, std::string_view code) {
 
 }  // namespace
 
-std::string_view advice_for(std::string_view code, std::string_view notify) {
+std::string_view advice_for(std::string_view code, std::string_view notify, std::string_view step) {
+  if (code == "timeout" && step == "IKE_AUTH") return kSilentAfterInit;
   if (const auto* advice = find(kByNotify, notify)) return advice->text;
   if (const auto* advice = find(kByCode, code)) return advice->text;
   return "the log of espgated, and the peer's, say more";

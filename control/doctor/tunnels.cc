@@ -189,7 +189,7 @@ void check_connections(const Facts& facts, Sheet& sheet) {
     const auto notify = error.peer_notify.empty() ? std::string() : ", the peer sent " + error.peer_notify;
     sheet.error(conn.conn + "/" + conn.child,
                 fmt::format("{}: {}: {} ({}{})", conn.state, error.step, error.text, error.code, notify),
-                std::string(advice_for(error.code, error.peer_notify)));
+                std::string(advice_for(error.code, error.peer_notify, error.step)));
   }
 }
 

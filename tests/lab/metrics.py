@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """espgate's metrics the whole way: textfile, node_exporter, Prometheus, the dashboard's queries. ESPGATE_OBSERVERS: where
-Debian's programs are (tests/lab/metrics.sh).
+Debian's programs are (tests/lab/metrics.sh). With --out what Prometheus gathered is left there (tools/screenshot);
+ESPGATE_METRICS_SECONDS: how long there is traffic.
 """
 import json
 import os
 import pathlib
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,6 +24,8 @@ from scenario.shell import ROOT, Failed, run, wait_for
 OBSERVERS = pathlib.Path(os.environ["ESPGATE_OBSERVERS"])
 CHILDREN = {"hw": child(1, GCM, "auto"), "refused": child(2, CBC, "auto")}
 CHILDREN["down"] = child(3, CBC, "crypto")
+SECONDS = int(os.environ.get("ESPGATE_METRICS_SECONDS", 25))
+OUT = pathlib.Path("/run/lab/out")
 NODE, PROMETHEUS = "127.0.0.1:9100", "127.0.0.1:9090"
 # Panels that stay empty here, and why.
 EMPTY = {"Certificates expire in": "both ends have pre-shared keys", "Fallbacks of offloaded SAs, by reason": "no packet falls back",
@@ -97,7 +101,9 @@ def traffic_for(scene, seconds):
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         for number in (1, 2):
-            traffic.ping(hosts.GW, hosts.inner(1, number), hosts.inner(2, number), count=20, interval=0.02)
+            # Software gets less and less of it.
+            count = 20 if number == 1 else max(2, round(20 * (end - time.monotonic()) / seconds))
+            traffic.ping(hosts.GW, hosts.inner(1, number), hosts.inner(2, number), count=count, size=800, interval=0.02)
         scene.export()
 
 
@@ -158,12 +164,14 @@ def main():
                      "espgate_ike_exchanges_total", "espgate_ike_retransmits_total", "espgate_config_last_reload_success"):
             expect(f"{name} is there", name in names, sorted(names))
         wait_for("Prometheus", lambda: ask("espgate_build_info"), 90)
-        traffic_for(scene, 25)
+        traffic_for(scene, SECONDS)
         dashboard(scene)
         expect("the rules are evaluated", ask("espgate:software_share:5m"))
         dead_daemon(scene)
         full_disk(scene)
         scene.end()
+        if OUT.is_dir():
+            shutil.copytree(scene.directory / "tsdb", OUT / "tsdb", dirs_exist_ok=True)
         print("metrics: ok")
 
 

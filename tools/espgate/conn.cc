@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <chrono>
 
 #include "control/report/daemon.h"
@@ -43,19 +44,30 @@ std::string done_text(const Context& context, const Name& name, const std::strin
                            context.options.pretty);
 }
 
+constexpr std::size_t kNamed = 10;  // of many connections in one message
+
+// Nothing is configured by that name; says what is.
+Failure not_found(const std::string& name, const std::vector<report::ConnRow>& all) {
+  std::vector<std::string> known;
+  for (const auto& row : all) known.push_back(row.conn + "/" + row.child);
+  std::string list = fmt::format("{}", fmt::join(known.begin(), known.begin() + std::min(known.size(), kNamed), ", "));
+  if (known.size() > kNamed) list += fmt::format(" and {} more (`espgate conn show`)", known.size() - kNamed);
+  return {Exit::refused, "not-found",
+          fmt::format("no connection {} is configured; {}", name,
+                      known.empty() ? "there is none at all" : "there is " + list)};
+}
+
 // The configured children that `name` means.
 std::expected<std::vector<report::ConnRow>, Failure> rows_of(vici::Client& client, const Context& context,
                                                              const Name& name) {
   auto all = report::ask_conns(client);
   if (!all) return std::unexpected(daemon_failure(all.error(), context.options.vici));
   std::vector<report::ConnRow> rows;
-  for (auto& row : *all) {
-    if (row.conn == name.conn && (name.child.empty() || row.child == name.child)) rows.push_back(std::move(row));
+  for (const auto& row : *all) {
+    if (row.conn == name.conn && (name.child.empty() || row.child == name.child)) rows.push_back(row);
   }
-  if (!rows.empty()) return rows;
-  return std::unexpected(
-      Failure{Exit::refused, "not-found",
-              fmt::format("no connection {} is configured; `espgate conn show` names those that are", text_of(name))});
+  if (rows.empty()) return std::unexpected(not_found(text_of(name), *all));
+  return rows;
 }
 
 // "IKE_AUTH: ... (peer: AUTHENTICATION_FAILED)": the daemon's own sentence names the step. Where it only ran out of
@@ -99,7 +111,10 @@ Outcome conn_show(const Context& context) {
   auto rows = report::ask_conns(*client);
   if (!rows) return std::unexpected(daemon_failure(rows.error(), context.options.vici));
   if (const auto name = context.invocation.get("name")) {
-    std::erase_if(*rows, [&](const auto& row) { return !report::names(*name, row.conn, row.child); });
+    auto wanted = *rows;
+    std::erase_if(wanted, [&](const auto& row) { return !report::names(*name, row.conn, row.child); });
+    if (wanted.empty()) return std::unexpected(not_found(*name, *rows));
+    *rows = std::move(wanted);
   }
   return context.options.json ? report::conn_json(*rows, context.options.pretty)
                               : report::conn_text(*rows, context.options.color, epoch_now());

@@ -30,3 +30,13 @@ observers_directory() {
   [ -e "$directory" ] || cache_locked fetch observers_make "$directory" || return 1
   echo "$directory/usr/bin"
 }
+
+# observers_page: prints where what Prometheus' own page is made of is unpacked, to be laid over a root.
+observers_page() {
+  local directory packages="prometheus fonts-glyphicons-halflings libjs-bootstrap4 libjs-eonasdan-bootstrap-datetimepicker libjs-jquery
+    libjs-jquery-hotkeys libjs-moment libjs-moment-timezone libjs-mustache libjs-popper.js libjs-rickshaw libjs-d3 libjs-bootstrap libjs-jquery-ui"
+  directory=$(cache_dir)/observers/page-$(sha256sum <<<"$(debian_codename) $packages" | cut -c1-8)
+  # shellcheck disable=SC2086
+  [ -e "$directory" ] || { cache_locked fetch private_unpack "$(debian_codename)" "$directory.making" $packages && mv "$directory.making" "$directory"; } || return 1
+  echo "$directory"
+}

@@ -2,9 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Clean Debian roots for the lab (tools/lab run --root), made by mmdebstrap and kept in the cache. Sourced; needs debian.sh, cache.sh.
 
-# What a machine with systemd has, and what the package and its tests call for.
-root_packages="systemd systemd-sysv dbus procps iproute2 iputils-ping kmod udev libmnl0 libssl3 libelf1 zlib1g libsystemd0
-  strongswan-swanctl prometheus-node-exporter ca-certificates"
+# What a machine with systemd has that a gateway is to run on; whatever espgate's package wants comes with it, by apt.
+root_packages="systemd systemd-sysv dbus procps iproute2 iputils-ping kmod udev ca-certificates curl gpgv"
 
 root_make() {
   local release=$1 directory=$2 work
@@ -28,4 +27,22 @@ root_directory() {
   directory=$(cache_dir)/roots/$1-$(sha256sum <<<"$root_packages" | cut -c1-8)
   [ -e "$directory" ] || cache_locked root root_make "$1" "$directory" || return 1
   echo "$directory"
+}
+
+# root_archive RELEASE DIRECTORY DEB PACKAGE...: makes DIRECTORY a flat archive for apt with DEB and all that apt would fetch in that
+# clean root for it, for what it recommends and for PACKAGE... (not what those recommend in turn).
+root_archive() {
+  local release=$1 directory=$2 deb recommended
+  deb=$(realpath "$3")
+  shift 3
+  mkdir -p "$directory/partial"
+  directory=$(realpath "$directory")
+  recommended=$(dpkg-deb -f "$deb" Recommends | tr -d ',')
+  cache_locked fetch private_apt "$release" none apt-get update >/dev/null || return 1
+  # shellcheck disable=SC2086
+  cache_locked fetch private_apt "$release" "$(root_directory "$release")/var/lib/dpkg/status" apt-get install -y --download-only \
+    --no-install-recommends -o Debug::NoLocking=1 -o "Dir::Cache::archives=$directory" "$deb" $recommended "$@" >/dev/null || return 1
+  rm -rf "$directory/partial" "$directory/lock"
+  cp "$deb" "$directory/"
+  (cd "$directory" && dpkg-scanpackages --multiversion . /dev/null 2>/dev/null >Packages)
 }

@@ -64,7 +64,8 @@ TEST(Parse, UniqueBeginningsStandForTheWhole) {
   EXPECT_EQ(result->command->handler, Handler::sa_show);
   EXPECT_TRUE(result->has("kernel"));
   EXPECT_EQ(result->get("name"), "site-a");
-  EXPECT_EQ(error_of({"s"}), "object 's' could be sa or stats or shield or support-bundle");
+  EXPECT_EQ(error_of({"s"}), "object 's' could be sa or stats or shield or support-bundle: write out which");
+  EXPECT_EQ(error_of({"con", "show"}), "object 'con' could be conn or config: write out which");
 }
 
 TEST(Parse, AnObjectAloneIsItsFirstCommand) {

@@ -97,6 +97,13 @@ TEST_F(CredentialFiles, EncryptedKeys) {
   EXPECT_EQ(complaints(right), "");
 }
 
+TEST_F(CredentialFiles, AContainerIsSaidNotToBeRead) {
+  folder.write("pkcs12/gw.p12", "whatever");
+  EXPECT_THAT(
+      complaints(load("certs = gw.pem", "auth = pubkey")),
+      HasSubstr("gw.p12: not used: PKCS#12 containers are not read; take it apart: `openssl pkcs12 -in gw.p12"));
+}
+
 TEST_F(CredentialFiles, EveryFolderOfKeys) {
   const std::pair<const char*, pki::Key> kinds[] = {
       {"rsa", pki::rsa(2)}, {"ecdsa", pki::ec("P-384", 4)}, {"pkcs8", pki::ed25519(9)}};

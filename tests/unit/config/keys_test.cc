@@ -99,7 +99,7 @@ TEST(Status, WarningsAndHarmlessValues) {
       (std::vector<std::string>{
           "f:7:18: updown is accepted, but not honoured: no script is run",
           "f:10:11: section pkcs12-1 is accepted, but not honoured: PKCS#12 containers and tokens are not supported, "
-          "this key is not used"}));
+          "this key is not used: `openssl pkcs12` takes one apart, into x509 and private"}));
   EXPECT_TRUE(loaded.config.has_value());
 }
 

@@ -76,12 +76,12 @@ TEST_P(Illness, IsFoundAndNothingElse) {
   EXPECT_FALSE(diagnosis.findings.front().next_step.empty());
 }
 
-report::ConnRow refused(const char* code, const char* notify) {
-  return {"site-a", "net", "down", "f:1", report::LastError{kNow - 9, "IKE_AUTH", code, "said so", notify}, {}, 3};
+report::ConnRow refused(const char* code, const char* notify, const char* step = "IKE_AUTH") {
+  return {"site-a", "net", "down", "f:1", report::LastError{kNow - 9, step, code, "said so", notify}, {}, 3};
 }
 
-Case conn(const char* name, const char* code, const char* notify, const char* word) {
-  return {name, [=](Facts& f) { f.report.daemon->conns = {refused(code, notify)}; }, "connections", word};
+Case conn(const char* name, const char* code, const char* notify, const char* word, const char* step = "IKE_AUTH") {
+  return {name, [=](Facts& f) { f.report.daemon->conns = {refused(code, notify, step)}; }, "connections", word};
 }
 
 Case expiry(const char* name, std::int64_t from, std::int64_t until, const char* word) {
@@ -104,7 +104,8 @@ INSTANTIATE_TEST_SUITE_P(
         conn("wrong_psk_ours", "auth-failed", "", "secrets of both ends differ"),
         conn("no_proposal", "no-proposal", "NO_PROPOSAL_CHOSEN", "esp_proposals of both ends"),
         conn("selectors", "ts-unacceptable", "TS_UNACCEPTABLE", "local_ts must overlap"),
-        conn("silent", "timeout", "", "UDP 500 and 4500"),
+        conn("silent", "timeout", "", "UDP 500 and 4500", "IKE_SA_INIT"),
+        conn("silent_after_init", "timeout", "", "goes on by UDP 4500"),
         expiry("expired", -400 * kDay, -2 * kDay, "expired 2 days ago"),
         expiry("expires", -400 * kDay, 9 * kDay, "expires in 9 days"),
         expiry("not_yet", kDay / 2, 400 * kDay, "not valid before"),
