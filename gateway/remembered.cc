@@ -35,8 +35,9 @@ ike::Record Remembered::forget(std::string_view command, const std::optional<std
 }
 
 ike::Record Remembered::only_conns(const std::vector<std::string>& names) {
-  return erase(
-      [&](const auto& what) { return what.first == "load-conn" && std::ranges::find(names, what.second) == names.end(); });
+  return erase([&](const auto& what) {
+    return what.first == "load-conn" && std::ranges::find(names, what.second) == names.end();
+  });
 }
 
 }  // namespace espgate::gateway

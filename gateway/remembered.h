@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What was loaded over vici and is to outlive this process, in the same memory as the records of IKE SAs: which of their
-// keys each has. Pure.
+// What was loaded over vici and is to outlive this process, in the same memory as the records of IKE SAs: which of
+// their keys each has. Pure.
 #pragma once
 
 #include <cstdint>

@@ -19,7 +19,7 @@ from scenario import daemon, hosts
 from scenario.fast import FastStream, WireNonces
 from scenario.nonces import Nonces
 from scenario.results import run_scenario
-from scenario.shell import wait_for
+from scenario.shell import Failed, wait_for
 from scenario.stream import Stream
 
 SOAK = "soak" in sys.argv[1:]
@@ -41,6 +41,7 @@ def configuration(side):
     conns, secrets = "", ""
     for number in range(1, TUNNELS + 1):
         own, other = f"{ends[near][1]}-{number}.example.org", f"{ends[far][1]}-{number}.example.org"
+        start = "start_action = start" if SOAK and side == 1 else ""
         offload = ("hw_offload = auto" if number % 2 else "hw_offload = no") if side == 1 else "replay_window = 128"
         liveness = "dpd_delay = 60s" if SOAK and side == 1 else ""
         conns += f"""  {name_of(number)} {{
@@ -63,6 +64,7 @@ def configuration(side):
         remote_ts = {hosts.network(far, number)}
         esp_proposals = aes128gcm16
         {offload}
+        {start}
       }}
     }}
   }}
@@ -83,20 +85,38 @@ class Resuming:
         self.peer = daemon.Charon(f"{directory}/peer").start(configuration(2))
         self.gateway = daemon.Gateway(f"{directory}/gw", arguments=("--state", "/run/espgate.state"))
         self.gateway.start(configuration(1))
-        for number in range(1, TUNNELS + 1):
-            self.gateway.cli("conn", "up", f"{name_of(number)}/net", timeout=120)
+        if SOAK:
+            wait_for("all tunnels", lambda: self.gateway.log().count("child SA up") >= TUNNELS, 600)
+        else:
+            for number in range(1, TUNNELS + 1):
+                self.gateway.cli("conn", "up", f"{name_of(number)}/net", timeout=120)
         self.totals = {}
         self.back_after, self.by_itself = [], []
         self.started_at = self.log_began = 0
 
+    @staticmethod
+    def patiently(ask):
+        """What `ask` says; the machine may be too busy for the first tries."""
+        said = {}
+
+        def asked():
+            try:
+                said["it"] = ask()
+            except (Failed, ValueError):
+                return False
+            return True
+        wait_for("an answer of espgated", asked, 300)
+        return said["it"]
+
     def spis(self):
-        return {name: (row["in"]["spi"], row["out"]["spi"]) for name, row in self.gateway.children().items()}
+        rows = self.patiently(self.gateway.children)
+        return {name: (row["in"]["spi"], row["out"]["spi"]) for name, row in rows.items()}
 
     def ids(self):
-        return {row["conn"]: row["unique_id"] for row in self.gateway.json("ike", "show")}
+        return {row["conn"]: row["unique_id"] for row in self.patiently(lambda: self.gateway.json("ike", "show"))}
 
     def never_back(self, when):
-        text = self.gateway.cli("export", "prometheus").stdout
+        text = self.patiently(lambda: self.gateway.cli("export", "prometheus").stdout)
         now = {name: float(value) for name, value in re.findall(r"(?m)^(espgate_child_\w+_total\{[^}]*\}) (\S+)$", text)}
         fell = [name for name, value in self.totals.items() if now.get(name, -1) < value]
         if fell or when:

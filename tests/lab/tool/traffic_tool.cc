@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Traffic that an emulated machine has the time for, IPv4 only. Each ends when its standard input does, and then says what it saw:
+// Traffic that an emulated machine has the time for, IPv4 only. Each ends when its standard input does, and then says
+// what it saw:
 //   espgate-traffic-test send RATE PORT SOURCE DESTINATION [SOURCE DESTINATION]...
-//         UDP from each SOURCE to its DESTINATION by turns, RATE packets a second in all, until the input ends; then waits for
-//         answers until none came for ten seconds: "sent N answered N twice N seconds S worst N", the last one being what the pair
-//         with the most lost has lost
+//         UDP from each SOURCE to its DESTINATION by turns, RATE packets a second in all, until the input ends; then
+//         waits for answers until none came for ten seconds: "sent N answered N twice N seconds S worst N", the last
+//         one being what the pair with the most lost has lost
 //   espgate-traffic-test echo PORT ADDRESS...     sends back what comes to each ADDRESS
-//   espgate-traffic-test nonces DEVICE            "packets N spis N dropped N repeated N": ESP packets on DEVICE, both ways; how many
+//   espgate-traffic-test nonces DEVICE            "packets N spis N dropped N repeated N": ESP packets on DEVICE, both
+//   ways; how many
 //         the capture lost; how many had source, SPI and sequence number of an earlier one
 #include <arpa/inet.h>
 #include <fmt/core.h>
@@ -137,7 +139,8 @@ class Sender {
     }
     std::uint64_t worst = 0;
     for (const auto& pair : pairs_) worst = std::max(worst, pair.sent - pair.answered);
-    fmt::print("sent {} answered {} twice {} seconds {:.1f} worst {}\n", sent_, answered_, twice_, lasted.count(), worst);
+    fmt::print("sent {} answered {} twice {} seconds {:.1f} worst {}\n", sent_, answered_, twice_, lasted.count(),
+               worst);
   }
 
  private:

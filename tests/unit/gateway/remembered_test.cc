@@ -25,6 +25,12 @@ Message connection(std::string_view name) {
   return out;
 }
 
+Store empty() {
+  Store out;
+  out.take_file(std::move(*control::load_text("", "espgate.conf").config), std::nullopt);
+  return out;
+}
+
 TEST(Remembered, WhatStandsInForAnotherHasItsKeyAndTheRestIsAppended) {
   Remembered it;
   const auto key = [&](const char* command, const char* name) {
@@ -67,8 +73,7 @@ TEST(LoadAgain, WhatWasTakenIsTakenByTheNextStore) {
   const auto conn = connection("site");
   Message secret;
   secret.set("id", "s").set("type", "IKE").set("data", "a secret").list("owners", {"a.example.org"});
-  Store next;
-  (void)next.take_file({}, std::nullopt);
+  auto next = empty();
   const auto shared = load_again(next, control::vici::kept_octets("load-shared", secret).view());
   ASSERT_TRUE(shared) << shared.error();
   EXPECT_EQ(shared->name, "s");
@@ -82,8 +87,7 @@ TEST(LoadAgain, WhatWasTakenIsTakenByTheNextStore) {
 }
 
 TEST(LoadAgain, WhatIsNoSuchMessageIsRefused) {
-  Store store;
-  (void)store.take_file({}, std::nullopt);
+  auto store = empty();
   EXPECT_FALSE(load_again(store, {}));
   const base::Bytes noise{1, 2, 3, 4};
   EXPECT_FALSE(load_again(store, noise));
