@@ -28,6 +28,7 @@
 #include "gateway/log.h"
 #include "gateway/options.h"
 #include "gateway/pending.h"
+#include "gateway/remembered.h"
 #include "gateway/reroute.h"
 #include "gateway/shield.h"
 #include "gateway/state_store.h"
@@ -78,6 +79,8 @@ class Daemon final : public control::Daemon {
   [[nodiscard]] control::Store& store() override { return store_; }
   void stored(const std::string& what, const control::Report& report) override;
   void credentials_changed() override;
+  void remember(std::string_view command, const std::string& name, const control::vici::Message& request) override;
+  void forget(std::string_view command, const std::optional<std::string>& name) override;
   [[nodiscard]] std::vector<control::DeviceReport> devices() const override;
   std::expected<std::size_t, std::string> forgive(const std::string& device, const std::string& suite) override;
 
@@ -138,6 +141,8 @@ class Daemon final : public control::Daemon {
   void rekey_watched(base::ChildId child);
   // resume.cc
   std::vector<ike::KeptChild> open_state();
+  ike::Record load_again();
+  void commit(const ike::Record& record);
   void go_on(const std::vector<ike::KeptChild>& children);
   void wait_for_signal();
   void on_signal(int signal);
@@ -180,6 +185,7 @@ class Daemon final : public control::Daemon {
   std::vector<UdpSocket> sockets_;                // until the engine takes them
   std::unique_ptr<StateStore> state_;             // outlives the engine; none: SAs do not outlive this process
   std::vector<ike::Record::Entry> former_state_;  // until the engine has it
+  Remembered remembered_;
   std::unique_ptr<EngineThread> engine_;
   std::map<std::string, std::optional<std::uint32_t>> attached_to_;  // that they belong on, and the index of each
   std::pair<control::ShieldMode, loader::XdpWish> attached_for_{};

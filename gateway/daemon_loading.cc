@@ -64,6 +64,7 @@ void Daemon::read_store(control::Configuration file) {
   for (const auto& problem : store_.take_file(std::move(file), home).warnings) {
     log_warn(printable(problem.text(), kLine));
   }
+  commit(remembered_.only_conns(store_.conns()));
   (void)store_.take_fresh();
   applied_ = store_.version();
   config_ = store_.compose(nullptr);

@@ -4,11 +4,14 @@
 #include <string_view>
 #include <utility>
 
+#include "control/vici/load_again.h"
 #include "gateway/daemon.h"
 
 namespace espgate::gateway {
 
 namespace {
+
+constexpr std::size_t kLine = 1024;
 
 // "unix:///run/espgate/espgated.vici" -> "/run/espgate/espgated.state"
 std::string beside(std::string_view vici) {
@@ -37,11 +40,56 @@ std::vector<ike::KeptChild> Daemon::open_state() {
     return {};
   }
   former_state_ = state_->records();
+  const auto loaded = load_again();
   auto children = ike::children_of(former_state_, *config_.ike);
   if (children) return std::move(*children);
   refuse(children.error());
+  commit(loaded);
   former_state_.clear();
   return {};
+}
+
+// What a former espgated was given over vici is there before its IKE SAs are looked at, and before the floor is made.
+ike::Record Daemon::load_again() {
+  ike::Record kept;
+  std::ranges::sort(former_state_, {}, &ike::Record::Entry::key);
+  const auto first = std::ranges::find_if(former_state_, [](const auto& entry) { return entry.key != 0; });
+  auto end = first;
+  for (; end != former_state_.end() && Remembered::is_one(end->key); ++end) {
+    const auto done = control::vici::load_again(store_, end->octets.view());
+    if (done) {
+      remembered_.take(end->key, *done);
+      kept.entries.push_back(std::move(*end));
+    } else {
+      log_warn(printable("what a former espgated was given over vici is not loaded again: " + done.error(), kLine));
+      ike::Record gone;
+      gone.entries.push_back({end->key, {}});
+      commit(gone);
+    }
+  }
+  former_state_.erase(first, end);
+  if (kept.entries.empty()) return kept;
+  (void)store_.take_fresh();
+  applied_ = store_.version();
+  config_ = store_.compose(nullptr);
+  log_info("loaded again what a former espgated was given over vici: " + std::to_string(store_.conns().size()) +
+           " connections");
+  return kept;
+}
+
+void Daemon::commit(const ike::Record& record) {
+  if (!state_ || record.entries.empty()) return;
+  if (auto kept = state_->commit(record); !kept) log_error_limited("record", kept.error().text());
+}
+
+void Daemon::remember(std::string_view command, const std::string& name, const control::vici::Message& request) {
+  auto octets = control::vici::kept_octets(command, request);
+  if (octets.empty()) return log_warn(std::string(command) + ": too large to outlive this process");
+  commit(remembered_.set({std::string(command), name}, std::move(octets)));
+}
+
+void Daemon::forget(std::string_view command, const std::optional<std::string>& name) {
+  commit(remembered_.forget(command, name));
 }
 
 // After the first Load, before the engine hears anybody.

@@ -5,6 +5,7 @@
 
 #include <expected>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -28,7 +29,11 @@ class StateStore {
   StateStore& operator=(const StateStore&) = delete;
 
   [[nodiscard]] std::vector<ike::Record::Entry> records() const { return table_->records(); }
-  base::Result<void> commit(const ike::Record& record) { return table_->commit(record); }
+  // By any thread.
+  base::Result<void> commit(const ike::Record& record) {
+    const std::scoped_lock lock(commits_);
+    return table_->commit(record);
+  }
   // Nothing of it is left for a process after this one; it stays usable.
   void clear();
   // A clean end: likewise, and the files go.
@@ -63,6 +68,7 @@ class StateStore {
   base::Fd directory_fd_;  // locked
   std::vector<Mapping> mappings_;
   std::optional<StateTable> table_;
+  std::mutex commits_;
 };
 
 }  // namespace espgate::gateway

@@ -113,7 +113,7 @@ struct ChildRefused {
 // asked of the kernel, is in the records, and what is not was never begun.
 struct Record {
   struct Entry {
-    std::uint64_t key = 0;  // our IKE SPI; 0: of the engine itself
+    std::uint64_t key = 0;  // our IKE SPI, 2^32 or more; 0: of the engine itself
     base::Secret octets;    // see ike/record.h; empty: forgotten
   };
   std::vector<Entry> entries;

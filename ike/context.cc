@@ -99,7 +99,8 @@ base::IkeSpi Context::new_ike_spi() {
   base::IkeSpi spi;
   do {
     spi.value = (rng.u64() & ~std::uint64_t{63}) | (options.index & 63U);
-  } while (spi.value == 0 || sas_.contains(spi));
+    // Small numbers are keys of other records (Record in ike/api.h).
+  } while (spi.value >> 32U == 0 || sas_.contains(spi));
   return spi;
 }
 

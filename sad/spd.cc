@@ -83,7 +83,17 @@ std::size_t Spd::put_again(const std::optional<xfrm::PolicyId>& id) {
     ++count;
   };
   if (!id) {
-    for (auto& [each, entry] : entries_) again(entry);
+    std::vector<Entry*> all;
+    for (auto& [each, entry] : entries_) {
+      if (entry.installed) all.push_back(&entry);
+    }
+    // Until they are there packets leave in the clear: what leaves comes first, and of that what stops all of it.
+    const auto rank = [](const Entry* entry) {
+      const bool leaves = entry->installed->id.direction == xfrm::PolicyDirection::out;
+      return std::pair(!leaves, entry->installed->action != xfrm::PolicyAction::block);
+    };
+    std::ranges::stable_sort(all, {}, rank);
+    for (auto* entry : all) again(*entry);
   } else if (const auto found = entries_.find(*id); found != entries_.end()) {
     again(found->second);
   }

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "control/vici/command_parts.h"
+#include "control/vici/load_again.h"
 #include "ike/crypto/key_files.h"
 
 namespace espgate::control::vici {
@@ -19,16 +20,21 @@ void answer(const Refusal& refusal, const Answer& reply) {
   reply->finish(Message().set("success", true));
 }
 
+void taken(Daemon& daemon, std::string_view command, const Message& request, std::string_view id = {}) {
+  daemon.remember(command, name_of(command, request, id), request);
+  daemon.credentials_changed();
+}
+
 void load_cert(Daemon& daemon, const Message& request, const Answer& reply) {
   const auto refusal = daemon.store().load_cert(request.text("type"), request.text("flag"), data_of(request));
-  if (!refusal) daemon.credentials_changed();
+  if (!refusal) taken(daemon, "load-cert", request);
   answer(refusal, reply);
 }
 
 void load_key(Daemon& daemon, const Message& request, const Answer& reply) {
   const auto id = daemon.store().load_key(data_of(request));
   if (!id) return reply->fail(id.error());
-  daemon.credentials_changed();
+  taken(daemon, "load-key", request, *id);
   reply->finish(Message().set("success", true).set("id", *id));
 }
 
@@ -36,13 +42,7 @@ void load_shared(Daemon& daemon, const Message& request, const Answer& reply) {
   const auto* owners = request.items("owners");
   const auto refusal = daemon.store().load_shared(request.text("id"), request.text("type"), data_of(request),
                                                   owners != nullptr ? *owners : std::vector<std::string>{});
-  if (!refusal) daemon.credentials_changed();
-  answer(refusal, reply);
-}
-
-void unload(Daemon& daemon, const Message& request, Refusal (Store::*how)(std::string_view), const Answer& reply) {
-  const auto refusal = (daemon.store().*how)(request.text("id"));
-  if (!refusal) daemon.credentials_changed();
+  if (!refusal) taken(daemon, "load-shared", request);
   answer(refusal, reply);
 }
 
@@ -50,6 +50,17 @@ std::string lower(std::string text) {
   std::ranges::transform(text, text.begin(),
                          [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
   return text;
+}
+
+void unload(Daemon& daemon, const Message& request, Refusal (Store::*how)(std::string_view), std::string_view loaded_by,
+            const Answer& reply) {
+  const auto id = request.text("id");
+  const auto refusal = (daemon.store().*how)(id);
+  if (!refusal) {
+    daemon.forget(loaded_by, loaded_by == "load-key" ? lower(id) : id);
+    daemon.credentials_changed();
+  }
+  answer(refusal, reply);
 }
 
 // What a list-certs request limits itself to, and where its events go.
@@ -117,10 +128,10 @@ void add_credential_commands(Server& server, Daemon& daemon) {
   server.on("load-shared",
             [&daemon](const Message& request, const Answer& reply) { load_shared(daemon, request, reply); });
   server.on("unload-key", [&daemon](const Message& request, const Answer& reply) {
-    unload(daemon, request, &Store::unload_key, reply);
+    unload(daemon, request, &Store::unload_key, "load-key", reply);
   });
   server.on("unload-shared", [&daemon](const Message& request, const Answer& reply) {
-    unload(daemon, request, &Store::unload_shared, reply);
+    unload(daemon, request, &Store::unload_shared, "load-shared", reply);
   });
   server.on("load-token", [](const Message&, const Answer& reply) {
     reply->fail("keys on tokens are not supported: give the key as a file, with load-key");
@@ -133,6 +144,7 @@ void add_credential_commands(Server& server, Daemon& daemon) {
   });
   server.on("clear-creds", [&daemon](const Message&, const Answer& reply) {
     daemon.store().clear_credentials();
+    for (const auto* loaded_by : {"load-cert", "load-key", "load-shared"}) daemon.forget(loaded_by, {});
     daemon.credentials_changed();
     reply->finish(Message().set("success", true));
   });

@@ -23,6 +23,10 @@
 
 namespace espgate::control {
 
+namespace vici {
+class Message;
+}
+
 struct InitiateRequest {
   std::string conn, child;                           // conn may be empty: the child of that name wherever it is
   std::optional<std::chrono::milliseconds> timeout;  // none: as long as it takes; 0 or less: do not wait
@@ -139,6 +143,14 @@ class Daemon {
   // Certificates, keys or secrets of it have changed. config() follows soon, and before a command that is none of
   // these.
   virtual void credentials_changed() = 0;
+
+  // `request`, whose command is `command`, was taken, and stands in for an earlier one of that `name` (load_again.h);
+  // to be kept for a process after this one. Said before the client is told.
+  virtual void remember(std::string_view command, const std::string& name, const vici::Message& request) {
+    (void)command, (void)name, (void)request;
+  }
+  // What was loaded by that command under that name was unloaded; nullopt: all that was loaded by it.
+  virtual void forget(std::string_view command, const std::optional<std::string>& name) { (void)command, (void)name; }
 
   // What is known of the devices that connections leave by.
   [[nodiscard]] virtual std::vector<DeviceReport> devices() const { return {}; }

@@ -51,30 +51,36 @@ bool printable(const Section& section) {
 using Load = Report (Store::*)(const Section&);
 using Unload = Refusal (Store::*)(const std::string&);
 
-void load(Daemon& daemon, const Message& request, Load how, std::string_view kind, const Answer& reply) {
+void load(Daemon& daemon, const Message& request, Load how, const std::string& command, std::string_view kind,
+          const Answer& reply) {
   const auto section = only_section(request);
   if (!section) return reply->fail(fmt::format("expected one section, of the name of the {}", kind));
   if (!printable(*section)) return reply->fail(fmt::format("a name in this {} is not printable ASCII", kind));
   const auto report = (daemon.store().*how)(*section);
+  if (report.ok()) daemon.remember(command, section->name, request);
   daemon.stored(fmt::format("{} {}", kind, section->name), report);
   answer(report, reply);
 }
 
-void unload(Daemon& daemon, const Message& request, Unload how, std::string_view kind, const Answer& reply) {
+void unload(Daemon& daemon, const Message& request, Unload how, const std::string& loaded_by, std::string_view kind,
+            const Answer& reply) {
   const auto name = request.text("name");
   if (name.empty()) return reply->fail(fmt::format("missing name of the {} to unload", kind));
   if (auto why = (daemon.store().*how)(name)) return reply->fail(*why);
+  daemon.forget(loaded_by, name);
   daemon.stored(fmt::format("{} {}", kind, name), {});
   reply->finish(Message().set("success", true));
 }
 
 void add(Server& server, Daemon& daemon, std::string_view suffix, std::string_view kind, Load how, Unload undo) {
-  server.on(fmt::format("load-{}", suffix), [&daemon, how, kind](const Message& request, const Answer& reply) {
-    load(daemon, request, how, kind, reply);
+  const auto command = fmt::format("load-{}", suffix);
+  server.on(command, [&daemon, how, command, kind](const Message& request, const Answer& reply) {
+    load(daemon, request, how, command, kind, reply);
   });
-  server.on(fmt::format("unload-{}", suffix), [&daemon, undo, kind](const Message& request, const Answer& reply) {
-    unload(daemon, request, undo, kind, reply);
-  });
+  server.on(fmt::format("unload-{}", suffix),
+            [&daemon, undo, command, kind](const Message& request, const Answer& reply) {
+              unload(daemon, request, undo, command, kind, reply);
+            });
 }
 
 Message pool_message(const Pool& pool, bool leases) {

@@ -74,6 +74,7 @@ void reauth_inherited(Context& ctx, const IkeSa& from, IkeSa& to) {
   to.peer_began = from.peer_began;
   to.takes_place_of = from.takes_place_of;
   to.reauthenticating = from.reauthenticating;
+  if (!from.reauthenticating) return;  // nobody is to take its place, so none of the others, which may be thousands
   for (auto& [spi, sa] : ctx.sas()) {
     if (sa->takes_place_of != from.id) continue;
     sa->takes_place_of = to.id;

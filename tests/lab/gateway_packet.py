@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Packet mode: the emulated NIC holds SAs and policies of espgated's children, puts headers on and takes them off, and counts.
-Against strongSwan behind a router, over IPv4 and IPv6, in tunnel and transport mode; what is refused, and link flaps.
+Against strongSwan behind a router, over IPv4 and IPv6, in tunnel and transport mode; what is refused, link flaps, and kill -9.
 
-tools/lab run --out DIR -- python3 tests/lab/gateway_packet.py; rows in DIR/packet.json.
+tools/lab run --out DIR -- python3 tests/lab/gateway_packet.py [PART...]; rows in DIR/packet.json. Without a PART: all of PARTS.
 """
 import json
+import signal
 import sys
 import tempfile
 import time
@@ -180,6 +181,41 @@ class Packet:
         self.results.equal("in the clear on the wire", len(inside), 0)
         self.stop("flaps")
 
+    def killed(self):
+        """The NIC holds SAs and policies on while espgated is away, and the next one leaves them as they are."""
+        self.results.section("kill -9 under traffic")
+        keep = "gateway {\n  on_stop = keep\n}\n"
+        children = {"net": pair(1, 4, "packet"), "auto": pair(2, 4, "auto")}
+        self.start(4, children, keep)
+        for name in children:
+            self.gateway.cli("conn", "up", f"demo/{name}")
+
+        def held():
+            return held_by_nic(), sorted(policies_held()), sorted(counters.policy_rows(hosts.GW), key=str)
+        before, negotiated = held(), self.peer.log().count(" established between ")
+        with Stream({name: (hosts.inner(1, number), hosts.inner(2, number)) for number, name in enumerate(children, 1)}) as stream:
+            time.sleep(1)
+            for turn, how in enumerate((signal.SIGKILL, signal.SIGKILL, signal.SIGTERM), 1):
+                self.gateway.stop(how)
+                time.sleep(0.5)
+                self.gateway.start()
+                wait_for("its IKE SA", lambda turn=turn: self.gateway.log().count("goes on where a former espgated left it") == turn)
+            said = stream.end()
+        self.results.more("packets sent", min(sent for sent, _ in said.values()), 200)
+        self.results.equal("packets lost", {name: sent - answered for name, (sent, answered) in said.items()}, dict.fromkeys(children, 0))
+        self.results.equal("NIC and kernel hold what they held", held() == before, True)
+        self.results.equal("IKE SAs negotiated", self.peer.log().count(" established between ") - negotiated, 0)
+        for name in children:
+            self.results.equal(f"{name}: held", self.state(name)[0], ["packet", "packet"])
+        spi = self.state("net")[1]["out"]["spi"]
+        self.gateway.cli("conn", "rekey", "demo/net")
+        wait_for("new SAs", lambda: self.state("net")[1]["out"]["spi"] != spi)
+        self.carry(hosts.inner(1, 1), hosts.inner(2, 1))
+        self.counted("after kills and a rekey", "net")
+        self.gateway.write_config(configs(4, children)[0])
+        self.gateway.cli("conn", "reload")
+        self.stop("kills")
+
     def crowded(self):
         """Others' SAs make the kernel's table grow, and the kernel finds those in packet mode no more: they are made anew."""
         self.results.section("a table that grows")
@@ -243,18 +279,19 @@ class Packet:
         self.results.equal(f"{when}: where it runs", self.state("net")[0], ["packet", "packet"])
 
 
+PARTS = {"cells4": lambda it: it.cells(4), "cells6": lambda it: it.cells(6), "refusals": Packet.refusals, "flaps": Packet.flaps,
+         "killed": Packet.killed, "crowded": Packet.crowded, "rerouted": Packet.rerouted}
+
+
 def main():
     results = Results("packet")
     with tempfile.TemporaryDirectory() as directory:
         try:
             hosts.build()
             scenario = Packet(directory, results)
-            scenario.cells(4)
-            scenario.cells(6)
-            scenario.refusals()
-            scenario.flaps()
-            scenario.crowded()
-            scenario.rerouted()
+            modes("crypto packet")
+            for part in sys.argv[1:] or PARTS:
+                PARTS[part](scenario)
         except Failed as failure:
             results.holds("the scenario runs to its end", False, str(failure))
         finally:

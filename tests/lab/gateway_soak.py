@@ -13,6 +13,7 @@ import re
 import signal
 import sys
 import time
+from collections import Counter
 
 from demo import CBC, GCM, child, configs
 from scenario import counters, daemon, hosts
@@ -124,10 +125,17 @@ class Soak:
         return None if set(NAMES) <= up else {"down": sorted(set(NAMES) - up)}
 
     def policies_owned(self):
-        """Policies of the kernel that `policy show` does not list, or the other way round, by number."""
-        kernel = len(counters.policies(hosts.GW))
-        listed = len(self.gateway.json("policy", "show"))
-        return None if kernel == listed else {"kernel": kernel, "listed": listed}
+        """None if the kernel's policies are those of `policy show`, one by one, and each that asks for ESP is a trap or has SAs."""
+        def sight(row):
+            return row["dir"], " ".join(row["selector"].split()[:3]), row["priority"], row["action"], row["esp"] or ""
+        kernel, listed = counters.policy_rows(hosts.GW), self.gateway.json("policy", "show")
+        there, known = Counter(map(sight, kernel)), Counter(map(sight, listed))
+        if there != known or not kernel:
+            return {"without an owner": list(there - known), "listed, not there": list(known - there)}
+        traps = {sight(row) for row in listed if row["layer"] == "trap"}
+        live = counters.reqids(hosts.GW)
+        alone = [row for row in kernel if row["esp"] and row["reqid"] not in live and sight(row) not in traps]
+        return {"with the reqid of no SA": alone} if alone else None
 
     def settles(self, what):
         last = {}

@@ -15,7 +15,8 @@ import socket
 import stat
 import subprocess
 
-from common import LEFT, PATIENCE, QUICK, RIGHT, Node, config, expect, lan, main, run, wait_for
+from common import ADDRESS, IDENTITY, LEFT, PATIENCE, PROPOSAL, QUICK, RIGHT, Node, config, expect, lan, main, run, wait_for
+from scenario import vici
 
 KEEP = "gateway {\n  retransmit_timeout = 0.5\n  on_stop = keep\n}\n"
 
@@ -150,6 +151,71 @@ def versions_read_each_other(directory):
     left.cli("conn", "rekey", "demo/net")
 
 
+def load(node, names, secret=True):
+    """As swanctl --load-all does; what the daemon answers must be yes."""
+    line = vici.Client(node.socket, PATIENCE)
+
+    def ask(command, message):
+        done, why = line.ask(command, message)
+        expect(f"{command} is taken", done, why)
+
+    if secret:
+        ask("load-shared", {"id": "ours", "type": "IKE", "data": "loaded over vici", "owners": list(IDENTITY.values())})
+    for number, name in enumerate(names, 1):
+        ask("load-conn", {name: {
+            "version": "2", "local_addrs": [ADDRESS[LEFT]], "remote_addrs": [ADDRESS[RIGHT]], "proposals": [PROPOSAL],
+            "local": {"auth": "psk", "id": IDENTITY[LEFT]}, "remote": {"auth": "psk", "id": IDENTITY[RIGHT]},
+            "children": {"net": {"local_ts": [f"10.1.{number}.0/24"], "remote_ts": [f"10.2.{number}.0/24"],
+                                 "esp_proposals": ["aes128gcm16"], "start_action": "trap"}}}})
+    line.close()
+
+
+def loaded(node):
+    line = vici.Client(node.socket, PATIENCE)
+    names = line.command("get-conns")[0]["conns"]
+    line.close()
+    return names
+
+
+def what_vici_loaded_goes_on(directory):
+    """Connections and secrets of swanctl --load-all, without a file that has any, outlive a kill; what was unloaded does not."""
+    lan(LEFT, RIGHT)
+    shutil.rmtree(state_of(LEFT), ignore_errors=True)
+    right = Node(directory, RIGHT).start(config(RIGHT, secret="loaded over vici"))
+    left = resumable(directory, LEFT).start(KEEP)
+    load(left, ("demo", "other", "gone"))
+    line = vici.Client(left.socket, PATIENCE)
+    expect("unloaded", line.ask("unload-conn", {"name": "gone"})[0])
+    line.close()
+    left.cli("conn", "up", "demo/net")
+    old = spis(left)
+    for turn in range(3):
+        again(left, signal.SIGTERM if turn == 1 else signal.SIGKILL)
+        expect("the same SAs", spis(left) == old, spis(left), old)
+        expect("the same connections, in their order", loaded(left) == ["demo", "other"], loaded(left))
+        expect("traps stand", left.states()["other/net"]["state"] == "trapped", left.states())
+    # An operator's script loads it all once more: nothing happens to what is up.
+    load(left, ("demo", "other"))
+    expect("the same SAs", spis(left) == old, spis(left), old)
+    expect("one IKE SA was ever negotiated", left.log().count("IKE SA established with") == 1, left.log()[-3000:])
+    # The secret is there, too.
+    left.cli("conn", "down", "demo")
+    wait_for("the peer to hear of it", lambda: right.json("ike", "show") == [], PATIENCE)
+    left.cli("conn", "up", "demo/net")
+    # A file that has the name comes before what was loaded, now and for the next one.
+    left.write_config(config(LEFT, before=KEEP, secret="loaded over vici"))
+    left.cli("conn", "reload")
+    expect("the file's stands in its place", loaded(left) == ["other"], loaded(left))
+    again(left)
+    expect("and goes on to", loaded(left) == ["other"], loaded(left))
+    # A stop that closes leaves nothing of it.
+    left.write_config(QUICK)
+    left.cli("conn", "reload")
+    left.stop_cleanly()
+    left.start()
+    expect("nothing is left after a clean stop", loaded(left) == [], loaded(left))
+
+
 class Systemd:
     """As much of it as an fd store takes."""
 
@@ -225,4 +291,4 @@ def systemd_keeps_it(directory):
 
 if __name__ == "__main__":
     main(kills_leave_no_trace, files_are_for_nobody_else, what_does_not_fit_is_refused_whole, versions_read_each_other,
-         systemd_keeps_it)
+         what_vici_loaded_goes_on, systemd_keeps_it)

@@ -121,6 +121,25 @@ def is_inner(frame):
     return kind == 0x0800 and (frame[26] == 10 or frame[30] == 10)
 
 
+def policy_rows(name):
+    """Those policies one by one: {dir, selector (without its protocol), priority, action, esp (as `policy show` says it), reqid}."""
+    out = []
+    for block in policies(name):
+        head = re.match(r"src (\S+) dst (\S+)", block)
+        template = re.search(r"tmpl src (\S+) dst (\S+)\s+proto (\S+) (?:spi \S+ )?reqid (\d+)(?:\(\S+\))? mode (\w+)", block)
+        esp = "" if not template else f"tunnel {template[1]} -> {template[2]}" if template[5] == "tunnel" else template[5]
+        out.append({"dir": re.search(r"dir (\w+)", block)[1], "selector": f"{head[1]} -> {head[2]}",
+                    "priority": int(re.search(r"priority (\d+)", block)[1]),
+                    "action": "block" if "action block" in block else "allow", "esp": esp,
+                    "reqid": int(template[4]) if template else 0})
+    return out
+
+
+def reqids(name):
+    """Those of all SAs."""
+    return {int(number) for number in re.findall(r"reqid (\d+)", ns(name, "ip", "xfrm", "state").stdout)}
+
+
 def policies(name):
     """The policies of a namespace's SPD, per-socket ones left out."""
     text = ns(name, "ip", "xfrm", "policy").stdout

@@ -12,8 +12,12 @@ class Nonces(counters.Capture):
     """A capture that is looked at when it ends: `looked_at` (how many of each), `repeated`."""
 
     def __init__(self, path, with_esp=True):
-        super().__init__(path, expression="udp port 500 or udp port 4500" + (" or esp" if with_esp else ""))
+        super().__init__(path, expression="udp port 500 or udp port 4500" + (" or esp" if with_esp else ""), snap=2048)
         self.looked_at, self.repeated = {"esp": 0, "ike": 0}, []
+
+    def so_far(self):
+        """How many packets the capture has so far, at least."""
+        return sum(1 for _ in counters.pcap_packets(self.path))
 
     def __exit__(self, *failure):
         super().__exit__(*failure)

@@ -2,7 +2,10 @@
 // SAs and policies that somebody else took out of the kernel: what sad/ holds, and what it puts back.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <set>
+#include <variant>
+#include <vector>
 
 #include "tests/unit/sad/world.h"
 
@@ -87,6 +90,20 @@ TEST_F(Deleted, AllArePutBackAfterAFlush) {
   EXPECT_EQ(standing(), before);
   EXPECT_EQ(world.sad.policy_ids().size(), before.size());
   world.expect_consistent();
+}
+
+TEST_F(Deleted, AfterAFlushWhatStopsPacketsThatLeaveComesFirst) {
+  std::vector<int> order;  // 0: blocks on the way out, 1: others on the way out, 2: the rest
+  for (const auto& output : world.sad.on_policies_deleted({}, std::nullopt)) {
+    const auto* op = std::get_if<Op>(&output);
+    if (op == nullptr) continue;
+    const auto* put = std::get_if<xfrm::PutPolicy>(&op->request);
+    ASSERT_NE(put, nullptr);
+    const bool leaves = put->policy.id.direction == xfrm::PolicyDirection::out;
+    order.push_back(!leaves ? 2 : put->policy.action == xfrm::PolicyAction::block ? 0 : 1);
+  }
+  EXPECT_EQ(std::set<int>(order.begin(), order.end()), (std::set<int>{0, 1, 2}));
+  EXPECT_TRUE(std::ranges::is_sorted(order));
 }
 
 TEST_F(Deleted, WhatWeDeletedOurselvesAndWhatIsNotOursIsNone) {
