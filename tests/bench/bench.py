@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 
+import ike
 import throughput
 from timing import measured
 
@@ -149,6 +150,8 @@ def run(only):
                 rows += show_rows(bpffs)
             if "throughput" in only:
                 rows += [row(*each) for each in throughput.rows(BIN, bpffs)]
+            if "ike" in only:
+                rows += [row(*each) for each in ike.rows(BIN, bpffs)]
         finally:
             subprocess.run(["umount", bpffs], check=True)
     return {"machine": machine(), "rows": rows}
@@ -157,7 +160,8 @@ def run(only):
 def main():
     parser = argparse.ArgumentParser(prog="tools/bench", description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--json", action="store_true", help="rows, for programs")
-    parser.add_argument("--only", default="core,shield,show,throughput,hooks", help="a part: core, shield, show, throughput, hooks")
+    parser.add_argument("--only", default="core,shield,show,throughput,ike,hooks",
+                        help="a part: core, shield, show, throughput, ike, hooks")
     parser.add_argument("--write", action="store_true", help="the table goes into docs/performance.md")
     parser.add_argument("--render", action="store_true", help="no run: what build/results/perf.json has")
     arguments = parser.parse_args()
