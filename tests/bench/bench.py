@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 
+import ike
 import throughput
 from timing import measured
 
@@ -27,7 +28,7 @@ DOCUMENT = ROOT / "docs/performance.md"
 RESULTS = ROOT / "build/results/perf.json"
 SAS = 1_000_000
 ROUNDS = 3
-PARTS = ("core", "shield", "show", "throughput", "hooks")
+PARTS = ("core", "shield", "show", "throughput", "ike", "hooks")
 
 
 def row(what, unit, espgate, peer, peer_name, floor=None, goal=None, better="lower"):
@@ -178,6 +179,8 @@ def run(only):
                 rows += tagged("show", show_rows(bpffs))
             if "throughput" in only:
                 rows += tagged("throughput", (row(*each) for each in throughput.rows(BIN, bpffs)))
+            if "ike" in only:
+                rows += tagged("ike", (row(*each) for each in ike.rows(BIN, bpffs)))
         finally:
             subprocess.run(["umount", bpffs], check=True)
     return {"machine": machine(), "rows": in_order(rows + kept(rows))}

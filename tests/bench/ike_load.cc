@@ -32,7 +32,7 @@ namespace {
 
 using namespace espgate;
 
-constexpr std::uint16_t kPort = 500;
+constexpr std::uint16_t kPort = 500, kNattPort = 4500;
 
 struct Options {
   base::Endpoint local, remote;
@@ -54,8 +54,8 @@ std::string replaced(std::string text, std::size_t number) {
 class Load {
  public:
   Load(const Options& options, const ike::Config& pattern, std::shared_ptr<const ike::ConnConfig> conn,
-       gateway::UdpSocket socket)
-      : options_(options), pattern_(pattern), conn_(std::move(conn)), socket_(std::move(socket)) {
+       std::vector<gateway::UdpSocket> sockets)
+      : options_(options), pattern_(pattern), conn_(std::move(conn)), sockets_(std::move(sockets)) {
     engines_.resize(options_.count);
   }
 
@@ -114,7 +114,7 @@ class Load {
         // The initiator's SPI of the IKE SA that this belongs to, or the responder's, after the peer's rekey.
         owners_[ours(data)] = number;
         ++tally_.sent;
-        (void)socket_.send(send->datagram);
+        (void)sockets_[send->datagram.natt ? 1 : 0].send(send->datagram);
       } else if (auto* install = std::get_if<ike::InstallChild>(&action)) {
         answer(number, install->id);
       } else if (auto* add = std::get_if<ike::AddInbound>(&action)) {
@@ -147,8 +147,12 @@ class Load {
   static std::uint64_t to(const base::Bytes& message) { return spi_at(message, (message[19] & 0x08) != 0 ? 8 : 0); }
 
   void receive() {
+    for (auto& socket : sockets_) receive(socket);
+  }
+
+  void receive(gateway::UdpSocket& socket) {
     while (true) {
-      auto datagrams = socket_.receive();
+      auto datagrams = socket.receive();
       if (!datagrams || datagrams->empty()) return;
       for (auto& datagram : *datagrams) {
         ++tally_.received;
@@ -172,16 +176,17 @@ class Load {
 
   // False: stdin has ended, and all was told.
   bool wait(bool told) {
-    pollfd fds[2] = {{socket_.fd(), POLLIN, 0}, {told ? STDIN_FILENO : -1, POLLIN, 0}};
-    ::poll(fds, 2, 10);
+    pollfd fds[3] = {
+        {sockets_[0].fd(), POLLIN, 0}, {sockets_[1].fd(), POLLIN, 0}, {told ? STDIN_FILENO : -1, POLLIN, 0}};
+    ::poll(fds, 3, 10);
     char octet = 0;
-    return !(told && (fds[1].revents & (POLLIN | POLLHUP)) != 0 && ::read(STDIN_FILENO, &octet, 1) <= 0);
+    return !(told && (fds[2].revents & (POLLIN | POLLHUP)) != 0 && ::read(STDIN_FILENO, &octet, 1) <= 0);
   }
 
   const Options& options_;
   const ike::Config& pattern_;
   std::shared_ptr<const ike::ConnConfig> conn_;
-  gateway::UdpSocket socket_;
+  std::vector<gateway::UdpSocket> sockets_;  // of kPort, of kNattPort
   ike::crypto::SystemRng rng_;
   std::vector<std::unique_ptr<ike::Engine>> engines_;
   std::unordered_map<std::uint64_t, std::size_t> owners_;  // by our IKE SPI
@@ -216,7 +221,11 @@ int main(int argc, char** argv) {
   const auto& ike = *loaded.config->ike;
   const auto conn = std::ranges::find(ike.conns, std::string(argv[2]), [](const auto& one) { return one->name; });
   if (conn == ike.conns.end() || (*conn)->children.empty()) give_up("no such connection, or one without children");
-  auto socket = gateway::UdpSocket::open(options.local.address.family(), kPort, false, false);
-  if (!socket) give_up(socket.error().text());
-  return Load(options, ike, *conn, std::move(*socket)).run();
+  std::vector<gateway::UdpSocket> sockets;
+  for (const auto port : {kPort, kNattPort}) {
+    auto socket = gateway::UdpSocket::open(options.local.address.family(), port, port == kNattPort, false);
+    if (!socket) give_up(socket.error().text());
+    sockets.push_back(std::move(*socket));
+  }
+  return Load(options, ike, *conn, std::move(sockets)).run();
 }
