@@ -247,6 +247,7 @@ struct IkeView {
   std::string suite;  // "AES_GCM_16-128/PRF_HMAC_SHA2_256/CURVE_25519" pieces below, ready for vici
   std::string encr_alg, encr_keysize, integ_alg, prf_alg, dh_group;
   bool nat_local = false, nat_remote = false;
+  bool ppk = false;  // a post-quantum preshared key is in its keys (RFC 8784)
   base::Instant established_at;
   std::optional<base::Instant> rekey_at, expires_at;
   std::vector<ChildView> children;

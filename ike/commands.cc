@@ -53,7 +53,7 @@ IkeSa* find_usable(Context& ctx, const ConnConfig& conn, const base::Endpoint& r
 }
 
 ChildOffer* offer_of(Operation& operation) {
-  if (auto* auth = std::get_if<DoAuth>(&operation)) return &auth->offer;
+  if (auto* auth = std::get_if<DoAuth>(&operation)) return auth->offer ? &*auth->offer : nullptr;
   if (auto* create = std::get_if<DoCreateChild>(&operation)) return &create->offer;
   return nullptr;
 }

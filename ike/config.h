@@ -24,6 +24,9 @@ namespace espgate::ike {
 
 enum class AuthMethod : std::uint8_t { psk, pubkey };
 enum class Fragmentation : std::uint8_t { yes, no, accept };  // accept: the peer may, we do not
+// IKE SAs without a child (RFC 6023): allow: the peer may; prefer: ours begin so if the peer knows how, children follow
+// with a key exchange of their own; force: no others, neither way; never: none.
+enum class Childless : std::uint8_t { allow, prefer, force, never };
 enum class SendCert : std::uint8_t { if_asked, always, never };
 enum class StartAction : std::uint8_t { none, start, trap, trap_start };
 // Several IKE SAs between the same identities: never: all stay, and INITIAL_CONTACT is not heeded; no: all stay, but
@@ -87,11 +90,16 @@ struct ConnConfig {
   base::Duration dpd_delay{0};     // 0: no liveness checks of our own
   std::uint32_t keying_tries = 1;  // 0: for ever
   Fragmentation fragmentation = Fragmentation::yes;
+  Childless childless = Childless::allow;
   SendCert send_cert = SendCert::if_asked;
   bool send_certreq = true;
   Lifetime time;             // seconds; `life`: the later one of rekey_time and reauth_time, and over_time
   std::uint64_t reauth = 0;  // seconds, less up to time.jitter; 0: never
   Unique unique = Unique::no;
+  std::optional<Identity> ppk_id;  // RFC 8784: of the key we name as the initiator; a pattern of those we take otherwise
+  bool ppk_required = false;
+
+  [[nodiscard]] bool uses_ppk() const { return ppk_id.has_value() || ppk_required; }
 };
 
 struct SharedSecret {
@@ -111,6 +119,7 @@ struct Retransmission {
 struct Config {
   std::vector<std::shared_ptr<const ConnConfig>> conns;
   std::vector<SharedSecret> secrets;
+  std::vector<SharedSecret> ppks;  // post-quantum preshared keys (RFC 8784); `owners`: their PPK_IDs
   Retransmission retransmission;
   base::Duration half_open_timeout = std::chrono::seconds(30);
   base::Duration keep_alive = std::chrono::seconds(20);  // behind a NAT (RFC 3948 4); 0: none

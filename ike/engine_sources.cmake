@@ -36,6 +36,7 @@ set(IKE_ENGINE_SOURCES
   task/nat_detection.cc
   task/nat_path.cc
   task/pfs.cc
+  task/ppk.cc
   task/reasons.cc
   task/reauth.cc
   task/rekey_child.cc

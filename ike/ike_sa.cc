@@ -165,6 +165,7 @@ IkeView view(const IkeSa& sa) {
   }
   out.nat_local = sa.nat_local;
   out.nat_remote = sa.nat_remote;
+  out.ppk = sa.ppk;
   out.established_at = sa.established_at;
   out.rekey_at = sa.rekey_at;
   out.expires_at = sa.over_at;

@@ -62,12 +62,15 @@ struct Setup {
   std::optional<crypto::KeyExchange> ke;  // initiator: until the answer
   Proposal chosen;                        // the IKE proposal, one transform of a type
   PeerSignatures signatures;              // what the peer said of certificates and hashes
+  bool childless = false;                 // both sides know IKE SAs without a child (RFC 6023)
+  bool ppk = false;                       // both sides said USE_PPK (RFC 8784)
+  std::optional<crypto::PpkKeys> plain;   // initiator: SK_d, SK_pi and SK_pr without the PPK, until the peer has chosen
 };
 
 // Exchanges of ours: waiting in IkeSa::queue, or under way in Outgoing.
 struct DoInit {};
 struct DoAuth {
-  ChildOffer offer;
+  std::optional<ChildOffer> offer;    // none: children come later (RFC 6023)
   std::optional<Identity> asked_for;  // IDr, if we sent one
 };
 struct DoCreateChild {
@@ -170,6 +173,7 @@ struct IkeSa {
   base::Instant expires_at;                       // init_replied, closed, rekeyed
   std::optional<base::Instant> authenticated_at;  // a rekey hands it on
   bool peer_began = false;                        // that authentication; a rekey hands it on
+  bool ppk = false;                               // a PPK is in its keys; a rekey hands it on
   std::optional<base::Instant> rekey_at;          // established: the next attempt; none while one is under way
   std::optional<base::Instant> reauth_at;         // established: the next attempt; none while one is under way
   bool reauthenticating = false;                  // a new one is under way: no rekey of ours beside it

@@ -27,9 +27,9 @@ inline constexpr bool kNext = true;
 #else
 inline constexpr bool kNext = false;
 #endif
-inline constexpr std::uint8_t kVersion = kNext ? 2 : 1;
+inline constexpr std::uint8_t kVersion = kNext ? 3 : 2;
 inline constexpr std::uint8_t kReadableFrom = 1;  // the oldest version that reads what is written here
-inline constexpr std::uint8_t kOldestRead = 1;    // the version before this one; there is none yet
+inline constexpr std::uint8_t kOldestRead = 1;    // the version before this one: it knew no PPK
 
 // IVs are promised to the record so many at a time.
 inline constexpr std::uint64_t kIvReserve = 256;

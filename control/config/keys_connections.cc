@@ -15,7 +15,6 @@ constexpr auto no_eap = "EAP and XAuth are not supported yet, auth = psk and pub
 constexpr auto no_virtual_ips = "virtual IPs are not supported yet";
 constexpr auto ikev1_only = "it has a meaning in IKEv1 only, which is not supported";
 constexpr auto no_mediation = "mediation is not supported";
-constexpr auto no_ppk = "post-quantum preshared keys are not supported yet";
 constexpr auto off = "no false disabled 0";
 constexpr auto zero = "0 0s";
 
@@ -38,11 +37,11 @@ constexpr Key table[] = {
     {"connections.<conn>.dpd_delay", duration, "0s", "ask the peer whether it lives after this much silence; 0: never", honoured, "", "", "s"},
     {"connections.<conn>.dpd_timeout", duration, "0s", "IKEv1: how long to wait for the answer", ignored, ikev1_only, "", "s", zero},
     {"connections.<conn>.fragmentation", choice, "yes", "IKE fragmentation (RFC 7383); accept: the peer may, we do not; force is yes", honoured, "", "yes accept force no"},
-    {"connections.<conn>.childless", choice, "allow", "IKE SAs without a child (RFC 6023)", ignored, "childless IKE SAs are not supported yet", "allow prefer force never", "", "allow never"},
+    {"connections.<conn>.childless", choice, "allow", "IKE SAs without a child (RFC 6023): allow: the peer may; prefer: ours begin so if the peer can, their children follow with a key exchange of their own; force: no others, neither way; never: none", honoured, "", "allow prefer force never"},
     {"connections.<conn>.send_certreq", boolean, "yes", "send certificate requests"},
     {"connections.<conn>.send_cert", choice, "ifasked", "when to send our certificate", honoured, "", "always never ifasked"},
-    {"connections.<conn>.ppk_id", identity, "", "identity of a post-quantum preshared key (RFC 8784)", refused, no_ppk},
-    {"connections.<conn>.ppk_required", boolean, "no", "whether that key must be used", refused, no_ppk, "", "", off},
+    {"connections.<conn>.ppk_id", identity, "", "identity of a post-quantum preshared key (RFC 8784), from secrets { ppk-x { } }; used if the peer has it, too"},
+    {"connections.<conn>.ppk_required", boolean, "no", "whether an IKE SA without such a key is refused"},
     {"connections.<conn>.keyingtries", integer, "1", "sequences of retransmissions when a connection starts; 0: for ever"},
     {"connections.<conn>.unique", choice, "no", "several IKE SAs of one peer, by identities: never: all stay; no: all stay unless the peer says INITIAL_CONTACT; replace: the new one takes the place of the old; keep: the new one is refused. never also keeps us from saying INITIAL_CONTACT", honoured, "", "never no keep replace"},
     {"connections.<conn>.reauth_time", duration, "0s", "make the IKE SA anew after this time, make-before-break; without rekey_time it is not rekeyed then", honoured, "", "", "s"},

@@ -60,6 +60,7 @@ ike::Config copy_of(const ike::Config& config) {
                cookie_threshold, half_open_per_source] = config;
   ike::Config out{conns,
                   {},
+                  {},
                   retransmission,
                   half_open_timeout,
                   keep_alive,
@@ -68,6 +69,7 @@ ike::Config copy_of(const ike::Config& config) {
                   cookie_threshold,
                   half_open_per_source};
   for (const auto& secret : secrets) out.secrets.push_back({secret.name, secret.owners, secret.key.clone()});
+  for (const auto& ppk : ppks) out.ppks.push_back({ppk.name, ppk.owners, ppk.key.clone()});
   return out;
 }
 

@@ -41,6 +41,7 @@ class ConnectionBuilder {
     out_->encap = from_.flag("encap", false);
     out_->dpd_delay = from_.duration("dpd_delay", std::chrono::seconds(0));
     out_->keying_tries = from_.integer("keyingtries", 1, 0, 1'000'000);
+    post_quantum();
     read_lifetimes(from_, *out_);
     authentication();
     out_->unique = unique();
@@ -49,6 +50,11 @@ class ConnectionBuilder {
     out_->fragmentation = fragmentation == "accept"              ? ike::Fragmentation::accept
                           : read_boolean(fragmentation) == false ? ike::Fragmentation::no
                                                                  : ike::Fragmentation::yes;
+    const auto childless = from_.text("childless", "allow");
+    out_->childless = childless == "prefer"  ? ike::Childless::prefer
+                      : childless == "force" ? ike::Childless::force
+                      : childless == "never" ? ike::Childless::never
+                                             : ike::Childless::allow;
     const auto send_cert = from_.text("send_cert", "ifasked");
     out_->send_cert = send_cert == "always"  ? ike::SendCert::always
                       : send_cert == "never" ? ike::SendCert::never
@@ -87,6 +93,17 @@ class ConnectionBuilder {
            : text == "replace" ? ike::Unique::replace
            : text == "keep"    ? ike::Unique::keep
                                : ike::Unique::no;
+  }
+
+  // RFC 8784.
+  void post_quantum() {
+    out_->ppk_required = from_.flag("ppk_required", false);
+    const auto* id = from_.get("ppk_id");
+    if (id == nullptr || id->text.empty()) return;
+    out_->ppk_id = ike::Identity::parse(id->text);
+    if (!out_->ppk_id) {
+      report_.error(id->value_at, fmt::format("{} is no identity that is supported, expected a name or keyid:", id->text));
+    }
   }
 
   std::vector<std::string> words(std::string_view key) {

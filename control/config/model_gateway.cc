@@ -161,7 +161,8 @@ ShieldOptions read_shield(const Section& section, Report& report) {
   return out;
 }
 
-void build_secret(const Section& section, ike::Config& ike, Report& report) {
+// Of IKE, or a post-quantum preshared key.
+void build_secret(const Section& section, std::vector<ike::SharedSecret>& into, Report& report) {
   ike::SharedSecret out;
   out.name = section.name;
   for (const auto& value : section.values) {
@@ -181,7 +182,7 @@ void build_secret(const Section& section, ike::Config& ike, Report& report) {
   auto key = parse_secret(secret->text);
   if (!key) return report.error(secret->value_at, key.error());
   out.key = std::move(*key);
-  ike.secrets.push_back(std::move(out));
+  into.push_back(std::move(out));
 }
 
 }  // namespace
@@ -230,7 +231,8 @@ std::vector<base::Prefix> shield_allowed(const Configuration& config) {
 void build_secrets(const Section* section, ike::Config& ike, Report& report) {
   if (!section) return;
   for (const auto& sub : section->sections) {
-    if (sub->name.starts_with("ike")) build_secret(*sub, ike, report);
+    if (sub->name.starts_with("ike")) build_secret(*sub, ike.secrets, report);
+    if (sub->name.starts_with("ppk")) build_secret(*sub, ike.ppks, report);
   }
 }
 

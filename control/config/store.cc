@@ -221,7 +221,8 @@ Configuration Store::compose(const Configuration* running) {
 
   ike::Config ike = copy_of(*file_.ike);
   for (const auto& one : secrets_) {
-    if (one.type == "ike") ike.secrets.push_back({one.id, one.secret.owners, one.secret.key.clone()});
+    if (one.type != "ike" && one.type != "ppk") continue;
+    (one.type == "ike" ? ike.secrets : ike.ppks).push_back({one.id, one.secret.owners, one.secret.key.clone()});
   }
   ike.conns.clear();
   std::unordered_map<std::string_view, std::shared_ptr<const ike::ConnConfig>> run;

@@ -46,7 +46,7 @@ class Store {
   // PEM or DER, not encrypted; its id (ike::crypto::id_of) in hex, or why it was not taken.
   std::expected<std::string, std::string> load_key(base::ByteView data);
   Refusal unload_key(std::string_view id);
-  // type: ike, or one that is accepted and not used: eap, xauth, ntlm, ppk. `id` may be empty.
+  // type: ike, ppk, or one that is accepted and not used: eap, xauth, ntlm. `id` may be empty.
   Refusal load_shared(const std::string& id, std::string_view type, base::ByteView data,
                       const std::vector<std::string>& owners);
   Refusal unload_shared(std::string_view id);

@@ -107,6 +107,8 @@ Message conn_message(const ike::ConnConfig& conn, const ConnOrigin& origin) {
   body.set("unique", text_of(conn.unique));
   const auto dpd = std::chrono::duration_cast<std::chrono::seconds>(conn.dpd_delay).count();
   if (dpd > 0) body.number("dpd_delay", static_cast<std::uint64_t>(dpd));
+  if (conn.ppk_id) body.set("ppk_id", conn.ppk_id->text());
+  if (conn.ppk_required) body.set("ppk_required", "yes");
   body.section("local-1", round(conn.local, origin.local)).section("remote-1", round(conn.remote, origin.remote));
   put_children(body.open("children"), conn, origin);
   body.number("local_port", conn.local_port).number("remote_port", conn.remote_port);

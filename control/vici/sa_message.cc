@@ -119,6 +119,7 @@ Message ike_sa(const ike::IkeView& ike, const Daemon& daemon) {
   put_if("integ-alg", ike.integ_alg);
   put_if("prf-alg", ike.prf_alg);
   put_if("dh-group", ike.dh_group);
+  if (ike.ppk) out.set("ppk", "yes");
   if (ike.established_at != base::Instant{}) out.number("established", age(ike.established_at, daemon));
   if (ike.rekey_at) out.number("rekey-time", left_until(*ike.rekey_at, daemon));
   return out;

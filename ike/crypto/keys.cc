@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ike/crypto/keys.h"
 
+#include <utility>
+
 namespace espgate::ike::crypto {
 
 namespace {
@@ -59,6 +61,18 @@ Crypto<IkeKeys> ike_keys(const IkeSuite& suite, base::ByteView seed, const Excha
   out.er = cut.next(suite.encr_key_octets());
   out.pi = cut.next(prf->octets());
   out.pr = cut.next(prf->octets());
+  return out;
+}
+
+Crypto<PpkKeys> with_ppk(const Prf& prf, const IkeKeys& keys, base::ByteView ppk) {
+  PpkKeys out;
+  const std::pair<const base::Secret*, base::Secret*> all[] = {
+      {&keys.d, &out.d}, {&keys.pi, &out.pi}, {&keys.pr, &out.pr}};
+  for (const auto& [from, to] : all) {
+    auto mixed = prf.plus(ppk, {from->view()}, from->size());
+    if (!mixed) return std::unexpected(mixed.error());
+    *to = std::move(*mixed);
+  }
   return out;
 }
 

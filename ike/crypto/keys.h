@@ -34,6 +34,12 @@ Crypto<base::Secret> rekeyed_skeyseed(const Prf& old_prf, base::ByteView old_sk_
 // {SK_d | SK_ai | SK_ar | SK_ei | SK_er | SK_pi | SK_pr} = prf+(SKEYSEED, Ni | Nr | SPIi | SPIr)
 Crypto<IkeKeys> ike_keys(const IkeSuite& suite, base::ByteView seed, const Exchange& exchange);
 
+// What a post-quantum preshared key makes of SK_d, SK_pi and SK_pr (RFC 8784 3): prf+(PPK, SK_x), as long as SK_x.
+struct PpkKeys {
+  base::Secret d, pi, pr;
+};
+Crypto<PpkKeys> with_ppk(const Prf& prf, const IkeKeys& keys, base::ByteView ppk);
+
 // The first `count` octets of that prf+, uncut.
 Crypto<base::Secret> ike_keymat(const Prf& prf, base::ByteView seed, const Exchange& exchange, std::size_t count);
 

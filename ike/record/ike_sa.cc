@@ -143,6 +143,7 @@ void whole(A& a, IkeSa& sa, std::string& conn, Besides& besides, const Find& fin
     exchanges(a, sa, find);
     times(a, sa);
     children(a, sa, besides, find);
+    if (a.more()) field(a, sa.ppk);
     if (kNext && a.more()) {
       std::uint64_t whatever = 0x6e657874;
       a.number(whatever);

@@ -11,6 +11,7 @@
 #include "ike/task/child_install.h"
 #include "ike/task/child_negotiate.h"
 #include "ike/task/exchange.h"
+#include "ike/task/ppk.h"
 #include "ike/task/reasons.h"
 #include "ike/task/teardown.h"
 #include "ike/task/unique.h"
@@ -40,6 +41,12 @@ std::optional<ChildOffer> first_offer(IkeSa& sa) {
   return std::nullopt;
 }
 
+// Children wait until the IKE SA is there.
+bool begins_childless(const IkeSa& sa) {
+  const auto wish = sa.conn->childless;
+  return sa.setup->childless && (wish == Childless::prefer || wish == Childless::force);
+}
+
 // Checks IDr and AUTH; what is wrong with them otherwise.
 std::optional<Failure> check_peer(Context& ctx, IkeSa& sa, const wire::Payloads& payloads) {
   const auto* id = wire::find_id(payloads, false);
@@ -59,9 +66,13 @@ std::optional<Failure> check_peer(Context& ctx, IkeSa& sa, const wire::Payloads&
   return std::nullopt;
 }
 
+void offer_failed(Context& ctx, IkeSa& sa, DoAuth& auth, const Failure& why) {
+  if (auth.offer) child_failed(ctx, sa, *auth.offer, why);
+}
+
 // RFC 7296 2.21.2: the responder thinks that all is well; it is told, and nothing is waited for but the answer.
-void refuse_peer(Context& ctx, IkeSa& sa, Failure why, ChildOffer& offer) {
-  child_failed(ctx, sa, offer, why);
+void refuse_peer(Context& ctx, IkeSa& sa, Failure why, DoAuth& auth) {
+  offer_failed(ctx, sa, auth, why);
   for (auto& operation : std::exchange(sa.queue, {})) {
     if (auto* create = std::get_if<DoCreateChild>(&operation)) child_failed(ctx, sa, create->offer, why);
   }
@@ -80,7 +91,7 @@ bool refused(Context& ctx, IkeSa& sa, DoAuth& auth, const wire::Payloads& payloa
                         auth.asked_for ? fmt::format(" and asked for '{}'", auth.asked_for->text()) : std::string());
   }
   const Failure why{reason_of(error->type), kStep, std::move(text), wire::name_of(error->type)};
-  child_failed(ctx, sa, auth.offer, why);
+  offer_failed(ctx, sa, auth, why);
   close(ctx, sa, why, Linger::no);
   return true;
 }
@@ -92,13 +103,14 @@ void start_auth(Context& ctx, IkeSa& sa) {
   sa.local_id = own_identity(*sa.conn, sa.local.address);
   DoAuth auth;
   auth.asked_for = asked_for(*sa.conn);
-  auth.offer = first_offer(sa).value_or(ChildOffer{});
+  if (!begins_childless(sa)) auth.offer = first_offer(sa);
 
   const auto presumed = auth.asked_for.value_or(Identity::of(sa.remote.address));
   const wire::IdPayload id{true, sa.local_id, {}};
-  auto made = make_proof(ctx, sa, id, presumed);
+  auto ppk = begin_ppk(ctx, sa, id, presumed);
+  auto made = ppk ? make_proof(ctx, sa, id, presumed) : std::unexpected(ppk.error());
   if (!made) {
-    child_failed(ctx, sa, auth.offer, made.error());
+    offer_failed(ctx, sa, auth, made.error());
     return close(ctx, sa, made.error(), Linger::no);
   }
   wire::Payloads payloads{id};
@@ -107,19 +119,23 @@ void start_auth(Context& ctx, IkeSa& sa) {
   add_cert_request(payloads, {&sa.conn, 1});
   if (auth.asked_for) payloads.emplace_back(wire::IdPayload{false, *auth.asked_for, {}});
   payloads.emplace_back(std::move(made->auth));
-  complete_offer(ctx, sa, auth.offer);
-  for (auto& payload : offer_payloads(auth.offer)) payloads.push_back(std::move(payload));
+  for (auto& notify : *ppk) payloads.push_back(std::move(notify));
+  if (auth.offer) {
+    complete_offer(ctx, sa, *auth.offer);
+    for (auto& payload : offer_payloads(*auth.offer)) payloads.push_back(std::move(payload));
+  }
   send_request(ctx, sa, wire::ExchangeType::ike_auth, payloads, std::move(auth));
 }
 
 void on_auth_response(Context& ctx, IkeSa& sa, DoAuth auth, const wire::Payloads& payloads) {
   if (refused(ctx, sa, auth, payloads)) return;
-  if (auto wrong = check_peer(ctx, sa, payloads)) return refuse_peer(ctx, sa, std::move(*wrong), auth.offer);
+  if (auto wrong = settle_ppk(sa, payloads)) return refuse_peer(ctx, sa, std::move(*wrong), auth);
+  if (auto wrong = check_peer(ctx, sa, payloads)) return refuse_peer(ctx, sa, std::move(*wrong), auth);
 
   established(ctx, sa, wire::find_notify(payloads, wire::NotifyType::initial_contact) != nullptr);
   const auto setup = std::move(sa.setup);
   const Nonces nonces{setup->nonce_i, setup->nonce_r};
-  on_first_child_answer(ctx, sa, std::move(auth.offer), payloads, nonces);
+  if (auth.offer) on_first_child_answer(ctx, sa, std::move(*auth.offer), payloads, nonces);
   run_queue(ctx, sa);
 }
 

@@ -12,6 +12,7 @@
 #include "ike/task/child_install.h"
 #include "ike/task/child_negotiate.h"
 #include "ike/task/exchange.h"
+#include "ike/task/ppk.h"
 #include "ike/task/teardown.h"
 #include "ike/task/unique.h"
 
@@ -36,6 +37,18 @@ bool admits(const ConnConfig& conn, const Proposal& chosen) {
              (transform.type == TransformType::integ && transform.id == crypto::kIntegNone);
     });
   });
+}
+
+// RFC 6023: whether the peer may go without a child, or with one.
+std::optional<std::string> wrong_childhood(const IkeSa& sa, bool childless) {
+  if (childless && sa.conn->childless == Childless::never) {
+    return fmt::format("the peer wants no child, and {} takes no such IKE SA (childless = never)", sa.conn->name);
+  }
+  if (!childless && sa.conn->childless == Childless::force) {
+    return fmt::format("the peer wants a child at once, and {} takes no such IKE SA (childless = force)",
+                       sa.conn->name);
+  }
+  return std::nullopt;
 }
 
 std::string asked(const wire::IdPayload* id_r) {
@@ -64,7 +77,8 @@ std::shared_ptr<const ConnConfig> find_conn(Context& ctx, IkeSa& sa, const wire:
 
 }  // namespace
 
-void on_auth_request(Context& ctx, IkeSa& sa, const wire::Payloads& payloads) {
+void on_auth_request(Context& ctx, IkeSa& sa, const wire::Payloads& received) {
+  auto payloads = received;  // a proof may take another's place (RFC 8784)
   const auto* id_i = wire::find_id(payloads, true);
   const auto* id_r = wire::find_id(payloads, false);
   const auto* auth = wire::find<wire::AuthPayload>(payloads);
@@ -81,12 +95,20 @@ void on_auth_request(Context& ctx, IkeSa& sa, const wire::Payloads& payloads) {
     return refuse(ctx, sa, wire::NotifyType::authentication_failed, Reason::auth_failed,
                   "the peer wants EAP, we take a shared secret or a signature");
   }
+  if (auto wrong = answer_ppk(ctx, sa, payloads)) {
+    return refuse(ctx, sa, wire::NotifyType::authentication_failed, wrong->code, std::move(wrong->text));
+  }
   if (auto wrong = check_proof(ctx, sa, payloads, *id_i)) {
     return refuse(ctx, sa, wire::NotifyType::authentication_failed, wrong->code, std::move(wrong->text));
   }
   const bool afresh = wire::find_notify(payloads, wire::NotifyType::initial_contact) != nullptr;
   if (auto twice = one_too_many(ctx, sa, afresh)) {
     return refuse(ctx, sa, wire::NotifyType::authentication_failed, twice->code, std::move(twice->text));
+  }
+  const bool childless = wire::find<wire::SaPayload>(payloads) == nullptr &&
+                         wire::find<wire::TsPayload>(payloads) == nullptr;
+  if (auto wrong = wrong_childhood(sa, childless)) {
+    return refuse(ctx, sa, wire::NotifyType::invalid_syntax, Reason::no_config, std::move(*wrong));
   }
   take_wishes(sa.setup->signatures, payloads);
   const wire::IdPayload own{false, sa.local_id, {}};
@@ -100,6 +122,11 @@ void on_auth_request(Context& ctx, IkeSa& sa, const wire::Payloads& payloads) {
   wire::Payloads before{own};
   for (auto& cert : made->certs) before.push_back(std::move(cert));
   before.emplace_back(std::move(made->auth));
+  if (sa.ppk) before.emplace_back(wire::notify(wire::NotifyType::ppk_identity));
+  if (childless) {
+    send_response(ctx, sa, wire::ExchangeType::ike_auth, before);
+    return run_queue(ctx, sa);
+  }
   answer_child_request(ctx, sa, payloads,
                        ChildReply{.exchange = wire::ExchangeType::ike_auth,
                                   .before = std::move(before),

@@ -10,6 +10,7 @@
 #include "ike/task/exchange.h"
 #include "ike/task/init.h"
 #include "ike/task/nat_detection.h"
+#include "ike/task/ppk.h"
 #include "ike/task/reasons.h"
 #include "ike/task/teardown.h"
 
@@ -147,6 +148,7 @@ void start_init(Context& ctx, IkeSa& sa) {
   if (sa.conn->fragmentation != Fragmentation::no) {
     payloads.emplace_back(wire::notify(wire::NotifyType::ikev2_fragmentation_supported));
   }
+  if (sa.conn->uses_ppk()) payloads.emplace_back(wire::notify(wire::NotifyType::use_ppk));
   wire::Header header;
   header.spi_i = sa.spi_i;
   header.exchange = wire::ExchangeType::ike_sa_init;
@@ -182,6 +184,13 @@ void on_init_response(Context& ctx, IkeSa& sa, const Datagram& datagram) {
   sa.fragments = sa.conn->fragmentation != Fragmentation::no &&
                  wire::find_notify(payloads, wire::NotifyType::ikev2_fragmentation_supported) != nullptr;
   sa.fragmenting = sa.fragments && sa.conn->fragmentation == Fragmentation::yes;
+  sa.setup->childless = wire::find_notify(payloads, wire::NotifyType::childless_ikev2_supported) != nullptr;
+  if (sa.conn->childless == Childless::force && !sa.setup->childless) {
+    return fail(ctx, sa, Reason::peer_refused,
+                fmt::format("{} wants an IKE SA without a child (childless = force), the peer knows none",
+                            sa.conn->name));
+  }
+  if (auto wrong = take_ppk_answer(sa, payloads)) return close(ctx, sa, std::move(*wrong), Linger::no);
   start_auth(ctx, sa);
 }
 

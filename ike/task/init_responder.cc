@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "ike/peer_select.h"
@@ -79,6 +80,8 @@ void reply(const Request& request, IkeSa& sa, const Match& match, const base::By
   // To a peer that knows RFC 7427 we say what we know of it; to one that does not it would mean nothing.
   if (sa.setup->signatures.hashes) payloads.emplace_back(hash_notify());
   if (sa.fragments) payloads.emplace_back(wire::notify(wire::NotifyType::ikev2_fragmentation_supported));
+  if (sa.setup->childless) payloads.emplace_back(wire::notify(wire::NotifyType::childless_ikev2_supported));
+  if (sa.setup->ppk) payloads.emplace_back(wire::notify(wire::NotifyType::use_ppk));
   add_cert_request(payloads, fitting(*request.ctx.config, sa.local.address, sa.remote.address));
   wire::Header out = request.header;
   out.spi_r = sa.spi_r;
@@ -112,6 +115,12 @@ void accept(const Request& request, const wire::Payloads& payloads, const Match&
   sa.setup->nonce_r = ctx.rng.bytes(32);
   sa.setup->chosen = match.chosen.proposal;
   take_wishes(sa.setup->signatures, payloads);
+  // Who the peer is comes later: any connection for these addresses may be meant.
+  const auto maybe = fitting(*ctx.config, datagram.local.address, datagram.remote.address);
+  sa.setup->ppk = wire::find_notify(payloads, wire::NotifyType::use_ppk) != nullptr &&
+                  std::ranges::any_of(maybe, [](const auto& conn) { return conn->uses_ppk(); });
+  sa.setup->childless =
+      std::ranges::any_of(maybe, [](const auto& conn) { return conn->childless != Childless::never; });
   // Who the peer is comes later; the best connection for these addresses has to say.
   sa.fragments = match.conn->fragmentation != Fragmentation::no &&
                  wire::find_notify(payloads, wire::NotifyType::ikev2_fragmentation_supported) != nullptr;

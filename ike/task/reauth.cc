@@ -72,6 +72,7 @@ void reauth_failed(Context& ctx, const IkeSa& sa) {
 void reauth_inherited(Context& ctx, const IkeSa& from, IkeSa& to) {
   to.authenticated_at = from.authenticated_at;
   to.peer_began = from.peer_began;
+  to.ppk = from.ppk;
   to.takes_place_of = from.takes_place_of;
   to.reauthenticating = from.reauthenticating;
   if (!from.reauthenticating) return;  // nobody is to take its place, so none of the others, which may be thousands

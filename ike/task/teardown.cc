@@ -20,7 +20,9 @@ Event offered_child_event(const IkeSa& sa, const ChildOffer& offer, const Failur
 
 // Answers the commands that wait for an operation which will not happen.
 void drop_operation(Context& ctx, const IkeSa& sa, Operation& operation, const Failure& why) {
-  if (auto* auth = std::get_if<DoAuth>(&operation)) child_failed(ctx, sa, auth->offer, why);
+  if (auto* auth = std::get_if<DoAuth>(&operation); auth != nullptr && auth->offer) {
+    child_failed(ctx, sa, *auth->offer, why);
+  }
   if (auto* create = std::get_if<DoCreateChild>(&operation)) child_failed(ctx, sa, create->offer, why);
   if (auto* rekey = std::get_if<DoRekeyChild>(&operation)) {
     if (rekey->offer.spi_in.value != 0) ctx.release(rekey->offer.spi_in);

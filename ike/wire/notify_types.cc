@@ -55,6 +55,8 @@ constexpr auto kNames = std::to_array<std::pair<NotifyType, const char*>>({
     {ikev2_fragmentation_supported, "IKEV2_FRAGMENTATION_SUPPORTED"},
     {signature_hash_algorithms, "SIGNATURE_HASH_ALGORITHMS"},
     {use_ppk, "USE_PPK"},
+    {ppk_identity, "PPK_IDENTITY"},
+    {no_ppk_auth, "NO_PPK_AUTH"},
     {intermediate_exchange_supported, "INTERMEDIATE_EXCHANGE_SUPPORTED"},
 });
 }  // namespace

@@ -55,6 +55,8 @@ enum class NotifyType : std::uint16_t {
   ikev2_fragmentation_supported = 16430,
   signature_hash_algorithms = 16431,
   use_ppk = 16435,
+  ppk_identity = 16436,
+  no_ppk_auth = 16437,
   intermediate_exchange_supported = 16438,
 };
 
