@@ -56,7 +56,7 @@ Loaded build(const Section& resolved, const std::optional<std::filesystem::path>
 
 // A member that is added to ike::Config is missed here, and the compiler says so.
 ike::Config copy_of(const ike::Config& config) {
-  const auto& [conns, secrets, retransmission, half_open_timeout, keep_alive, install_timeout, fragment_size,
+  const auto& [conns, secrets, ppks, retransmission, half_open_timeout, keep_alive, install_timeout, fragment_size,
                cookie_threshold, half_open_per_source] = config;
   ike::Config out{conns,
                   {},

@@ -102,7 +102,8 @@ class ConnectionBuilder {
     if (id == nullptr || id->text.empty()) return;
     out_->ppk_id = ike::Identity::parse(id->text);
     if (!out_->ppk_id) {
-      report_.error(id->value_at, fmt::format("{} is no identity that is supported, expected a name or keyid:", id->text));
+      report_.error(id->value_at,
+                    fmt::format("{} is no identity that is supported, expected a name or keyid:", id->text));
     }
   }
 

@@ -118,7 +118,8 @@ Refusal Store::load_shared(const std::string& id, std::string_view type, base::B
   if (data.empty()) return "shared key data missing";
   for (const auto& owner : owners) {
     auto identity = ike::Identity::parse(owner);
-    if (!identity && (one.type == "ike" || one.type == "ppk")) return fmt::format("{} is no identity that is supported", owner);
+    if (!identity && (one.type == "ike" || one.type == "ppk"))
+      return fmt::format("{} is no identity that is supported", owner);
     if (identity) one.secret.owners.push_back(std::move(*identity));
   }
   one.secret.key = base::Secret::copy_of(data);

@@ -105,8 +105,8 @@ void on_auth_request(Context& ctx, IkeSa& sa, const wire::Payloads& received) {
   if (auto twice = one_too_many(ctx, sa, afresh)) {
     return refuse(ctx, sa, wire::NotifyType::authentication_failed, twice->code, std::move(twice->text));
   }
-  const bool childless = wire::find<wire::SaPayload>(payloads) == nullptr &&
-                         wire::find<wire::TsPayload>(payloads) == nullptr;
+  const bool childless =
+      wire::find<wire::SaPayload>(payloads) == nullptr && wire::find<wire::TsPayload>(payloads) == nullptr;
   if (auto wrong = wrong_childhood(sa, childless)) {
     return refuse(ctx, sa, wire::NotifyType::invalid_syntax, Reason::no_config, std::move(*wrong));
   }

@@ -186,9 +186,9 @@ void on_init_response(Context& ctx, IkeSa& sa, const Datagram& datagram) {
   sa.fragmenting = sa.fragments && sa.conn->fragmentation == Fragmentation::yes;
   sa.setup->childless = wire::find_notify(payloads, wire::NotifyType::childless_ikev2_supported) != nullptr;
   if (sa.conn->childless == Childless::force && !sa.setup->childless) {
-    return fail(ctx, sa, Reason::peer_refused,
-                fmt::format("{} wants an IKE SA without a child (childless = force), the peer knows none",
-                            sa.conn->name));
+    return fail(
+        ctx, sa, Reason::peer_refused,
+        fmt::format("{} wants an IKE SA without a child (childless = force), the peer knows none", sa.conn->name));
   }
   if (auto wrong = take_ppk_answer(sa, payloads)) return close(ctx, sa, std::move(*wrong), Linger::no);
   start_auth(ctx, sa);

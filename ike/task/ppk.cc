@@ -76,11 +76,11 @@ const SharedSecret* find_ppk(const Config& config, base::ByteView id) {
 std::optional<Failure> take_ppk_answer(IkeSa& sa, const wire::Payloads& answer) {
   sa.setup->ppk = sa.conn->uses_ppk() && wire::find_notify(answer, wire::NotifyType::use_ppk) != nullptr;
   if (sa.setup->ppk || !sa.conn->ppk_required) return std::nullopt;
-  return Failure{Reason::no_secret,
-                 "IKE_SA_INIT",
-                 fmt::format("{} requires a post-quantum preshared key (ppk_required), and the peer uses none",
-                             sa.conn->name),
-                 {}};
+  return Failure{
+      Reason::no_secret,
+      "IKE_SA_INIT",
+      fmt::format("{} requires a post-quantum preshared key (ppk_required), and the peer uses none", sa.conn->name),
+      {}};
 }
 
 std::expected<wire::Payloads, Failure> begin_ppk(Context& ctx, IkeSa& sa, const wire::IdPayload& own,
@@ -122,9 +122,9 @@ std::optional<Failure> answer_ppk(Context& ctx, IkeSa& sa, wire::Payloads& reque
   const auto* named = sa.setup->ppk ? wire::find_notify(request, wire::NotifyType::ppk_identity) : nullptr;
   if (named == nullptr) {
     if (!conn.ppk_required) return std::nullopt;
-    return failure(Reason::no_secret,
-                   fmt::format("{} requires a post-quantum preshared key (ppk_required), and the peer names none",
-                               conn.name));
+    return failure(
+        Reason::no_secret,
+        fmt::format("{} requires a post-quantum preshared key (ppk_required), and the peer names none", conn.name));
   }
   const auto id = id_of(*named);
   const auto* ppk = id && wanted(conn, *id) ? find_ppk(*ctx.config, *id) : nullptr;
