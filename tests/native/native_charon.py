@@ -34,7 +34,10 @@ ROWS = [
     Row("ppk-optional", "ppk_id = one", "ppk_id = one", ONE, ONE, ppk=True),
     Row("ppk-not-known-there", "ppk_id = one", "", ONE, ""),
     Row("ppk-not-known-here", "", "ppk_id = one", "", ONE),
-    Row("ppk-another-there", "ppk_id = one", "ppk_id = two", ONE, PPK.format(id="two", key=OTHER)),
+    Row("ppk-another-named-there", "ppk_id = one", "ppk_id = two", ONE, PPK.format(id="two", key=OTHER), roles=("responder",)),
+    # charon takes none but its own then; espgate goes without, as RFC 8784 has it.
+    Row("ppk-another-wanted-there", "ppk_id = one", "ppk_id = two", ONE, PPK.format(id="two", key=OTHER), roles=("initiator",),
+        up=False),
     Row("ppk-wrong-key", "ppk_id = one", "ppk_id = one", ONE, PPK.format(id="one", key=OTHER), up=False,
         said={"responder": "wrong PSK"}),
     Row("ppk-required-not-known-there", "ppk_id = one\n    ppk_required = yes", "", ONE, "", up=False,
