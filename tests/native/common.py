@@ -50,6 +50,11 @@ def sanitized():
     return b"__asan_init" in program or b"__tsan_init" in program
 
 
+def unsanitized(reason):
+    if sanitized():
+        raise Skip(reason)
+
+
 def memory_is_measured():
     """For tests that look at RSS: AddressSanitizer's shelf for freed memory (256 MiB) is made small. Before any Node starts."""
     os.environ["ASAN_OPTIONS"] = "detect_leaks=1:quarantine_size_mb=8:malloc_context_size=12"

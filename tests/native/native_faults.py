@@ -15,7 +15,7 @@ import subprocess
 import time
 
 from common import (ADDRESS, LEFT, PATIENCE, QUICK, RIGHT, WIRE, Node, Skip, config, expect, inside, lan, main,
-                    mount_bpffs, ns_start, pair, run, sanitized, wait_for)
+                    mount_bpffs, ns_start, pair, run, unsanitized, wait_for)
 from inject import Fragile
 
 GONE = 3  # exit status: it could not go on
@@ -135,8 +135,7 @@ def memory_fails(directory):
 
 def address_space_ends(directory):
     """No injection here: the limit is the kernel's, and clients of the control socket use it up."""
-    if sanitized():
-        raise Skip("a sanitizer wants all of the address space")
+    unsanitized("a sanitizer wants all of the address space")
     lan(LEFT)
     node = Node(directory, LEFT).start(config(LEFT))
     now_kb = int(re.search(r"VmSize:\s+(\d+) kB", pathlib.Path(f"/proc/{node.process.pid}/status").read_text())[1])
@@ -159,8 +158,7 @@ def address_space_ends(directory):
 
 def no_descriptor_left(directory):
     """With no descriptor at all IKE goes on; a reload is refused whole, and is taken when there is one again."""
-    if sanitized():
-        raise Skip("a sanitizer's check of a type takes a pipe of its own, and calls the object invalid without one")
+    unsanitized("a sanitizer's check of a type takes a pipe of its own, and calls the object invalid without one")
     left, right = pair(directory)
     used = len(os.listdir(f"/proc/{left.process.pid}/fd"))
     before = resource.prlimit(left.process.pid, resource.RLIMIT_NOFILE)
