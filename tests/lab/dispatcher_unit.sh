@@ -6,7 +6,7 @@ set -eu
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 tree=$(dirname "$(dirname "$here")")
 mountpoint -q /run/bpf 2>/dev/null || {
-  cd "$tree" && exec tools/lab run --kernel "${1:-6.12}" --timeout 600 --init systemd -- "$here/$(basename "$0")"
+  cd "$tree" && exec tools/lab run --kernel "${1:-6.12}" --timeout 700 --init systemd -- "$here/$(basename "$0")"
 }
 
 fail() {
