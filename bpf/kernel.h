@@ -141,9 +141,10 @@ struct xfrm_offload {
   __u32 flags;
   __u8 proto;
 };
+/* Linux 6.12 has int for these two, 7.3 __u8. libbpf fits a read to another size only if both are unsigned. */
 struct sec_path {
-  int len;
-  int olen;
+  __u32 len;
+  __u32 olen;
   struct xfrm_state* xvec[6];
   struct xfrm_offload ovec[1];
 };

@@ -6,7 +6,7 @@ set -eu
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 tree=$(dirname "$(dirname "$here")")
 mountpoint -q /run/bpf 2>/dev/null || {
-  cd "$tree" && exec tools/lab run --kernel "${1:-6.12}" --timeout 600 --init systemd -- "$here/$(basename "$0")"
+  cd "$tree" && exec tools/lab run --kernel "${1:-6.12}" --timeout 700 --init systemd -- "$here/$(basename "$0")"
 }
 
 fail() {
@@ -96,6 +96,7 @@ xdp-filter ip -m src 192.0.2.99
 is_in xdpfilt || fail "xdp-filter is not there: $(present)"
 
 mkdir -p /run/far /etc/espgate /etc/systemd/system/espgated.service.d
+systemd-sysusers "$tree/packaging/sysusers.d/espgate.conf"
 install -m 755 "$tree/build/release/bin/espgated" /usr/local/sbin/espgated
 cp "$tree/packaging/systemd/espgated.service" /etc/systemd/system/
 printf '[Service]\nExecStart=\nExecStart=/usr/local/sbin/espgated --config /etc/espgate/espgate.conf\n' \

@@ -304,9 +304,10 @@ static bool simnic_offload_ok(struct sk_buff *skb, struct xfrm_state *x)
 /* Called for every packet that the stack accepted, also for those decrypted in software: without them the
  * estimate of the high half would fall behind.
  */
+/* Newer kernels (seen: 7.3.4) leave real_dev NULL unless a bond hands the state on. */
 static void simnic_advance_esn(struct xfrm_state *x)
 {
-	struct simnic_dev *nic = netdev_priv(x->xso.real_dev);
+	struct simnic_dev *nic = netdev_priv(x->xso.real_dev ?: x->xso.dev);
 	struct simnic_sa *sa;
 
 	rcu_read_lock();
