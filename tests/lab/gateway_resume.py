@@ -7,6 +7,7 @@ an IKE SA of its own with a child, those with an odd number in hardware. With `s
 ESPGATE_KILLS (200) deaths at random moments, also of a start that is not done yet, under ESPGATE_RATE (1,000) packets a second,
 all of the tunnels taking turns, each packet echoed, and IKE's liveness checks; every ESP packet on the wire is looked at.
 """
+import json
 import os
 import random
 import re
@@ -19,7 +20,7 @@ from scenario import daemon, hosts
 from scenario.fast import FastStream, WireNonces
 from scenario.nonces import Nonces
 from scenario.results import run_scenario
-from scenario.shell import Failed, wait_for
+from scenario.shell import Failed, run, wait_for
 from scenario.stream import Stream
 
 SOAK = "soak" in sys.argv[1:]
@@ -225,13 +226,29 @@ class Resuming:
         spis = self.section("SIGTERM, on_stop = keep", lambda: [self.dies(signal.SIGTERM) for _ in range(2)])
         self.results.equal("keep: the SPIs stay", self.spis(), spis)
 
+    @staticmethod
+    def tags():
+        """{name: tags} of the tc programs that are loaded: another tag is another program."""
+        out = {}
+        for program in json.loads(run("bpftool", "-j", "prog", "show").stdout):
+            if program.get("name", "").startswith("tc_"):
+                out.setdefault(program["name"], set()).add(program["tag"])
+        return out
+
     def exchanged(self):
+        """espgated-next writes other records and has other BPF programs."""
+        tags = {"before": self.tags()}
+
         def deeds():
             for program in ("espgated-next", "espgated"):
                 self.dies(signal.SIGTERM, program)
+                tags[program] = self.tags()
                 self.dies(signal.SIGKILL, program)
         spis = self.section("up to the next version and back", deeds)
         self.results.equal("versions: the SPIs stay", self.spis(), spis)
+        self.results.holds("versions: the next one has other programs", tags["before"] and not any(
+            tags["before"][name] & tags["espgated-next"].get(name, set()) for name in tags["before"]), str(tags["espgated-next"]))
+        self.results.equal("versions: the one before has its own again", tags["espgated"], tags["before"])
 
     def in_the_middle_of_rekeys(self):
         def deeds():
