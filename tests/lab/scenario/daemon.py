@@ -23,7 +23,7 @@ class Gateway:
         self.program = "espgated"
         self.prefix = ()  # what espgated is started by, if not by itself
         self.bpffs = BPFFS
-        self.patience = 30  # seconds until its socket answers
+        self.patience = 90  # seconds until its socket answers; an emulated machine on a busy one takes its time
         self.config = self.directory / "espgate.conf"
         self.socket = self.directory / "vici"
         self.log_file = self.directory / "espgated.log"
