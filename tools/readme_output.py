@@ -5,6 +5,7 @@
 tools/demo --compare | tee LOG; tools/readme_output.py LOG
 tools/lab run -- python3 tests/lab/troubleshooting.py > LOG; tools/readme_output.py LOG docs/troubleshooting.md
 tools/lab run -- python3 tests/lab/support_questions.py > LOG; tools/readme_output.py LOG docs/troubleshooting.md
+ESPGATE_SHOW=1 tests/native/native_questions.py build/release/bin > LOG; tools/readme_output.py LOG docs/troubleshooting.md
 tools/lab run -- python3 tests/lab/docs_commands_lab.py > LOG; tools/readme_output.py LOG docs/migration.md
 """
 import pathlib
@@ -40,7 +41,7 @@ def sections(page, log):
     parts = re.split(r"(?m)^### (\S+)\n", log)[1:]
     for name, text in zip(parts[::2], parts[1::2]):
         if name != "end":
-            page = put(page, name, re.sub(r"/(?:tmp|run)/\w+/gw/espgate.conf", "/etc/espgate/espgate.conf", text).replace("/tmp/", "/run/"))
+            page = put(page, name, re.sub(r"/(?:tmp|run)/\S+/espgate\.conf", "/etc/espgate/espgate.conf", text).replace("/tmp/", "/run/"))
     return page
 
 

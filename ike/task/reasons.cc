@@ -36,7 +36,8 @@ namespace {
 std::string_view hint(wire::NotifyType error) {
   switch (error) {
     case wire::NotifyType::authentication_failed:
-      return ": it has another shared secret for us, or no connection for these identities";
+      return ": it has another shared secret for us, does not take our certificate, or has no connection for these "
+             "identities";
     case wire::NotifyType::no_proposal_chosen:
       return ": no proposal in common, no connection for these addresses, or its kernel did not take the child";
     case wire::NotifyType::ts_unacceptable:

@@ -19,7 +19,7 @@ GENERATED = {
     "demo-output": ("tests/lab/demo.py", "def demo("), "compare-output": ("tests/lab/demo.py", "def compare_strongswan("),
     "convert": ("tests/lab/docs_commands_lab.py", "convert"),
 }
-SECTIONS = ["tests/lab/troubleshooting.py", "tests/lab/support_questions.py"]
+SECTIONS = ["tests/lab/troubleshooting.py", "tests/native/native_questions.py", "tests/lab/support_questions.py"]
 NOT_RUN = {
     "tools/demo": "installs packages and builds; what it runs then is the test `demo`",
     "tools/test": "it is what runs this test",
@@ -84,7 +84,7 @@ def main():
             elif not name and command not in runs and command not in NOT_RUN:
                 wrong.append(f"{where}: no test runs it: doc '{command}' in one of {[path.name for path in RUNNERS]}, or NOT_RUN with the reason")
     registered = "".join(path.read_text() for path in (ROOT / "tests").rglob("CMakeLists.txt"))
-    for script in ("package.sh", "docs_commands_lab", "demo", "troubleshooting", "support_questions", "steering.sh"):
+    for script in ("package.sh", "docs_commands_lab", "demo", "troubleshooting", "native_questions", "support_questions", "steering.sh"):
         if script not in registered:
             wrong.append(f"{script} is not registered with ctest")
     wrong += [f"NOT_RUN has {command}, which no page shows" for command in NOT_RUN if command not in seen]

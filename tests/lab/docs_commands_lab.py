@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 
-from scenario import daemon
+from scenario import daemon, pki
 from scenario.shell import ROOT, Failed, Shell, lib, run, wait_for
 
 VICI = pathlib.Path("/run/espgate/espgated.vici")
@@ -133,6 +133,8 @@ def migration(directory):
     doc("espgate config convert ipsec.conf > espgate.conf", directory)
     print("### end")
     run("chmod", "600", f"{directory}/espgate.conf")
+    # What the remarks ask for: the certificate, its key and its CA.
+    pki.Authority(f"{directory}/ca").issue(directory, "gw", "gw-1.example.org", "ecdsa256")
     run("espgated", "--check-config", "--config", f"{directory}/espgate.conf")
 
 

@@ -55,6 +55,13 @@ def ask(expression):
     return json.loads(get(PROMETHEUS, "/api/v1/query", query=expression))["data"]["result"]
 
 
+def ready(expression):
+    try:
+        return ask(expression)
+    except OSError:
+        return None
+
+
 class Scene:
     def __init__(self, directory):
         self.directory = pathlib.Path(directory)
@@ -156,22 +163,22 @@ def main():
         scene = Scene(directory)
         scene.observe()
         for name in ("hw", "refused"):
-            scene.gateway.cli("conn", "up", f"demo/{name}")
+            scene.gateway.cli("conn", "up", f"demo/{name}", "--timeout", "90")
         scene.gateway.cli("conn", "up", "demo/down", ok=False)
         scene.export()
         names = lint(scene)
         for name in ("espgate_child_last_change_timestamp_seconds", "espgate_child_hard_expiry_timestamp_seconds",
                      "espgate_ike_exchanges_total", "espgate_ike_retransmits_total", "espgate_config_last_reload_success"):
             expect(f"{name} is there", name in names, sorted(names))
-        wait_for("Prometheus", lambda: ask("espgate_build_info"), 90)
+        wait_for("Prometheus", lambda: ready("espgate_build_info"), 180)
         traffic_for(scene, SECONDS)
+        if OUT.is_dir():
+            shutil.copytree(scene.directory / "tsdb", OUT / "tsdb", dirs_exist_ok=True, ignore=shutil.ignore_patterns("lock", "queries.active"))
         dashboard(scene)
         expect("the rules are evaluated", ask("espgate:software_share:5m"))
         dead_daemon(scene)
         full_disk(scene)
         scene.end()
-        if OUT.is_dir():
-            shutil.copytree(scene.directory / "tsdb", OUT / "tsdb", dirs_exist_ok=True)
         print("metrics: ok")
 
 

@@ -123,7 +123,7 @@ class Desk:
         self.up(ok=True)
         self.ask("nat", doctor=["demo/net out", "Encapsulated xfrm states cannot be offloaded"])
         self.gateway.cli("conn", "down", "demo")
-        ns(hosts.WIRE, "nft", "-f", "-", stdin="table inet wall { chain f { type filter hook forward priority 0; udp dport 4500 drop; } }\n")
+        ns(hosts.WIRE, "nft", "-f", "-", stdin="table inet wall {\n chain f {\n  type filter hook forward priority 0\n  udp dport 4500 drop\n }\n}\n")
         self.up()
         self.ask("nat-blocked", conn=["IKE_AUTH"], doctor=["demo/net", "IKE_AUTH", "UDP 4500"])
         ns(hosts.WIRE, "nft", "flush ruleset")
