@@ -88,8 +88,9 @@ bool Connections::heal(const Key& key, base::ChildId child) {
 
 template <class F>
 void Connections::each(const std::string& conn, const std::string& child, F&& apply) {
-  for (auto& [key, status] : children_) {
-    if (key.first == conn && (child.empty() || key.second == child)) apply(status);
+  for (auto it = children_.lower_bound({conn, child}); it != children_.end() && it->first.first == conn; ++it) {
+    if (!child.empty() && it->first.second != child) break;
+    apply(it->second);
   }
 }
 

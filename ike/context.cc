@@ -2,6 +2,8 @@
 #include "ike/context.h"
 
 #include <algorithm>
+#include <functional>
+#include <string_view>
 #include <utility>
 
 #include "ike/record.h"
@@ -196,6 +198,33 @@ IkeSa* Context::owner_of(base::ChildId id) {
   return it == sas_.end() ? nullptr : it->second.get();
 }
 
+namespace {
+
+std::uint64_t key_of(const Identity& peer) {
+  return std::max<std::uint64_t>(1, std::hash<std::string_view>()(base::as_text(peer.data)));
+}
+
+}  // namespace
+
+std::vector<IkeSa*> Context::sas_with(const Identity& remote) {
+  const auto key = key_of(remote);
+  std::set<base::IkeSpi> spis(touched_);
+  for (auto it = peers_.lower_bound({key, {}}); it != peers_.end() && it->first == key; ++it) spis.insert(it->second);
+  std::vector<IkeSa*> out;
+  for (const auto spi : spis) {
+    auto* sa = find(spi);
+    if (sa != nullptr && sa->remote_id == remote) out.push_back(sa);
+  }
+  return out;
+}
+
+void Context::index_peer(IkeSa& sa, std::uint64_t key) {
+  if (sa.peer_key == key) return;
+  if (sa.peer_key != 0) peers_.erase({sa.peer_key, sa.our_spi()});
+  if (key != 0) peers_.emplace(key, sa.our_spi());
+  sa.peer_key = key;
+}
+
 IkeSa* Context::find_initial(const base::Endpoint& remote, base::IkeSpi spi_i, base::ByteView message) {
   auto [first, last] = initials_.equal_range({remote, spi_i});
   for (auto it = first; it != last; ++it) {
@@ -268,6 +297,8 @@ void Context::settle(base::IkeSpi spi) {
   auto& sa = *it->second;
   if (sa.scheduled) timers_.erase({*sa.scheduled, spi});
   sa.scheduled.reset();
+  const bool findable = !sa.dead && (sa.up() || sa.state == State::rekeyed);
+  index_peer(sa, findable ? key_of(sa.remote_id) : 0);
   if (!sa.dead) {
     sa.scheduled = sa.next_due();
     if (sa.scheduled) timers_.emplace(*sa.scheduled, spi);
@@ -301,7 +332,13 @@ void Context::make_record(const std::set<base::IkeSpi>& changed) {
     out.entries.push_back({0, record::encode(record::Numbers{ikes_reserved_, children_reserved_})});
   }
   record::Besides beside;
-  for (const auto& [sends, waits] : besides) beside.emplace(waits, sends);
+  for (const auto& [sends, waits] : besides) {
+    const bool theirs = std::ranges::any_of(changed, [&](base::IkeSpi spi) {
+      const auto* sa = find(spi);
+      return sa != nullptr && sa->children.contains(waits);
+    });
+    if (theirs) beside.emplace(waits, sends);
+  }
   for (const auto spi : changed) {
     auto* sa = find(spi);
     base::Secret octets;

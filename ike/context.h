@@ -91,6 +91,8 @@ class Context {
   // The responder's SA that this IKE_SA_INIT request already made: same sender, same octets (RFC 7296 2.1).
   IkeSa* find_initial(const base::Endpoint& remote, base::IkeSpi spi_i, base::ByteView message);
   Table& sas() { return sas_; }
+  // Those with this peer, by who it says it is: all that are up or rekeyed, in the order of sas(), and maybe others.
+  std::vector<IkeSa*> sas_with(const Identity& remote);
   [[nodiscard]] std::size_t half_open() const { return half_open_; }
   [[nodiscard]] std::size_t half_open(const base::Address& source) const;
   void left_half_open(const IkeSa& sa);
@@ -132,12 +134,15 @@ class Context {
   [[nodiscard]] std::uint64_t high_bits() const { return static_cast<std::uint64_t>(options.index) << 40; }
   void complete_closings();
   void make_record(const std::set<base::IkeSpi>& changed);
+  void index_peer(IkeSa& sa, std::uint64_t key);
 
   std::vector<Action> out_;
   Table sas_;
   std::multimap<std::pair<base::Endpoint, base::IkeSpi>, base::IkeSpi> initials_;
   std::set<std::pair<base::Instant, base::IkeSpi>> timers_;
   std::set<base::IkeSpi> touched_;
+  // Identities by their hash, of what touched_ does not name: that may have changed since.
+  std::set<std::pair<std::uint64_t, base::IkeSpi>> peers_;
   std::set<std::uint32_t> esp_spis_;
   std::map<RequestId, std::pair<base::IkeSpi, base::ChildId>> installs_;
   std::map<RequestId, Closing> closings_;

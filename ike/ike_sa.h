@@ -184,6 +184,7 @@ struct IkeSa {
   std::optional<base::Instant> close_deadline;    // deleting: when we stop waiting
   bool dead = false;                              // to be erased when the current input is done
   std::optional<base::Instant> scheduled;         // the entry in Context's timer index
+  std::uint64_t peer_key = 0;                     // that in its index of peers; 0: none
 
   [[nodiscard]] base::IkeSpi our_spi() const { return initiator ? spi_i : spi_r; }
   [[nodiscard]] bool up() const { return state == State::established || state == State::deleting; }

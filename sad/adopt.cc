@@ -122,7 +122,7 @@ ike::Kept Children::adopt(ike::KeptChild kept, const Handling& handling, Estate&
   Child& child = children_[fresh.spec.id] = std::move(fresh);
   child.reqid = reqid;
   reqids_.share(reqid, child.spec);
-  child.state = *state;
+  enter(child, *state);
   child.inbound_first = *state == ChildState::waiting;
   child.context = context_of(in);
   if (in.state->offload) child.kind = in.state->offload->kind;

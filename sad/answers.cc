@@ -25,7 +25,7 @@ ike::OffloadState offload_state(const Half& half) {
 }
 
 void Children::finish(Child& child) {
-  child.state = ChildState::up;
+  enter(child, ChildState::up);
   for (Half* half : {&child.in, &child.out}) {
     if (half->recorded) continue;  // by wait_for_outbound()
     record(child, *half);

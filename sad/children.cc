@@ -110,7 +110,7 @@ void Children::ask(Child& child, Role role, xfrm::Request request) {
 }
 
 void Children::try_offload(Child& child, xfrm::OffloadKind kind) {
-  child.state = ChildState::trying_offload;
+  enter(child, ChildState::trying_offload);
   child.kind = kind;
   const xfrm::Offload offload{kind, child.context.ifindex};
   end_trial(child);
@@ -133,7 +133,7 @@ void Children::end_trial(Child& child) {
 }
 
 void Children::commit(Child& child) {
-  child.state = ChildState::committing;
+  enter(child, ChildState::committing);
   const xfrm::Offload offload{child.kind, child.context.ifindex};
   end_trial(child);
   ask(child, Role::add_out, xfrm::AddSa{sa_spec(child, Direction::out, offload)});
@@ -143,7 +143,7 @@ void Children::commit(Child& child) {
 
 // Inbound a key may be added again: it only decrypts. An outbound SA that is there stays as it is.
 void Children::try_software(Child& child) {
-  child.state = ChildState::trying_software;
+  enter(child, ChildState::trying_software);
   end_trial(child);
   weigh_anchor(child);
   if (child.in.in_kernel) ask(child, Role::del_in, xfrm::DelSa{sa_id(child, Direction::in)});
@@ -156,7 +156,7 @@ void Children::try_software(Child& child) {
 }
 
 void Children::put_policies(Child& child) {
-  child.state = ChildState::policies;
+  enter(child, ChildState::policies);
   if (!child.inbound_first) child.spec.keys = {};  // no SA is added any more
   claim_policies(child);
   if (child.awaited == 0) after_policies(child);
@@ -174,7 +174,7 @@ void Children::claim_policies(Child& child) {
 }
 
 void Children::undo(Child& child) {
-  child.state = ChildState::undoing;
+  enter(child, ChildState::undoing);
   child.spec.keys = {};
   spd_.release_all({Owner::Kind::child, child.spec.id.value});
   end_trial(child);
@@ -198,6 +198,12 @@ void Children::policy_arrived(base::ChildId id, const xfrm::Result& result) {
   if (!result && !found->second.policy_error) found->second.policy_error = result.error();
   --found->second.awaited;
   advance(id);
+}
+
+void Children::enter(Child& child, ChildState state) {
+  if (child.state == ChildState::waiting) waiting_.erase(child.spec.id);
+  child.state = state;
+  if (state == ChildState::waiting) waiting_.insert(child.spec.id);
 }
 
 void Children::advance(base::ChildId id) {

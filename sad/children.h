@@ -81,6 +81,7 @@ class Children {
   void release(const Child& child, Half& half, const xfrm::Result* deleted);
 
   void advance(base::ChildId id);
+  void enter(Child& child, ChildState state);
   void after_trial(Child& child);
   void after_commit(Child& child);
   void after_software(Child& child);
@@ -115,6 +116,7 @@ class Children {
   Reqids reqids_;
   std::map<base::ChildId, Child> children_;
   std::map<xfrm::SaId, base::ChildId> owners_;
+  std::set<base::ChildId> waiting_;                     // in this state: few at a time, asked for often
   std::map<std::string, std::set<std::string>> taken_;  // by device: suites it was seen to take
   bool stopping_ = false;
 };

@@ -62,7 +62,7 @@ void Children::release(const Child& child, Half& half, const xfrm::Result* delet
 
 // AddInbound is done: its slot and device place for the outbound half were found good on trial.
 void Children::wait_for_outbound(Child& child) {
-  child.state = ChildState::waiting;
+  enter(child, ChildState::waiting);
   record(child, child.in);
   say_direction(child, child.in);
   answer_up(child);
@@ -87,7 +87,7 @@ void Children::switch_outbound(const ike::SwitchOutbound& order) {
 }
 
 void Children::add_outbound(Child& child, std::optional<xfrm::Offload> offload) {
-  child.state = ChildState::switching;
+  enter(child, ChildState::switching);
   child.switch_offloaded = offload.has_value();
   ask(child, Role::add_out, xfrm::AddSa{sa_spec(child, Direction::out, offload)});
   ask(child, Role::get_out, xfrm::GetSa{sa_id(child, Direction::out)});
@@ -118,7 +118,7 @@ void Children::refuse_outbound(Child& child, const Verdict& why) {
                                 child.name(), to_string(child.spec.offload), why.text)});
   child.refusal.emplace(why.reason, why.text);
   child.spec.keys = {};
-  child.state = ChildState::retiring;
+  enter(child, ChildState::retiring);
   if (child.out.in_kernel) {
     ask_to_delete(child, Direction::out);
   } else {
@@ -134,7 +134,7 @@ void Children::retire(const ike::RetireSa& order) {
   if (order.part == ike::RetireSa::Part::all || !(has_outbound || child.state == ChildState::waiting)) {
     return remove(order.id);
   }
-  child.state = ChildState::retiring;
+  enter(child, ChildState::retiring);
   child.spec.keys = {};
   spd_.release_all({Owner::Kind::child, child.spec.id.value});
   if (child.out.in_kernel) {
@@ -152,7 +152,7 @@ void Children::after_retire(Child& child) {
   answer_refused(child);
   child.refusal.reset();
   if (child.removing) return undo(child);
-  child.state = ChildState::receiving;
+  enter(child, ChildState::receiving);
 }
 
 std::optional<base::ChildId> Children::owner_of(const xfrm::SaId& id) const {
@@ -177,9 +177,7 @@ std::optional<xfrm::SaId> Children::outbound_of(base::ChildId id) const {
 
 std::vector<std::pair<base::ChildId, xfrm::SaId>> Children::waiting() const {
   std::vector<std::pair<base::ChildId, xfrm::SaId>> out;
-  for (const auto& [each, child] : children_) {
-    if (child.state == ChildState::waiting) out.emplace_back(each, sa_id(child, Direction::in));
-  }
+  for (const auto each : waiting_) out.emplace_back(each, sa_id(children_.at(each), Direction::in));
   return out;
 }
 

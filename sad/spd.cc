@@ -28,9 +28,9 @@ Spd::Claimed Spd::claim(const Owner& owner, const xfrm::PolicySpec& policy, cons
     found = entries_.emplace(policy.id, Entry{index, {}, {}, {}}).first;
   }
   Entry& entry = found->second;
-  std::erase_if(entry.claims, [&](const Claim& claim) { return claim.owner == owner; });
+  const bool again = !held_[owner].insert(policy.id).second;
+  if (again) std::erase_if(entry.claims, [&](const Claim& claim) { return claim.owner == owner; });
   entry.claims.push_back({owner, policy, named});
-  held_[owner].insert(policy.id);
   if (entry.installed == policy) return Claimed::standing;
   put(entry, child);
   return entry.index || owner.kind != Owner::Kind::floor ? Claimed::asked : Claimed::unrecorded;

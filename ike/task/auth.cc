@@ -3,6 +3,8 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
+
 #include "ike/task/lifetime.h"
 #include "ike/task/nat_path.h"
 #include "ike/task/unique.h"
@@ -25,15 +27,16 @@ void established(Context& ctx, IkeSa& sa, bool initial_contact) {
 }
 
 bool has_contact(Context& ctx, const IkeSa& sa) {
-  for (const auto& [spi, other] : ctx.sas()) {
-    if (other.get() == &sa || !other->usable()) continue;  // one that we are closing is none
-    if (other->local_id != sa.local_id) continue;
-    // Who the peer is decides, wherever it is (2.4); while a pattern leaves that open, its address has to tell.
-    const auto& expected = sa.conn->remote.id;
-    if (other->remote_id == expected) return true;
-    if (expected.admits(other->remote_id) && other->remote.address == sa.remote.address) return true;
-  }
-  return false;
+  const auto& expected = sa.conn->remote.id;
+  const auto ours = [&](const IkeSa& other) {
+    return &other != &sa && other.usable() && other.local_id == sa.local_id;  // one that we are closing is none
+  };
+  // Who the peer is decides, wherever it is (2.4); while a pattern leaves that open, its address has to tell.
+  if (std::ranges::any_of(ctx.sas_with(expected), [&](const auto* other) { return ours(*other); })) return true;
+  return expected.pattern() && std::ranges::any_of(ctx.sas(), [&](const auto& entry) {
+           const auto& other = *entry.second;
+           return ours(other) && expected.admits(other.remote_id) && other.remote.address == sa.remote.address;
+         });
 }
 
 }  // namespace espgate::ike

@@ -72,10 +72,9 @@ bool moved_on(Context& ctx, const IkeSa& sa) {
   constexpr std::uint32_t kEnough = 3;  // retransmissions
   const auto& asked = *sa.outgoing;
   if (asked.timer.sent() < kEnough || ctx.now - asked.first_sent < kSilent || !sa.up() || !sa.peer_began) return false;
-  return std::ranges::any_of(ctx.sas(), [&](const auto& entry) {
-    const auto& other = *entry.second;
-    return other.usable() && other.peer_began && other.authenticated_at > sa.authenticated_at &&
-           other.last_heard >= asked.first_sent && other.local_id == sa.local_id && other.remote_id == sa.remote_id;
+  return std::ranges::any_of(ctx.sas_with(sa.remote_id), [&](const auto* other) {
+    return other->usable() && other->peer_began && other->authenticated_at > sa.authenticated_at &&
+           other->last_heard >= asked.first_sent && other->local_id == sa.local_id;
   });
 }
 
@@ -86,10 +85,9 @@ bool denied_for_good(Context& ctx, const IkeSa& sa) {
   // Made by a rekey (message IDs begin anew), and the peer has not sent anything on it: it closed it before our side
   // had the reply.
   if (sa.outgoing->message_id == 0 && sa.expected_id == 0) return true;
-  return std::ranges::any_of(ctx.sas(), [&](const auto& entry) {
-    const auto& other = *entry.second;
-    return other.usable() && other.last_heard > sa.last_heard && other.conn_name() == sa.conn_name() &&
-           other.remote.address == sa.remote.address && other.remote_id == sa.remote_id;
+  return std::ranges::any_of(ctx.sas_with(sa.remote_id), [&](const auto* other) {
+    return other->usable() && other->last_heard > sa.last_heard && other->conn_name() == sa.conn_name() &&
+           other->remote.address == sa.remote.address;
   });
 }
 

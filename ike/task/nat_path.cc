@@ -24,9 +24,8 @@ void children_follow(Context& ctx, IkeSa& sa) {
 void all_follow(Context& ctx, IkeSa& sa, const base::Endpoint& before) {
   if (!sa.up() || sa.remote == before) return;
   ctx.event(Event::Kind::peer_moved, sa, {}, fmt::format("from {} to {}", before.text(), sa.remote.text()));
-  for (auto& [spi, other] : ctx.sas()) {
-    if (other.get() == &sa || !other->up() || other->remote != before || !follows(*other)) continue;
-    if (other->remote_id != sa.remote_id) continue;
+  for (auto* other : ctx.sas_with(sa.remote_id)) {
+    if (other == &sa || !other->up() || other->remote != before || !follows(*other)) continue;
     other->remote = sa.remote;
     ctx.touch(*other);
     children_follow(ctx, *other);

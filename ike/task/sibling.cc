@@ -28,9 +28,9 @@ std::optional<base::ChildId> heir_of(const IkeSa& sa, const Child& child) {
 }  // namespace
 
 std::optional<base::ChildId> find_sibling(Context& ctx, const IkeSa& sa, const Child& child) {
-  for (const auto& [spi, other] : ctx.sas()) {
+  for (const auto* other : ctx.sas_with(sa.remote_id)) {
     if (other->children.empty() || other->remote.address != sa.remote.address) continue;
-    if (other->conn_name() != sa.conn_name()) continue;
+    if (other->local_id != sa.local_id || other->conn_name() != sa.conn_name()) continue;
     const auto it =
         std::ranges::find_if(other->children, [&](const auto& entry) { return carries(entry.second, child); });
     if (it != other->children.end()) return it->first;

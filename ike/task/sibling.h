@@ -11,7 +11,8 @@
 
 namespace espgate::ike {
 
-// A child of the same connection to the same peer with the same selectors that traffic goes by; none: there is none.
+// A child of the same connection to the same peer (identity and address: several may come from behind one NAT) with
+// the same selectors that traffic goes by; none: there is none.
 std::optional<base::ChildId> find_sibling(Context& ctx, const IkeSa& sa, const Child& child);
 
 // `child` is installed, and `sibling` was there: it waits. An empty request shows whether the peer has our reply.

@@ -19,9 +19,8 @@ constexpr auto kReauthenticationTime = std::chrono::seconds(10);
 
 std::vector<IkeSa*> others(Context& ctx, const IkeSa& sa) {
   std::vector<IkeSa*> out;
-  for (auto& [spi, other] : ctx.sas()) {
-    if (other.get() == &sa || !other->up() || other->spare) continue;
-    if (other->local_id == sa.local_id && other->remote_id == sa.remote_id) out.push_back(other.get());
+  for (auto* other : ctx.sas_with(sa.remote_id)) {
+    if (other != &sa && other->up() && !other->spare && other->local_id == sa.local_id) out.push_back(other);
   }
   return out;
 }

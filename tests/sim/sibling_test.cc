@@ -55,6 +55,24 @@ TEST_F(Siblings, TheSecondOneSendsAtOnceWhenTheFirstIsGone) {
   EXPECT_EQ(a.outbound.size(), 1U);
 }
 
+TEST_F(Siblings, TwoPeersAtOneAddressAreNone) {
+  for_a.own_id = "one.example.org";
+  auto both = config(for_a);
+  auto second = std::make_shared<ike::ConnConfig>(*both.conns.front());
+  second->name = "second";
+  second->local.id = identity("two.example.org");
+  both.conns.push_back(std::move(second));
+  a.load(std::move(both));
+  b.load(config(for_b));
+  for (const auto* conn : {"site", "second"}) {
+    const auto id = a.initiate(conn, "net", b);
+    ASSERT_TRUE(net.run_until([&] { return a.result(id) != nullptr; }));
+    ASSERT_TRUE(a.succeeded(id)) << a.result(id)->failure->text;
+  }
+  EXPECT_EQ(b.sad.size(), 2U);
+  EXPECT_EQ(b.outbound.size(), 2U) << "the second is another peer's, and waits for nothing";
+}
+
 TEST_F(Siblings, AChildOfAnIkeSaThatIsBeingClosedIsNotInstalled) {
   for_a.children.push_back({"more", {"10.3.0.0/16", "10.2.0.0/16"}});
   for_b = mirrored(for_a);
