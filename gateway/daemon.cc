@@ -208,6 +208,8 @@ void Daemon::take(ike::Event&& event) {
 }
 
 void Daemon::raise(const ike::Event& event) {
+  const auto name = control::vici::event_name(event);
+  if (!name || !vici_.anybody_wants(*name)) return;
   if (auto told = control::vici::event_message(event, *this)) vici_.raise(told->name, told->message);
 }
 

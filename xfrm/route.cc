@@ -73,6 +73,14 @@ std::optional<std::size_t> feature_position(int fd, const std::string& device, s
   return std::nullopt;
 }
 
+// By any socket that is at hand, where if_indextoname() opens one each time.
+std::string name_of(int fd, std::uint32_t ifindex) {
+  ifreq request{};
+  request.ifr_ifindex = static_cast<int>(ifindex);
+  if (ifindex == 0 || ioctl(fd, SIOCGIFNAME, &request) != 0) return {};
+  return {request.ifr_name, strnlen(request.ifr_name, IFNAMSIZ)};
+}
+
 }  // namespace
 
 std::optional<Route> decode_route(const nlmsghdr& message) {
@@ -109,7 +117,7 @@ base::Result<Route> RouteTable::lookup(const base::Address& to, const std::optio
       if (const auto refused = decode_ack(message)) {
         answer = std::unexpected(base::Error{operation, refused->code, {}});
       } else if (auto route = decode_route(message)) {
-        route->device = device_of(route->ifindex).value_or("");
+        route->device = name_of(socket_.get(), route->ifindex);
         if (route->device.empty()) {
           answer = std::unexpected(base::Error{operation, ENODEV, {}});
         } else {

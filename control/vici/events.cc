@@ -31,7 +31,7 @@ Message ike_updown(const ike::IkeView& view, const Daemon& daemon, bool up) {
   return out.section(view.conn, std::move(body));
 }
 
-NamedMessage ike_rekey(const ike::Event& event, const Daemon& daemon) {
+Message ike_rekey(const ike::Event& event, const Daemon& daemon) {
   Message out, both;
   auto old = *event.view;
   old.id = event.former_ike;
@@ -39,11 +39,11 @@ NamedMessage ike_rekey(const ike::Event& event, const Daemon& daemon) {
   both.section("old", body_of(old, daemon));
   both.section("new", body_of(*event.view, daemon));
   out.section(event.conn, std::move(both));
-  return {"ike-rekey", std::move(out)};
+  return out;
 }
 
 // The IKE SA with one entry among its child-sas, of the child's name, with `old` and `new` in it.
-NamedMessage child_rekey(const ike::Event& event, const Daemon& daemon) {
+Message child_rekey(const ike::Event& event, const Daemon& daemon) {
   const auto child_of = [&](base::ChildId id) {
     const auto body = body_of(with_child(*event.view, id), daemon);
     const auto* children = body.find("child-sas");
@@ -61,7 +61,7 @@ NamedMessage child_rekey(const ike::Event& event, const Daemon& daemon) {
   pair.section("new", child_of(event.child_id));
   Message out;
   out.section(event.conn, std::move(body));
-  return {"child-rekey", std::move(out)};
+  return out;
 }
 
 }  // namespace
@@ -74,24 +74,46 @@ Message log_message(const LogEvent& line) {
   return out.set("msg", line.text);
 }
 
-std::optional<NamedMessage> event_message(const ike::Event& event, const Daemon& daemon) {
+std::optional<std::string_view> event_name(const ike::Event& event) {
   using Kind = ike::Event::Kind;
   if (!event.view) return std::nullopt;
   switch (event.kind) {
     case Kind::ike_up:
     case Kind::ike_down:
-      return NamedMessage{"ike-updown", ike_updown(*event.view, daemon, event.kind == Kind::ike_up)};
+      return "ike-updown";
     case Kind::child_up:
     case Kind::child_down:
-      return NamedMessage{"child-updown", updown_message(with_child(*event.view, event.child_id), daemon,
-                                                         event.kind == Kind::child_up)};
+      return "child-updown";
     case Kind::ike_rekeyed:
-      return ike_rekey(event, daemon);
+      return "ike-rekey";
     case Kind::child_rekeyed:
-      return child_rekey(event, daemon);
+      return "child-rekey";
     default:
       return std::nullopt;
   }
+}
+
+std::optional<NamedMessage> event_message(const ike::Event& event, const Daemon& daemon) {
+  using Kind = ike::Event::Kind;
+  const auto name = event_name(event);
+  if (!name) return std::nullopt;
+  NamedMessage out{std::string(*name), {}};
+  switch (event.kind) {
+    case Kind::ike_up:
+    case Kind::ike_down:
+      out.message = ike_updown(*event.view, daemon, event.kind == Kind::ike_up);
+      break;
+    case Kind::ike_rekeyed:
+      out.message = ike_rekey(event, daemon);
+      break;
+    case Kind::child_rekeyed:
+      out.message = child_rekey(event, daemon);
+      break;
+    default:
+      out.message = updown_message(with_child(*event.view, event.child_id), daemon, event.kind == Kind::child_up);
+      break;
+  }
+  return out;
 }
 
 }  // namespace espgate::control::vici

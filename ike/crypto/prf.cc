@@ -5,28 +5,83 @@
 #include <openssl/params.h>
 
 #include <algorithm>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 #include "ike/crypto/openssl.h"
 
 namespace espgate::ike::crypto {
 
 namespace {
-// HMAC with one key, for any number of messages.
-class Hmac {
+// A null pointer would mean "the key as before".
+constexpr std::uint8_t kNothing = 0;
+
+// Contexts that nobody uses just now, of one thread: finding the digest takes several times as long as a short message.
+// Each has its digest, and no key any more but one that everybody knows.
+class IdleContexts {
  public:
-  static Crypto<Hmac> make(const char* digest, base::ByteView key) {
+  static MacContext take(const char* digest) {
+    auto& list = all().of(digest);
+    if (list.empty()) return fresh(digest);
+    auto out = std::move(list.back());
+    list.pop_back();
+    return out;
+  }
+  static void give_back(const char* digest, MacContext context) {
+    auto& list = all().of(digest);
+    // The key, and what was made of it, is overwritten; what is over the limit, or cannot be, goes (and is wiped).
+    if (list.size() < kMost && EVP_MAC_init(context.get(), &kNothing, 0, nullptr) == 1) {
+      list.push_back(std::move(context));
+    }
+  }
+
+ private:
+  static constexpr std::size_t kMost = 4;
+
+  static IdleContexts& all() {
+    static thread_local IdleContexts contexts;
+    return contexts;
+  }
+  std::vector<MacContext>& of(const char* digest) {
+    const auto found = std::ranges::find(by_digest_, std::string_view(digest), &Digest::name);
+    if (found != by_digest_.end()) return found->idle;
+    auto& made = by_digest_.emplace_back(Digest{digest, {}}).idle;
+    made.reserve(kMost);  // to give back never takes memory
+    return made;
+  }
+  static MacContext fresh(const char* digest) {
     EVP_MAC* const mac = fetched_hmac();
-    if (mac == nullptr) return fail();
-    Hmac out(EVP_MAC_CTX_new(mac));
+    MacContext out(mac == nullptr ? nullptr : EVP_MAC_CTX_new(mac));
     const OSSL_PARAM params[] = {
         OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, const_cast<char*>(digest), 0),
         OSSL_PARAM_construct_end(),
     };
-    // A null pointer would mean "the key as before".
-    static constexpr std::uint8_t kNothing = 0;
-    const std::uint8_t* const octets = key.empty() ? &kNothing : key.data();
-    if (out.context_ == nullptr || EVP_MAC_init(out.context_.get(), octets, key.size(), params) != 1) return fail();
+    if (out == nullptr || EVP_MAC_CTX_set_params(out.get(), params) != 1) return nullptr;
     return out;
+  }
+
+  struct Digest {
+    std::string name;
+    std::vector<MacContext> idle;
+  };
+  std::vector<Digest> by_digest_;
+};
+
+// HMAC with one key, for any number of messages.
+class Hmac {
+ public:
+  static Crypto<Hmac> make(const char* digest, base::ByteView key) {
+    Hmac out(digest, IdleContexts::take(digest));
+    const std::uint8_t* const octets = key.empty() ? &kNothing : key.data();
+    if (out.context_ == nullptr || EVP_MAC_init(out.context_.get(), octets, key.size(), nullptr) != 1) return fail();
+    return out;
+  }
+  Hmac(Hmac&&) = default;
+  Hmac& operator=(Hmac&&) = delete;
+  ~Hmac() {
+    if (context_ != nullptr) IdleContexts::give_back(digest_, std::move(context_));
   }
 
   // The next message; precondition: begun by make() or restart().
@@ -47,7 +102,8 @@ class Hmac {
   bool restart() { return EVP_MAC_init(context_.get(), nullptr, 0, nullptr) == 1; }
 
  private:
-  explicit Hmac(EVP_MAC_CTX* context) : context_(context) {}
+  Hmac(const char* digest, MacContext context) : digest_(digest), context_(std::move(context)) {}
+  const char* digest_;
   MacContext context_;
 };
 }  // namespace
@@ -91,7 +147,7 @@ namespace {
 template <std::size_t octets>
 Crypto<std::array<std::uint8_t, octets>> digest(const EVP_MD* with, Parts parts) {
   std::array<std::uint8_t, octets> out{};
-  const DigestContext context(EVP_MD_CTX_new());
+  static thread_local const DigestContext context(EVP_MD_CTX_new());
   if (context == nullptr || EVP_DigestInit_ex2(context.get(), with, nullptr) != 1) return fail();
   for (const auto& part : parts) {
     if (EVP_DigestUpdate(context.get(), part.data(), part.size()) != 1) return fail();

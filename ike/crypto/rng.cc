@@ -2,13 +2,18 @@
 #include "ike/crypto/rng.h"
 
 #include <openssl/rand.h>
+#include <pthread.h>
 #include <sys/random.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <climits>
 #include <cstdio>
 #include <cstdlib>
+#include <mutex>
+
+#include "base/secret.h"
 
 namespace espgate::ike::crypto {
 
@@ -25,8 +30,10 @@ std::uint64_t Rng::u64() {
   return *base::ByteReader(octets).u64();
 }
 
+namespace {
+
 // OpenSSL's generator fails when there is no memory for it; the kernel's, which it is seeded from, needs none.
-void SystemRng::fill(std::span<std::uint8_t> out) {
+void generate(std::span<std::uint8_t> out) {
   while (!out.empty()) {
     const std::size_t count = std::min<std::size_t>(out.size(), INT_MAX);
     ssize_t done = static_cast<ssize_t>(count);
@@ -38,6 +45,47 @@ void SystemRng::fill(std::span<std::uint8_t> out) {
     }
     out = out.subspan(static_cast<std::size_t>(done));
   }
+}
+
+std::atomic<std::uint64_t> forks = 0;  // that made this process, of those since the first stock
+
+// Octets of one thread that nobody has had yet, where keys lie: each is given once, and wiped where it was. A process
+// that a fork made throws away what its parent had.
+class Stock {
+ public:
+  Stock() {
+    static std::once_flag once;
+    std::call_once(once, [] { (void)pthread_atfork(nullptr, nullptr, [] { ++forks; }); });
+  }
+
+  void take(std::span<std::uint8_t> out) {
+    if (out.size() > kLargest) return generate(out);
+    if (left_ < out.size() || forks_ != forks) refill();
+    const auto from = octets_.bytes().subspan(kOctets - left_, out.size());
+    std::ranges::copy(from, out.begin());
+    base::wipe(from.data(), from.size());
+    left_ -= out.size();
+  }
+
+ private:
+  static constexpr std::size_t kOctets = 1024, kLargest = 64;
+
+  void refill() {
+    forks_ = forks;
+    generate(octets_.bytes());
+    left_ = kOctets;
+  }
+
+  base::Secret octets_{kOctets};
+  std::size_t left_ = 0;
+  std::uint64_t forks_ = 0;
+};
+
+}  // namespace
+
+void SystemRng::fill(std::span<std::uint8_t> out) {
+  static thread_local Stock stock;
+  stock.take(out);
 }
 
 // SplitMix64 (Steele, Lea, Flood 2014): every seed gives a full period.

@@ -69,10 +69,9 @@ GATEWAY = """gateway {
 
 
 def conf(auth, gate):
-    """swanctl.conf of the gateway or of its peers; "%" is a peer's number. One certificate for all, so one identity, too."""
+    """swanctl.conf of the gateway or of its peers; "%" is a peer's number, to which the load issues a certificate."""
     own, other = (GATE, PEERS) if gate else (PEERS, GATE)
-    peer = "peer%.example.org" if auth == "psk" else "peer.example.org"
-    own_id = "gate.example.org" if gate else peer
+    own_id = "gate.example.org" if gate else "peer%.example.org"
     nets = ("10.1.0.0/24", "10.2.0.0/24")
     proof = "psk" if auth == "psk" else "pubkey"
     certs = "" if auth == "psk" else "certs = own.pem"
@@ -83,7 +82,7 @@ def conf(auth, gate):
     local_addrs = {own}
     remote_addrs = {other}
     proposals = aes128gcm16-prfsha256-x25519
-    unique = {"replace" if auth == "psk" else "never"}
+    unique = replace
     local {{
       auth = {proof}
       id = {own_id}
@@ -135,7 +134,7 @@ def make_sides(place, auth):
         openssl("req", "-x509", "-newkey", algorithm, "-pkeyopt", option, "-nodes", "-days", "3", "-subj", "/O=espgate/CN=CA",
                 "-keyout", f"{authority}.key", "-out", f"{authority}.pem")
         for name, home in sides.items():
-            issue(home, auth, name, authority)
+            issue(home, auth, "peer%" if name == "peer" else name, authority)  # its name is a pattern, as in conf()
     for name, home in sides.items():
         text = conf(auth, name == "gate")
         for file, what in (("swanctl.conf", text), ("espgate.conf", GATEWAY + text)):
@@ -186,7 +185,9 @@ def espgated(binaries, home, bpffs):
         asked = subprocess.run(inside("left", PEERS_CORE, binaries / "espgate", "--vici", f"unix://{socket}", "--bpffs", bpffs, "ike", "show"),
                                capture_output=True, check=False)
         return asked.returncode == 0
-    shutil.rmtree(home / "vici.state", ignore_errors=True)  # of the one before: else it would go on with its SAs
+    # Of the one before: else it would go on with its SAs.
+    shutil.rmtree(home / "vici.state", ignore_errors=True)
+    shutil.rmtree(f"{bpffs}/espgate", ignore_errors=True)
     return Daemon(home, [binaries / "espgated", "--kernel", "null", "--bpffs", bpffs, "--config", home / "espgate.conf", "--vici",
                          f"unix://{socket}", "--devices", home / "devices"], ready)
 
@@ -210,8 +211,10 @@ RESPONDERS = {"espgate": espgated, "charon": charon}
 
 def load(binaries, peer, daemon, count):
     """Sets up `count` SAs; returns {cpu: ms of the daemon's a set-up, rate: a second, kib: Pss an SA}."""
+    authority = [peer.parent / "ca.pem", peer.parent / "ca.key"]
     cpu, kib = daemon.cpu_seconds(), daemon.kib()
-    command = [binaries / "espgate-ike-load", peer / "swanctl.conf", "bench", PEERS, GATE, count, HALF_OPEN, PATIENCE]
+    command = [binaries / "espgate-ike-load", peer / "swanctl.conf", "bench", PEERS, GATE, count, HALF_OPEN, PATIENCE,
+               *(authority if authority[0].exists() else [])]
     with subprocess.Popen(inside("right", PEERS_CORE, *command), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         line = process.stdout.readline()
         time.sleep(0.5)  # what is still on its way within the daemon

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // A load of IKE SAs: thousands of initiators on one address and port, told apart by their SPIs alone, each with an
-// identity of its own, one shared secret or one certificate for all, the same selectors, INITIAL_CONTACT in each first
-// request. Each is an engine of ours with one connection. For namespaces that the caller made.
+// identity of its own, one shared secret for all or a certificate of its own, the same selectors, INITIAL_CONTACT in
+// each first request. Each is an engine of ours with one connection. For namespaces that the caller made.
 //
-// usage: espgate-ike-load CONF CONNECTION LOCAL REMOTE COUNT HALF_OPEN SECONDS
+// usage: espgate-ike-load CONF CONNECTION LOCAL REMOTE COUNT HALF_OPEN SECONDS [CA_CERT CA_KEY]
 //   CONF: a swanctl.conf whose CONNECTION is the pattern; "%" in its local id stands for the initiator's number.
+//   CA_CERT, CA_KEY: PEM files of who issues the certificates, of the key that CONNECTION has, to "%" of its local id.
 //   HALF_OPEN: at most so many set-ups at a time; SECONDS: to give up after.
 // Prints one line of JSON when all are up or given up, and keeps them alive, answering the peer, until stdin ends.
+#include <openssl/pem.h>
 #include <poll.h>
 #include <unistd.h>
 
@@ -16,6 +18,7 @@
 #include <cstdlib>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <queue>
 #include <string>
 #include <unordered_map>
@@ -27,6 +30,7 @@
 #include "gateway/udp.h"
 #include "ike/crypto/rng.h"
 #include "ike/engine.h"
+#include "tests/pki/pki.h"
 
 namespace {
 
@@ -38,6 +42,7 @@ struct Options {
   base::Endpoint local, remote;
   std::size_t count = 0, half_open = 0;
   double seconds = 0;
+  std::optional<pki::Entity> authority;
 };
 
 struct Tally {
@@ -94,9 +99,12 @@ class Load {
   void begin(std::size_t number) {
     ike::EngineOptions options;
     options.wall_clock = [](base::Instant instant) { return gateway::epoch_seconds(instant); };
+    // The low bits of its SPIs: of thousands at one address no two may choose the same one of ESP.
+    options.index = static_cast<std::uint32_t>(number % 64);
     engines_[number] = std::make_unique<ike::Engine>(std::move(options), rng_);
     auto own = std::make_shared<ike::ConnConfig>(*conn_);
     own->local.id = *ike::Identity::parse(replaced(conn_->local.id.text(), number));
+    if (options_.authority) own->local.credentials = {certified(own->local)};
     auto config = std::make_shared<ike::Config>();
     config->conns = {own};
     for (const auto& secret : pattern_.secrets) config->secrets.push_back({secret.name, {}, secret.key.clone()});
@@ -105,6 +113,17 @@ class Load {
     act(number, engines_[number]->on_command(now, ike::Load{std::move(config)}));
     act(number, engines_[number]->on_command(
                     now, ike::Initiate{{1}, own->name, own->children.front().name, options_.local, options_.remote}));
+  }
+
+  [[nodiscard]] ike::Credential certified(const ike::AuthConfig& local) const {
+    auto out = local.credentials.at(0);
+    EVP_PKEY* const key = out.key->native();
+    EVP_PKEY_up_ref(key);
+    pki::Wish wish;
+    wish.subject = "O=espgate, CN=" + local.id.text();
+    wish.names = {"DNS:" + local.id.text()};
+    out.cert = pki::issue(*options_.authority, wish, pki::Key(key, EVP_PKEY_free)).cert;
+    return out;
   }
 
   void act(std::size_t number, std::vector<ike::Action> actions) {
@@ -206,16 +225,40 @@ base::Endpoint endpoint(const char* text) {
   return {*address, kPort};
 }
 
+template <auto read>
+auto from_pem(const char* path) {
+  std::FILE* const file = std::fopen(path, "r");
+  if (file == nullptr) give_up(std::string("cannot be opened: ") + path);
+  auto* const out = read(file, nullptr, nullptr, nullptr);
+  std::fclose(file);
+  if (out == nullptr) give_up(std::string("cannot be read: ") + path);
+  return out;
+}
+
+pki::Entity entity(const char* cert_file, const char* key_file) {
+  X509* const cert = from_pem<PEM_read_X509>(cert_file);
+  base::Bytes der(static_cast<std::size_t>(std::max(0, i2d_X509(cert, nullptr))));
+  auto* at = der.data();
+  i2d_X509(cert, &at);
+  X509_free(cert);
+  auto parsed = ike::crypto::Certificate::from_der(der);
+  if (!parsed) give_up(std::string("no certificate: ") + cert_file);
+  return {pki::Key(from_pem<PEM_read_PrivateKey>(key_file), EVP_PKEY_free), std::move(*parsed)};
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 8) give_up("usage: espgate-ike-load CONF CONNECTION LOCAL REMOTE COUNT HALF_OPEN SECONDS");
+  if (argc != 8 && argc != 10) {
+    give_up("usage: espgate-ike-load CONF CONNECTION LOCAL REMOTE COUNT HALF_OPEN SECONDS [CA_CERT CA_KEY]");
+  }
   Options options;
   options.local = endpoint(argv[3]);
   options.remote = endpoint(argv[4]);
   options.count = std::strtoul(argv[5], nullptr, 10);
   options.half_open = std::strtoul(argv[6], nullptr, 10);
   options.seconds = std::atof(argv[7]);
+  if (argc == 10) options.authority = entity(argv[8], argv[9]);
   const auto loaded = control::load_file(argv[1]);
   if (!loaded.config) give_up(control::check_config(argv[1]).text);
   const auto& ike = *loaded.config->ike;

@@ -49,6 +49,25 @@ TEST(Prf, PlusIsChained) {
   EXPECT_EQ(text_of(both.view()), (text_of(t1.view()) + text_of(t2.view())).substr(0, 100));
 }
 
+// Contexts are used again: what one key and one digest left behind must not show with the next.
+TEST(Prf, OneAfterTheOther) {
+  const auto run = [](const char* digest, base::ByteView key) {
+    return text_of(hmac(digest, key, {base::as_bytes(kData)}).value().view());
+  };
+  const base::Bytes longer(200, 0xaa);
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(run("SHA256", base::as_bytes(kKey)), "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+    EXPECT_EQ(run("SHA512", base::as_bytes(kKey)),
+              "164b7a7bfcf819e2e395fbe73b56e0a387bd64222e831fd610270cd7ea2505549758bf75c05a994a6d034f65f8f0e6fd"
+              "caeab1a34d4a6b4b636e070a38bce737");
+    EXPECT_NE(run("SHA256", longer), run("SHA256", {}));
+    EXPECT_EQ(run("SHA256", {}),
+              text_of(Prf::make(kPrfHmacSha256).value().compute({}, {base::as_bytes(kData)}).value().view()));
+  }
+  EXPECT_FALSE(hmac("no digest", longer, {}).has_value());
+  EXPECT_EQ(run("SHA256", base::as_bytes(kKey)), "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+}
+
 TEST(Prf, Limits) {
   const auto prf = Prf::make(kPrfHmacSha256).value();
   EXPECT_EQ(prf.plus(hex("00"), {}, 0).value().size(), 0U);
