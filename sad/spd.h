@@ -36,7 +36,8 @@ class Spd {
   // Every claim of that owner, in the order in which traffic is best let go: out first.
   void release_all(const Owner& owner);
 
-  // Somebody else deleted it, or all (nullopt): what is claimed is put again, first what stops packets that leave. How many.
+  // Somebody else deleted it, or all (nullopt): what is claimed is put again, first what stops packets that leave. How
+  // many.
   std::size_t put_again(const std::optional<xfrm::PolicyId>& id);
 
   void put_arrived(const xfrm::PolicyId& id, bool done);

@@ -90,7 +90,7 @@ class Resuming:
             wait_for("all tunnels", lambda: self.gateway.log().count("child SA up") >= TUNNELS, 600)
         else:
             for number in range(1, TUNNELS + 1):
-                self.gateway.cli("conn", "up", f"{name_of(number)}/net", timeout=120)
+                self.patiently(lambda number=number: self.gateway.cli("conn", "up", f"{name_of(number)}/net", timeout=120))
         self.totals = {}
         self.back_after, self.by_itself = [], []
         self.started_at = self.log_began = 0
