@@ -7,8 +7,8 @@
 
 namespace espgate::control::doctor {
 
-// One sentence or two; never empty. `code` and `step` are those of ConnRow's last_error, `notify` the RFC's name of what the
-// peer sent.
+// One sentence or two; never empty. `code` and `step` are those of ConnRow's last_error, `notify` the RFC's name of
+// what the peer sent.
 std::string_view advice_for(std::string_view code, std::string_view notify, std::string_view step = {});
 
 // A line of /proc/net/xfrm_stat that tells an operator something.
