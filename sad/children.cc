@@ -200,12 +200,6 @@ void Children::policy_arrived(base::ChildId id, const xfrm::Result& result) {
   advance(id);
 }
 
-void Children::enter(Child& child, ChildState state) {
-  if (child.state == ChildState::waiting) waiting_.erase(child.spec.id);
-  child.state = state;
-  if (state == ChildState::waiting) waiting_.insert(child.spec.id);
-}
-
 void Children::advance(base::ChildId id) {
   Child& child = children_.at(id);
   if (child.awaited != 0) return;

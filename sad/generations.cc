@@ -175,6 +175,12 @@ std::optional<xfrm::SaId> Children::outbound_of(base::ChildId id) const {
   return sa_id(found->second, Direction::out);
 }
 
+void Children::enter(Child& child, ChildState state) {
+  if (child.state == ChildState::waiting) waiting_.erase(child.spec.id);
+  child.state = state;
+  if (state == ChildState::waiting) waiting_.insert(child.spec.id);
+}
+
 std::vector<std::pair<base::ChildId, xfrm::SaId>> Children::waiting() const {
   std::vector<std::pair<base::ChildId, xfrm::SaId>> out;
   for (const auto each : waiting_) out.emplace_back(each, sa_id(children_.at(each), Direction::in));

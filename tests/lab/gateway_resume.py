@@ -222,6 +222,12 @@ class Resuming:
                          [round(sorted(self.back_after)[len(self.back_after) // 2], 1), round(max(self.back_after), 1)], True)
         self.never_back(f"{KILLS} kills")
 
+    def killed(self):
+        spis = self.section(f"{KILLS} kills", self.kills)
+        self.results.equal("kills: the SPIs stay", self.spis(), spis)
+        self.results.add("kills: seconds until it is there again (median, most)", None,
+                         [round(sorted(self.back_after)[len(self.back_after) // 2], 1), round(max(self.back_after), 1)], True)
+
     def stopped(self):
         spis = self.section("SIGTERM, on_stop = keep", lambda: [self.dies(signal.SIGTERM) for _ in range(2)])
         self.results.equal("keep: the SPIs stay", self.spis(), spis)
