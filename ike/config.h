@@ -96,7 +96,7 @@ struct ConnConfig {
   Lifetime time;             // seconds; `life`: the later one of rekey_time and reauth_time, and over_time
   std::uint64_t reauth = 0;  // seconds, less up to time.jitter; 0: never
   Unique unique = Unique::no;
-  std::optional<Identity> ppk_id;  // RFC 8784: of the key we name as the initiator; a pattern of those we take otherwise
+  std::optional<Identity> ppk_id;  // RFC 8784: of the key we name as initiator; which ones we take as responder
   bool ppk_required = false;
 
   [[nodiscard]] bool uses_ppk() const { return ppk_id.has_value() || ppk_required; }

@@ -21,8 +21,8 @@ struct NamedMessage {
   std::string name;
   Message message;
 };
-// What strongSwan's clients are told of it: ike-updown, child-updown, ike-rekey, child-rekey; nullopt: nothing. Its name
-// alone is had for less.
+// What strongSwan's clients are told of it: ike-updown, child-updown, ike-rekey, child-rekey; nullopt: nothing. Its
+// name alone is had for less.
 std::optional<std::string_view> event_name(const ike::Event& event);
 std::optional<NamedMessage> event_message(const ike::Event& event, const Daemon& daemon);
 // A line of the daemon's log, as a `log` event has it.
