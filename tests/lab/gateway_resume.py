@@ -239,7 +239,7 @@ class Resuming:
         for program in json.loads(run("bpftool", "-j", "prog", "show").stdout):
             if program.get("name", "").startswith("tc_"):
                 out.setdefault(program["name"], set()).add(program["tag"])
-        return out
+        return {name: sorted(found) for name, found in out.items()}
 
     def exchanged(self):
         """espgated-next writes other records and has other BPF programs."""
@@ -253,17 +253,20 @@ class Resuming:
         spis = self.section("up to the next version and back", deeds)
         self.results.equal("versions: the SPIs stay", self.spis(), spis)
         self.results.holds("versions: the next one has other programs", tags["before"] and not any(
-            tags["before"][name] & tags["espgated-next"].get(name, set()) for name in tags["before"]), str(tags["espgated-next"]))
+            set(tags["before"][name]) & set(tags["espgated-next"].get(name, ())) for name in tags["before"]), str(tags["espgated-next"]))
         self.results.equal("versions: the one before has its own again", tags["espgated"], tags["before"])
 
-    def in_the_middle_of_rekeys(self):
+    def in_the_middle_of_rekeys(self, ike):
+        """`ike`: a capture of IKE alone, which says when a rekey has begun."""
         def deeds():
             for number in range(1, 5):
+                before = ike.so_far()
                 what = f"{name_of(number)}/net" if number % 2 else name_of(number)
                 rekey = subprocess.Popen(["nsenter", f"--net=/run/netns/{hosts.GW}", "--", "espgate", "--vici",
                                           f"unix://{self.gateway.socket}", "conn", "rekey", what],
                                          stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-                time.sleep(self.random.uniform(0, 0.6))
+                wait_for("the rekey's first message", lambda: ike.so_far() > before, 120, every=0.02)
+                time.sleep(self.random.uniform(0, 0.3))
                 self.dies()
                 rekey.wait()
             time.sleep(12)
@@ -305,7 +308,8 @@ def scenario(directory, results):
         resuming.killed()
         resuming.stopped()
         resuming.exchanged()
-        resuming.in_the_middle_of_rekeys()
+        with Nonces(f"{directory}/ike.pcap", with_esp=False) as ike:
+            resuming.in_the_middle_of_rekeys(ike)
     for kind, count in nonces.looked_at.items():
         results.more(f"{kind}: packets whose nonces were looked at", count)
     results.equal("nonces used twice", nonces.repeated, [])
