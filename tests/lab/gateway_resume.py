@@ -265,7 +265,7 @@ class Resuming:
                 rekey = subprocess.Popen(["nsenter", f"--net=/run/netns/{hosts.GW}", "--", "espgate", "--vici",
                                           f"unix://{self.gateway.socket}", "conn", "rekey", what],
                                          stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-                wait_for("the rekey's first message", lambda: ike.so_far() > before, 120, every=0.02)
+                wait_for("the rekey's first message", lambda before=before: ike.so_far() > before, 120, every=0.02)
                 time.sleep(self.random.uniform(0, 0.3))
                 self.dies()
                 rekey.wait()
