@@ -26,7 +26,9 @@ using std::chrono::seconds;
 constexpr auto kDay = hours(24);
 constexpr auto kTick = seconds(10);       // how often sites that are down are looked at
 constexpr auto kPatience = seconds(130);  // until a site tries again
-constexpr auto kQuiet = minutes(40);      // before a day's end no way is cut any more
+// Before a day's end no way is cut any more: what the hub closed in an outage its site may find out only by DPD, after
+// two hours.
+constexpr auto kQuiet = minutes(150);
 constexpr std::uint64_t kLossPerMille = 2;
 
 std::size_t heap_in_use() { return mallinfo2().uordblks + mallinfo2().hblkhd; }
