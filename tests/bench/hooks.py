@@ -49,9 +49,9 @@ def times(beside):
     """{(hook, way): (runs, nanoseconds)} so far."""
     out = {}
     for line in beside.ask("show"):
-        name, runs, ns = line.split()
+        name, runs, spent = line.split()
         way, hook = name.split("_", 1)
-        out[hook, way] = (int(runs), int(ns))
+        out[hook, way] = (int(runs), int(spent))
     shown = ns(NAMES[SIDE], "espgate", "--bpffs", BPFFS, "-j", "prog", "show").stdout  # devices have their names there alone
     for one in json.loads(shown):
         if one["type"] == "tracing" or any(NICS[SIDE] in place for place in one["attached"]):
@@ -65,8 +65,8 @@ def round_of(bench, setup, beside):
     bench.carry(setup, *TRAFFIC)
     after = times(beside)
     out = {}
-    for key, (runs, ns) in after.items():
-        ran, took = runs - before.get(key, (0, 0))[0], ns - before.get(key, (0, 0))[1]
+    for key, (runs, spent) in after.items():
+        ran, took = runs - before.get(key, (0, 0))[0], spent - before.get(key, (0, 0))[1]
         if ran > 0:
             out[key] = took / ran
     return out
