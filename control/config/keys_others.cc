@@ -12,6 +12,7 @@ constexpr auto no_eap = "EAP and XAuth are not supported yet, this secret is not
 constexpr auto no_containers =
     "PKCS#12 containers and tokens are not supported, this key is not used: `openssl pkcs12` takes one apart, into "
     "x509 and private";
+constexpr auto no_keys_on_tokens = "keys on tokens are not supported, this key is not used";
 constexpr auto no_pools = "virtual IPs are not supported yet, no pool is used";
 constexpr auto no_tokens = "PKCS#11 tokens are not supported, files are";
 constexpr auto nothing_fetched = "nothing is fetched: revocation lists in x509crl are used";
@@ -32,7 +33,7 @@ constexpr Key table[] = {
     {"secrets.ntlm*.secret", secret, "", "the hash"},
     {"secrets.ntlm*.id*", identity, "", "an identity it belongs to"},
     {"secrets.ppk*", section, "", "a post-quantum preshared key (RFC 8784)"},
-    {"secrets.ppk*.secret", secret, "", "the key, of at least 32 octets: plain text, 0x and hex digits, or 0s and base64"},
+    {"secrets.ppk*.secret", secret, "", "the key, which should have 256 bits of entropy: plain text, 0x and hex digits, or 0s and base64"},
     {"secrets.ppk*.id*", identity, "", "a PPK_ID it is known by"},
     {"secrets.private*", section, "", "passphrase of a private key"},
     {"secrets.private*.file", text, "", "its file, in private"},
@@ -49,7 +50,7 @@ constexpr Key table[] = {
     {"secrets.pkcs12*", section, "", "passphrase of a PKCS#12 container", ignored, no_containers},
     {"secrets.pkcs12*.file", text, "", "its file"},
     {"secrets.pkcs12*.secret", secret, "", "the passphrase"},
-    {"secrets.token*", section, "", "a private key on a token", ignored, no_containers},
+    {"secrets.token*", section, "", "a private key on a token", ignored, no_keys_on_tokens},
     {"secrets.token*.handle", text, "", "its CKA_ID, in hex"},
     {"secrets.token*.slot", text, "", "the token's slot"},
     {"secrets.token*.module", text, "", "the PKCS#11 module"},

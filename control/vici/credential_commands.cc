@@ -13,37 +13,21 @@ namespace {
 
 using Answer = std::shared_ptr<Reply>;
 
-base::ByteView data_of(const Message& request) { return base::as_bytes(request.get("data").value_or("")); }
-
 void answer(const Refusal& refusal, const Answer& reply) {
   if (refusal) return reply->fail(*refusal);
   reply->finish(Message().set("success", true));
 }
 
-void taken(Daemon& daemon, std::string_view command, const Message& request, std::string_view id = {}) {
-  daemon.remember(command, name_of(command, request, id), request);
-  daemon.credentials_changed();
-}
-
-void load_cert(Daemon& daemon, const Message& request, const Answer& reply) {
-  const auto refusal = daemon.store().load_cert(request.text("type"), request.text("flag"), data_of(request));
-  if (!refusal) taken(daemon, "load-cert", request);
-  answer(refusal, reply);
-}
-
-void load_key(Daemon& daemon, const Message& request, const Answer& reply) {
-  const auto id = daemon.store().load_key(data_of(request));
+// load-cert, load-key or load-shared.
+void load(Daemon& daemon, std::string_view command, const Message& request, const Answer& reply) {
+  const auto id = load_credential(daemon.store(), command, request);
   if (!id) return reply->fail(id.error());
-  taken(daemon, "load-key", request, *id);
-  reply->finish(Message().set("success", true).set("id", *id));
-}
-
-void load_shared(Daemon& daemon, const Message& request, const Answer& reply) {
-  const auto* owners = request.items("owners");
-  const auto refusal = daemon.store().load_shared(request.text("id"), request.text("type"), data_of(request),
-                                                  owners != nullptr ? *owners : std::vector<std::string>{});
-  if (!refusal) taken(daemon, "load-shared", request);
-  answer(refusal, reply);
+  daemon.remember(command, name_of(command, request, *id), request);
+  daemon.credentials_changed();
+  Message done;
+  done.set("success", true);
+  if (!id->empty()) done.set("id", *id);
+  reply->finish(std::move(done));
 }
 
 std::string lower(std::string text) {
@@ -123,10 +107,11 @@ void list_certs(const Daemon& daemon, const Message& request, const Answer& repl
 }  // namespace
 
 void add_credential_commands(Server& server, Daemon& daemon) {
-  server.on("load-cert", [&daemon](const Message& request, const Answer& reply) { load_cert(daemon, request, reply); });
-  server.on("load-key", [&daemon](const Message& request, const Answer& reply) { load_key(daemon, request, reply); });
-  server.on("load-shared",
-            [&daemon](const Message& request, const Answer& reply) { load_shared(daemon, request, reply); });
+  for (const char* command : {"load-cert", "load-key", "load-shared"}) {
+    server.on(command, [&daemon, command](const Message& request, const Answer& reply) {
+      load(daemon, command, request, reply);
+    });
+  }
   server.on("unload-key", [&daemon](const Message& request, const Answer& reply) {
     unload(daemon, request, &Store::unload_key, "load-key", reply);
   });

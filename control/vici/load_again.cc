@@ -40,6 +40,13 @@ Outcome load(Store& store, std::string_view command, const Message& request) {
   if (command == "load-conn") return load_section(store, &Store::load_conn, request);
   if (command == "load-authority") return load_section(store, &Store::load_authority, request);
   if (command == "load-pool") return load_section(store, &Store::load_pool, request);
+  return load_credential(store, command, request);
+}
+
+}  // namespace
+
+std::expected<std::string, std::string> load_credential(Store& store, std::string_view command,
+                                                        const Message& request) {
   if (command == "load-cert") {
     return outcome(store.load_cert(request.text("type"), request.text("flag"), data_of(request)));
   }
@@ -51,8 +58,6 @@ Outcome load(Store& store, std::string_view command, const Message& request) {
   }
   return std::unexpected("nothing is loaded by " + std::string(command));
 }
-
-}  // namespace
 
 std::string name_of(std::string_view command, const Message& request, std::string_view id) {
   if (command == "load-key") return std::string(id);

@@ -20,6 +20,9 @@ struct LoadedBy {
   std::string name;  // what a later one of that command and name stands in for; empty: nothing ever does
 };
 
+// By a load-cert, load-key or load-shared. Its id, if it is a key, or a sentence why it is not taken.
+std::expected<std::string, std::string> load_credential(Store& store, std::string_view command, const Message& request);
+
 // The name of what this request loads. For load-key it is the id that Store::load_key gave, and `id` is that.
 std::string name_of(std::string_view command, const Message& request, std::string_view id = {});
 

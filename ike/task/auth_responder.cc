@@ -39,6 +39,23 @@ bool admits(const ConnConfig& conn, const Proposal& chosen) {
   });
 }
 
+// The same with other data in AUTH.
+wire::Payloads with_proof(wire::Payloads payloads, const base::Bytes& data) {
+  for (auto& payload : payloads) {
+    if (auto* auth = std::get_if<wire::AuthPayload>(&payload)) auth->data = data;
+  }
+  return payloads;
+}
+
+// What is wrong with the peer's proof; it may be made with a PPK, which is in the keys then, or without (RFC 8784).
+std::optional<Failure> check_initiator(Context& ctx, IkeSa& sa, const wire::Payloads& payloads,
+                                       const wire::IdPayload& id) {
+  const auto without_ppk = answer_ppk(ctx, sa, payloads);
+  if (!without_ppk) return without_ppk.error();
+  if (*without_ppk == nullptr) return check_proof(ctx, sa, payloads, id);
+  return check_proof(ctx, sa, with_proof(payloads, (*without_ppk)->data), id);
+}
+
 // RFC 6023: whether the peer may go without a child, or with one.
 std::optional<std::string> wrong_childhood(const IkeSa& sa, bool childless) {
   if (childless && sa.conn->childless == Childless::never) {
@@ -77,8 +94,7 @@ std::shared_ptr<const ConnConfig> find_conn(Context& ctx, IkeSa& sa, const wire:
 
 }  // namespace
 
-void on_auth_request(Context& ctx, IkeSa& sa, const wire::Payloads& received) {
-  auto payloads = received;  // a proof may take another's place (RFC 8784)
+void on_auth_request(Context& ctx, IkeSa& sa, const wire::Payloads& payloads) {
   const auto* id_i = wire::find_id(payloads, true);
   const auto* id_r = wire::find_id(payloads, false);
   const auto* auth = wire::find<wire::AuthPayload>(payloads);
@@ -95,10 +111,7 @@ void on_auth_request(Context& ctx, IkeSa& sa, const wire::Payloads& received) {
     return refuse(ctx, sa, wire::NotifyType::authentication_failed, Reason::auth_failed,
                   "the peer wants EAP, we take a shared secret or a signature");
   }
-  if (auto wrong = answer_ppk(ctx, sa, payloads)) {
-    return refuse(ctx, sa, wire::NotifyType::authentication_failed, wrong->code, std::move(wrong->text));
-  }
-  if (auto wrong = check_proof(ctx, sa, payloads, *id_i)) {
+  if (auto wrong = check_initiator(ctx, sa, payloads, *id_i)) {
     return refuse(ctx, sa, wire::NotifyType::authentication_failed, wrong->code, std::move(wrong->text));
   }
   const bool afresh = wire::find_notify(payloads, wire::NotifyType::initial_contact) != nullptr;

@@ -117,34 +117,30 @@ std::optional<Failure> settle_ppk(IkeSa& sa, const wire::Payloads& answer) {
   return std::nullopt;
 }
 
-std::optional<Failure> answer_ppk(Context& ctx, IkeSa& sa, wire::Payloads& request) {
+std::expected<const wire::NotifyPayload*, Failure> answer_ppk(Context& ctx, IkeSa& sa, const wire::Payloads& request) {
+  const auto refuse = [](std::string text) { return std::unexpected(failure(Reason::no_secret, std::move(text))); };
   const auto& conn = *sa.conn;
   const auto* named = sa.setup->ppk ? wire::find_notify(request, wire::NotifyType::ppk_identity) : nullptr;
   if (named == nullptr) {
-    if (!conn.ppk_required) return std::nullopt;
-    return failure(
-        Reason::no_secret,
+    if (!conn.ppk_required) return nullptr;
+    return refuse(
         fmt::format("{} requires a post-quantum preshared key (ppk_required), and the peer names none", conn.name));
   }
   const auto id = id_of(*named);
   const auto* ppk = id && wanted(conn, *id) ? find_ppk(*ctx.config, *id) : nullptr;
   if (ppk != nullptr) {
-    if (!mix(sa, *ppk)) return not_mixed();
+    if (!mix(sa, *ppk)) return std::unexpected(not_mixed());
     sa.ppk = true;
-    return std::nullopt;
+    return nullptr;
   }
   const auto* without = wire::find_notify(request, wire::NotifyType::no_ppk_auth);
   if (conn.ppk_required || without == nullptr) {
-    return failure(Reason::no_secret,
-                   id ? fmt::format("the peer's post-quantum preshared key '{}' is not among the secrets, or not the "
-                                    "ppk_id of {}",
-                                    text_of(conn, *id), conn.name)
-                      : std::string("the peer's PPK_IDENTITY is of a kind that we do not take"));
+    return refuse(id ? fmt::format("the peer's post-quantum preshared key '{}' is not among the secrets, or not the "
+                                   "ppk_id of {}",
+                                   text_of(conn, *id), conn.name)
+                     : std::string("the peer's PPK_IDENTITY is of a kind that we do not take"));
   }
-  for (auto& payload : request) {
-    if (auto* auth = std::get_if<wire::AuthPayload>(&payload)) auth->data = without->data;
-  }
-  return std::nullopt;
+  return without;
 }
 
 }  // namespace espgate::ike

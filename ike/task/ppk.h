@@ -27,7 +27,7 @@ std::expected<wire::Payloads, Failure> begin_ppk(Context& ctx, IkeSa& sa, const 
 std::optional<Failure> settle_ppk(IkeSa& sa, const wire::Payloads& answer);
 
 // Responder, before the peer's AUTH is looked at: mixes the PPK in that it names. Where we do not have it and neither
-// side insists, the peer's proof without it takes the place of AUTH in `request`.
-std::optional<Failure> answer_ppk(Context& ctx, IkeSa& sa, wire::Payloads& request);
+// side insists: the peer's NO_PPK_AUTH, the proof that is to be looked at in the place of AUTH; else nullptr.
+std::expected<const wire::NotifyPayload*, Failure> answer_ppk(Context& ctx, IkeSa& sa, const wire::Payloads& request);
 
 }  // namespace espgate::ike

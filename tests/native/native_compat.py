@@ -14,6 +14,8 @@ from common import LEFT, ROOT, Node, config, expect, lan, main, run
 from scenario import vici
 
 FOLDER = ROOT / "tests/compat"
+
+
 def cli():
     """`espgate OBJECT COMMAND KEYWORD` for each, and without the keyword."""
     out = []

@@ -7,8 +7,7 @@
 //         one being what the pair with the most lost has lost
 //   espgate-traffic-test echo PORT ADDRESS...     sends back what comes to each ADDRESS
 //   espgate-traffic-test nonces DEVICE            "packets N spis N dropped N repeated N": ESP packets on DEVICE, both
-//   ways; how many
-//         the capture lost; how many had source, SPI and sequence number of an earlier one
+//         ways; how many the capture lost; how many had source, SPI and sequence number of an earlier one
 #include <arpa/inet.h>
 #include <fmt/core.h>
 #include <linux/if_packet.h>

@@ -289,38 +289,25 @@ class Fleet {
 
   // What is odd now and two minutes later is not on its way anywhere.
   void check_sas(int day) {
-    const Odd hub = odd(hub_), sites = odd(sites_);
+    const auto odd_hub = hub_.odd_sas(now_), odd_sites = sites_.odd_sas(now_);
     run_until(now_ + minutes(2));
-    check_sas(day, hub_, hub);
-    check_sas(day, sites_, sites);
+    check_sas(day, hub_, odd_hub);
+    check_sas(day, sites_, odd_sites);
   }
 
-  // What is not as it should be: SAs that are not known by all, and sites that are not up exactly once.
-  struct Odd {
-    std::set<xfrm::SaId> sas;
-    std::map<std::size_t, int> sites;  // and how often
-  };
-  Odd odd(Gate& gate) {
-    Odd out{gate.odd_sas(now_), {}};
+  void check_sas(int day, Gate& gate, const std::set<xfrm::SaId>& odd) {
+    const char* name = &gate == &hub_ ? "hub" : "sites";
+    for (const auto& id : gate.odd_sas(now_)) {
+      if (odd.contains(id)) return fail(day, fmt::format("{}: SA {} is not known by all", name, id.spi.text()));
+    }
     std::map<std::string, int> up;
     for (const auto& ike : gate.list(now_)) {
       if (ike.state == "ESTABLISHED" && !ike.children.empty()) ++up[ike.conn];
     }
     for (std::size_t site = 0; site < options_.tunnels; ++site) {
-      const auto times = up[fmt::format("site-{}", site)];
-      if (!gone_[site] && times != 1) out.sites.emplace(site, times);
-    }
-    return out;
-  }
-
-  void check_sas(int day, Gate& gate, const Odd& before) {
-    const char* name = &gate == &hub_ ? "hub" : "sites";
-    const auto now = odd(gate);
-    for (const auto& id : now.sas) {
-      if (before.sas.contains(id)) return fail(day, fmt::format("{}: SA {} is not known by all", name, id.spi.text()));
-    }
-    for (const auto& [site, times] : now.sites) {
-      if (before.sites.contains(site)) return fail(day, fmt::format("{}: site {} is up {} times", name, site, times));
+      if (!gone_[site] && up[fmt::format("site-{}", site)] != 1) {
+        return fail(day, fmt::format("{}: site {} is up {} times", name, site, up[fmt::format("site-{}", site)]));
+      }
     }
   }
 
