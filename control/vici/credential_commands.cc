@@ -27,7 +27,7 @@ void load(Daemon& daemon, std::string_view command, const Message& request, cons
   Message done;
   done.set("success", true);
   if (!id->empty()) done.set("id", *id);
-  reply->finish(std::move(done));
+  reply->finish(done);
 }
 
 std::string lower(std::string text) {
