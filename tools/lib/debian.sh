@@ -26,6 +26,8 @@ debian_minimum() {
   case "$1" in
     libbpf-dev | libbpf1) echo 1:1.3 ;;
     linux-libc-dev) echo 6.12 ;;
+    # 7.2 emulates a processor that goes on running code which another one has just changed: see tools/README.md.
+    qemu-system-x86) echo 1:8.1 ;;
   esac
 }
 
