@@ -20,6 +20,7 @@
 #include "base/bytes.h"
 #include "base/esp.h"
 #include "base/ids.h"
+#include "base/rare.h"
 #include "base/secret.h"
 #include "ike/api.h"
 #include "ike/config.h"
@@ -32,6 +33,11 @@ namespace espgate::ike {
 enum class ChildState : std::uint8_t { installing, installed, deleting, retired };
 enum class Outbound : std::uint8_t { waiting, switching, active };
 
+// How its two SAs are carried.
+struct Carriage {
+  OffloadState in, out;
+};
+
 struct Child {
   base::ChildId id;
   ChildState state = ChildState::installing;
@@ -42,7 +48,7 @@ struct Child {
   base::Endpoint remote;  // as installed; the IKE SA may have moved on
   base::Spi spi_in, spi_out;
   TsList local_ts, remote_ts;
-  OffloadState in, out;
+  base::Rare<Carriage> carriage;  // none: in software, as it was meant to be
   base::Instant installed_at;
 
   bool first = false;                // made by IKE_AUTH
@@ -70,6 +76,8 @@ struct Child {
   std::optional<base::Instant> unsend_at;  // retired: its outbound SA goes
   std::optional<base::Instant> retire_at;
 
+  [[nodiscard]] const Carriage& carried() const;
+  void carry(Carriage how);
   void sends() {
     outbound = Outbound::active;
     cipher_out.clear();

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <utility>
 
+#include "ike/crypto/prf.h"
 #include "ike/record.h"
 
 namespace espgate::ike {
@@ -227,9 +228,11 @@ void Context::index_peer(IkeSa& sa, std::uint64_t key) {
 
 IkeSa* Context::find_initial(const base::Endpoint& remote, base::IkeSpi spi_i, base::ByteView message) {
   auto [first, last] = initials_.equal_range({remote, spi_i});
-  for (auto it = first; it != last; ++it) {
+  if (first == last) return nullptr;
+  const auto digest = crypto::sha256({message});
+  for (auto it = first; it != last && digest; ++it) {
     auto* sa = find(it->second);
-    if (sa != nullptr && std::ranges::equal(sa->initial_request, message)) return sa;
+    if (sa != nullptr && sa->initial_request == *digest) return sa;
   }
   return nullptr;
 }

@@ -19,6 +19,19 @@ std::string describe(const Child& child) {
                      child.encap ? ", in UDP" : "");
 }
 
+const Carriage& Child::carried() const {
+  static const Carriage in_software;
+  return carriage ? *carriage : in_software;
+}
+
+void Child::carry(Carriage how) {
+  const auto plain = [](const OffloadState& each) {
+    return each.actual == base::OffloadActual::none && each.reason_code.empty() && each.reason.empty();
+  };
+  carriage.reset();
+  if (!plain(how.in) || !plain(how.out)) carriage = std::move(how);
+}
+
 void IkeSa::remember_request(base::ByteView message) {
   const auto digest = crypto::sha256({message});
   last_request.clear();
@@ -134,8 +147,8 @@ ChildView view(const IkeSa& sa, const Child& child) {
   out.local_ts = child.local_ts;
   out.remote_ts = child.remote_ts;
   out.offload = child.config->offload;
-  out.in = child.in;
-  out.out = child.out;
+  out.in = child.carried().in;
+  out.out = child.carried().out;
   out.installed_at = child.installed_at;
   out.rekey_at = child.rekey_at;
   out.expires_at = child.expires_at;

@@ -16,7 +16,8 @@
 // Any state but closed ends at once when a request is not answered, or on a fatal error.
 #pragma once
 
-#include <deque>
+#include <array>
+#include <list>
 #include <map>
 #include <memory>
 #include <optional>
@@ -27,6 +28,7 @@
 #include "base/address.h"
 #include "base/bytes.h"
 #include "base/ids.h"
+#include "base/rare.h"
 #include "ike/api.h"
 #include "ike/child.h"
 #include "ike/config.h"
@@ -155,17 +157,18 @@ struct IkeSa {
   std::uint64_t iv_reserved = 0;  // AEAD: the record allows all IVs before this one
 
   std::uint32_t next_id = 0, expected_id = 0;  // of our next request, of the peer's
-  std::optional<Outgoing> outgoing;
-  std::deque<Operation> queue;
+  base::Rare<Outgoing> outgoing;
+  std::list<Operation> queue;               // mostly empty, for which a deque takes half a KiB
   base::Bytes last_request;                 // SHA-256 of the peer's request expected_id - 1, or of the one that is held
   base::Bytes last_response;                // to the former
   std::vector<base::Bytes> last_fragments;  // of the response, after the first
   bool fragments = false;                   // both sides know RFC 7383
   bool fragmenting = false;                 // and our config wants us to
   Reassembly request_parts, response_parts;
-  base::Bytes initial_request;  // responder: the IKE_SA_INIT request and who sent it, to know it again
+  // Responder: SHA-256 of the IKE_SA_INIT request, and who sent it, to know it again.
+  std::array<std::uint8_t, 32> initial_request{};
   base::Endpoint initial_remote;
-  std::optional<HeldReply> held;
+  base::Rare<HeldReply> held;
 
   std::map<base::ChildId, Child> children;
 
@@ -179,7 +182,7 @@ struct IkeSa {
   bool reauthenticating = false;                  // a new one is under way: no rekey of ours beside it
   std::optional<base::IkeId> takes_place_of;      // of a new one: the IKE SA that goes when the children are here
   std::optional<base::Instant> over_at;           // established: the hard limit
-  std::optional<Failure> over_why;                // if it is not the lifetime
+  base::Rare<Failure> over_why;                   // if it is not the lifetime
   std::optional<base::Instant> keepalive_at;      // behind a NAT: the next one
   std::optional<base::Instant> close_deadline;    // deleting: when we stop waiting
   bool dead = false;                              // to be erased when the current input is done

@@ -11,19 +11,13 @@ std::unexpected<wire::Fault> fault(wire::WireError error) {
 }
 }  // namespace
 
-void Reassembly::begin(std::uint32_t message_id, std::uint16_t total) {
-  *this = {};
-  message_id_ = message_id;
-  total_ = total;
-}
-
 Reassembly::Message Reassembly::finish() {
   base::Bytes whole;
-  whole.reserve(octets_);
-  for (const auto& [number, piece] : pieces_) whole.insert(whole.end(), piece.begin(), piece.end());
-  Message out{wire::parse_payloads(type_, whole), std::move(first_)};
+  whole.reserve(parts_->octets);
+  for (const auto& [number, piece] : parts_->pieces) whole.insert(whole.end(), piece.begin(), piece.end());
+  Message out{wire::parse_payloads(parts_->type, whole), std::move(parts_->first)};
   if (!out.payloads) out.payloads.error().authenticated = true;
-  *this = {};
+  parts_.reset();
   return out;
 }
 
@@ -32,24 +26,28 @@ wire::Parsed<std::optional<Reassembly::Message>> Reassembly::take(std::uint32_t 
                                                                   std::size_t most_octets) {
   const auto fragment = wire::parse_fragment(datagram);
   if (!fragment) return std::unexpected(fragment.error());
-  const bool current = total_ != 0 && message_id_ == message_id;
+  const bool current = parts_ && parts_->message_id == message_id;
   // Of two ways to cut a message the finer one is the later one (2.6); what is there already is not decrypted again.
-  if (current && fragment->total < total_) return std::nullopt;
-  if (current && fragment->total == total_ && pieces_.contains(fragment->number)) return std::nullopt;
+  if (current && fragment->total < parts_->total) return std::nullopt;
+  if (current && fragment->total == parts_->total && parts_->pieces.contains(fragment->number)) return std::nullopt;
   auto piece = wire::open_fragment(datagram, *fragment, cipher);
   if (!piece) return std::unexpected(piece.error());
-  if (!current || fragment->total != total_) begin(message_id, fragment->total);
-  if (octets_ + piece->size() > most_octets) {
-    *this = {};
+  if (!current || fragment->total != parts_->total) {
+    auto& fresh = parts_.emplace();
+    fresh.message_id = message_id;
+    fresh.total = fragment->total;
+  }
+  if (parts_->octets + piece->size() > most_octets) {
+    parts_.reset();
     return fault(wire::WireError::too_many);
   }
-  octets_ += piece->size();
+  parts_->octets += piece->size();
   if (fragment->number == 1) {
-    type_ = fragment->first;
-    first_.assign(datagram.begin(), datagram.end());
+    parts_->type = fragment->first;
+    parts_->first.assign(datagram.begin(), datagram.end());
   }
-  pieces_.emplace(fragment->number, std::move(*piece));
-  if (pieces_.size() < total_) return std::nullopt;
+  parts_->pieces.emplace(fragment->number, std::move(*piece));
+  if (parts_->pieces.size() < parts_->total) return std::nullopt;
   return finish();
 }
 

@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "base/bytes.h"
+#include "base/rare.h"
 #include "ike/crypto/sk_cipher.h"
 #include "ike/wire/fragment.h"
 
@@ -26,18 +27,20 @@ class Reassembly {
   wire::Parsed<std::optional<Message>> take(std::uint32_t message_id, base::ByteView datagram,
                                             const crypto::SkCipher& cipher, std::size_t most_octets);
 
-  [[nodiscard]] std::size_t octets() const { return octets_; }
+  [[nodiscard]] std::size_t octets() const { return parts_ ? parts_->octets : 0; }
 
  private:
-  void begin(std::uint32_t message_id, std::uint16_t total);
+  struct Parts {
+    std::uint32_t message_id = 0;
+    std::uint16_t total = 0;
+    wire::PayloadType type = wire::PayloadType::none;
+    base::Bytes first;
+    std::map<std::uint16_t, base::Bytes> pieces;
+    std::size_t octets = 0;
+  };
   [[nodiscard]] Message finish();
 
-  std::uint32_t message_id_ = 0;
-  std::uint16_t total_ = 0;  // 0: nothing is collected
-  wire::PayloadType type_ = wire::PayloadType::none;
-  base::Bytes first_;
-  std::map<std::uint16_t, base::Bytes> pieces_;
-  std::size_t octets_ = 0;
+  base::Rare<Parts> parts_;  // none: nothing is collected
 };
 
 }  // namespace espgate::ike

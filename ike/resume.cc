@@ -76,8 +76,7 @@ void replace_lost(Context& ctx, IkeSa& sa, Child& child) {
 
 void go_on_installed(Context& ctx, IkeSa& sa, Child& child, const Kept& kept) {
   if (kept.state != Kept::State::lost) {
-    child.in = kept.in;
-    child.out = kept.out;
+    child.carry({kept.in, kept.out});
   }
   if (child.outbound == Outbound::active) {
     if (kept.state != Kept::State::up) replace_lost(ctx, sa, child);

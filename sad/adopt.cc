@@ -92,18 +92,19 @@ void Children::adopt_half(Child& child, Direction direction, const Estate::Found
   half.in_kernel = half.assigned = half.recorded = true;
   half.verdict.added = true;
   half.verdict.actual = actual_of(*found.state);
-  half.record = found.record != nullptr ? *found.record : first_record(child, direction);
-  half.verdict.reason = reason_of(half.record.reason_code);
-  half.verdict.text = half.record.reason;
+  if (found.record != nullptr) {
+    half.verdict.reason = reason_of(found.record->reason_code);
+    half.verdict.text = found.record->reason;
+  }
   if (found.slot) {
     half.slot = *found.slot;
   } else {
     half.slot = *slots_.take();
-    work_.emit(AssignSlot{half.slot, half.record});
+    work_.emit(AssignSlot{half.slot, record_of(child, direction)});
   }
-  if (half.record.actual == half.verdict.actual) return;
-  half.record.actual = half.verdict.actual;  // the former self died between asking and writing down what came of it
-  work_.emit(UpdateSlot{half.slot, half.record});
+  if (found.record == nullptr || found.record->actual == half.verdict.actual) return;
+  // The former self died between asking and writing down what came of it.
+  work_.emit(UpdateSlot{half.slot, record_of(child, direction)});
 }
 
 ike::Kept Children::adopt(ike::KeptChild kept, const Handling& handling, Estate& estate) {
@@ -133,7 +134,6 @@ ike::Kept Children::adopt(ike::KeptChild kept, const Handling& handling, Estate&
     estate.keep(out);
   } else if (child.inbound_first) {
     child.out.slot = *slots_.take();
-    child.out.record = first_record(child, Direction::out);
   }
   for (const auto direction : {Direction::in, Direction::out}) {
     owners_.insert_or_assign(sa_id(child, direction), child.spec.id);
@@ -147,7 +147,7 @@ ike::Kept Children::adopt(ike::KeptChild kept, const Handling& handling, Estate&
   if (child.state == ChildState::up) work_.emit(carried(child));
   const auto id = child.spec.id;
   const ike::Kept answer{child.inbound_first ? ike::Kept::State::waiting : ike::Kept::State::up,
-                         offload_state(child.in), offload_state(child.out)};
+                         offload_state(child, Direction::in), offload_state(child, Direction::out)};
   if (kept.was == Was::retired && child.state == ChildState::up) retire({id, ike::RetireSa::Part::outbound});
   return answer;
 }

@@ -8,7 +8,7 @@ namespace espgate::sad {
 namespace {
 
 std::string on_device(const InstallContext& context) {
-  return context.device.empty() ? std::string{} : " on " + context.device;
+  return context.device.empty() ? std::string{} : " on " + context.device.str();
 }
 
 std::string listed(const std::set<std::string>& suites) {
@@ -19,17 +19,18 @@ std::string listed(const std::set<std::string>& suites) {
 
 }  // namespace
 
-ike::OffloadState offload_state(const Half& half) {
-  return {half.record.actual, half.record.actual == base::OffloadActual::none ? std::string{} : half.record.device,
-          half.record.reason_code, half.record.reason};
+ike::OffloadState offload_state(const Child& child, base::Direction direction) {
+  auto record = record_of(child, direction);
+  if (record.actual == base::OffloadActual::none) record.device.clear();
+  return {record.actual, std::move(record.device), std::move(record.reason_code), std::move(record.reason)};
 }
 
 void Children::finish(Child& child) {
   enter(child, ChildState::up);
-  for (Half* half : {&child.in, &child.out}) {
-    if (half->recorded) continue;  // by wait_for_outbound()
-    record(child, *half);
-    say_direction(child, *half);
+  for (const auto direction : {base::Direction::in, base::Direction::out}) {
+    if (child.half(direction).recorded) continue;  // by wait_for_outbound()
+    record(child, direction);
+    say_direction(child, direction);
   }
   work_.emit(carried(child));
   answer_up(child);
@@ -52,37 +53,29 @@ Carried Children::carried(const Child& child) const {
   return told;
 }
 
-void Children::record(Child& child, Half& half) {
-  half.record.actual = half.verdict.actual;
-  half.record.reason_code = code(half.verdict.reason);
-  half.record.reason = half.verdict.text;
-  if (half.verdict.reason == Reason::none && half.verdict.actual == base::OffloadActual::crypto &&
-      child.better_refused) {
-    half.record.reason_code = code(child.better_refused->first);
-    half.record.reason = child.better_refused->second;
-  }
-  const bool wanted = child.spec.offload != base::OffloadWanted::no;
-  half.record.device = wanted ? child.context.device : std::string{};
-  half.record.ifindex = wanted ? child.context.ifindex : 0;
-  if (half.verdict.actual != base::OffloadActual::none) taken_[child.context.device].insert(half.record.suite);
+void Children::record(Child& child, base::Direction direction) {
+  Half& half = child.half(direction);
   half.recorded = true;
-  work_.emit(UpdateSlot{half.slot, half.record});
+  if (half.verdict.actual != base::OffloadActual::none) taken_[child.context.device].insert(child.spec.suite.name());
+  work_.emit(UpdateSlot{half.slot, record_of(child, direction)});
 }
 
-void Children::say_direction(const Child& child, const Half& half) {
+void Children::say_direction(const Child& child, base::Direction direction) {
   if (child.spec.offload == base::OffloadWanted::no) return;
+  const Half& half = child.half(direction);
+  const auto record = record_of(child, direction);
   Notice out{Notice::Level::info, child.named.conn, child.named.child, half.verdict.reason, {}};
-  out.text = fmt::format("{} {}: wanted offload {}{}, ", child.name(), to_string(half.record.direction),
+  out.text = fmt::format("{} {}: wanted offload {}{}, ", child.name(), to_string(direction),
                          to_string(child.spec.offload), on_device(child.context));
   if (half.verdict.reason == Reason::none) {
-    out.text += fmt::format("running in hardware ({} mode) with {}", to_string(half.record.actual), half.record.suite);
-    if (!half.record.reason.empty()) out.text += "; " + half.record.reason;
+    out.text += fmt::format("running in hardware ({} mode) with {}", to_string(record.actual), record.suite);
+    if (!record.reason.empty()) out.text += "; " + record.reason;
   } else {
     out.level = Notice::Level::warning;
-    out.text += "running in software: " + half.verdict.text;
+    out.text += "running in software: " + half.verdict.text.str();
     if (const auto known = taken_.find(child.context.device); known != taken_.end()) {
       auto others = known->second;
-      others.erase(half.record.suite);
+      others.erase(record.suite);
       const bool by_suite = half.verdict.reason == Reason::offload_refused;
       if (by_suite && !others.empty()) out.text += fmt::format("; {} is offloadable here", listed(others));
     }
@@ -92,8 +85,8 @@ void Children::say_direction(const Child& child, const Half& half) {
 
 void Children::answer_up(Child& child) {
   if (!child.unanswered) return;
-  work_.emit(
-      ike::ChildAnswer{*child.unanswered, ike::ChildInstalled{offload_state(child.in), offload_state(child.out)}});
+  work_.emit(ike::ChildAnswer{*child.unanswered, ike::ChildInstalled{offload_state(child, base::Direction::in),
+                                                                     offload_state(child, base::Direction::out)}});
   child.unanswered.reset();
 }
 

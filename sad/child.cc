@@ -111,7 +111,7 @@ xfrm::SaSpec trial_of(const Child& child, const xfrm::Offload& offload) {
   return out;
 }
 
-maps::SaRecord first_record(const Child& child, Direction direction) {
+maps::SaRecord record_of(const Child& child, Direction direction) {
   const bool in = direction == Direction::in;
   const auto& spec = child.spec;
   maps::SaRecord out;
@@ -131,6 +131,16 @@ maps::SaRecord first_record(const Child& child, Direction direction) {
   out.conn = child.named.conn;
   out.child_name = child.named.child;
   out.wanted = spec.offload;
+  const Half& half = child.half(direction);
+  if (!half.recorded) return out;
+  out.actual = half.verdict.actual;
+  const bool short_of_packet =
+      half.verdict.reason == Reason::none && half.verdict.actual == base::OffloadActual::crypto && child.better_refused;
+  out.reason_code = code(short_of_packet ? child.better_refused->first : half.verdict.reason);
+  out.reason = short_of_packet ? child.better_refused->second : half.verdict.text;
+  if (spec.offload == base::OffloadWanted::no && out.actual == base::OffloadActual::none) return out;
+  out.device = child.context.device;
+  out.ifindex = child.context.ifindex;
   return out;
 }
 

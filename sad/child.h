@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "base/rare.h"
 #include "sad/plan.h"
 #include "sad/verdict.h"
 #include "sad/work.h"
@@ -32,7 +33,6 @@ inline constexpr std::uint32_t kNoSlot = ~0U;
 struct Half {
   std::uint32_t slot = kNoSlot;
   bool assigned = false;  // in the ledger; before that the slot is only reserved
-  maps::SaRecord record;
   bool in_kernel = false;
   bool recorded = false;  // what became of it stands in the ledger
   Verdict verdict;
@@ -47,9 +47,9 @@ struct Child {
   std::uint32_t larval = 0;  // SA that the kernel waits for with; 0: none
 
   ChildState state = ChildState::trying_software;
-  xfrm::OffloadKind kind = xfrm::OffloadKind::crypto;            // of offload: that which is tried, or was taken
-  std::vector<xfrm::OffloadKind> left;                           // to be tried after it
-  std::optional<std::pair<Reason, std::string>> better_refused;  // why not packet mode, where it might have been
+  xfrm::OffloadKind kind = xfrm::OffloadKind::crypto;           // of offload: that which is tried, or was taken
+  std::vector<xfrm::OffloadKind> left;                          // to be tried after it
+  std::optional<std::pair<Reason, base::Name>> better_refused;  // why not packet mode, where it might have been
   Half in, out;
   bool trial_in_kernel = false;              // in place of `out`
   bool anchored = false;                     // see anchor_of()
@@ -57,18 +57,21 @@ struct Child {
   std::optional<ike::RequestId> unanswered;  // the InstallChild, AddInbound or SwitchOutbound that waits
   bool switch_offloaded = false;             // of `switching`
   bool removing = false;
-  std::optional<std::pair<Reason, std::string>> refusal;  // why it is being undone
+  std::optional<std::pair<Reason, base::Name>> refusal;  // why it is being undone
 
   std::size_t awaited = 0;               // results of this step
   std::map<Role, xfrm::Result> results;  // of this step
-  std::optional<base::Error> policy_error;
+  base::Rare<base::Error> policy_error;
 
   Half& half(base::Direction direction) { return direction == base::Direction::in ? in : out; }
+  [[nodiscard]] const Half& half(base::Direction direction) const {
+    return direction == base::Direction::in ? in : out;
+  }
   // No result is awaited, and none of its own accord will be.
   [[nodiscard]] bool at_rest() const {
     return state == ChildState::up || state == ChildState::waiting || state == ChildState::receiving;
   }
-  [[nodiscard]] std::string name() const { return named.conn + "/" + named.child; }
+  [[nodiscard]] std::string name() const { return named.conn.str() + "/" + named.child.str(); }
   [[nodiscard]] bool strict() const {
     return spec.offload == base::OffloadWanted::crypto || spec.offload == base::OffloadWanted::packet;
   }
@@ -79,10 +82,11 @@ xfrm::SaSpec sa_spec(const Child& child, base::Direction direction, std::optiona
 // The same in all that a device looks at, but with a key of zeros and a reqid that no policy names.
 xfrm::SaSpec trial_of(const Child& child, const xfrm::Offload& offload);
 xfrm::SaId sa_id(const Child& child, base::Direction direction);
-ike::OffloadState offload_state(const Half& half);
+ike::OffloadState offload_state(const Child& child, base::Direction direction);
 // What of it a device looks at, as a row of a probe.
 ProbeRow row_of(const Child& child, base::Direction direction, xfrm::OffloadKind mode);
-maps::SaRecord first_record(const Child& child, base::Direction direction);
+// What the ledger is to hold of it.
+maps::SaRecord record_of(const Child& child, base::Direction direction);
 // Everything of a child that stands in the SPD, inbound first; with what packet mode needs besides (sad/packet_mode.h).
 std::vector<xfrm::PolicySpec> child_policies(const Child& child);
 // ICMPv6 neighbour discovery, without which no IPv6 selector can work.

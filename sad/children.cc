@@ -56,9 +56,8 @@ void Children::install(ike::InstallChild install, const InstallContext& context,
   for (const auto direction : {Direction::in, Direction::out}) {
     Half& half = child.half(direction);
     half.slot = *slots_.take();
-    half.record = first_record(child, direction);
     owners_.insert_or_assign(sa_id(child, direction), child.spec.id);
-    if (direction == Direction::in || !inbound_first) assign(half);
+    if (direction == Direction::in || !inbound_first) assign(child, direction);
   }
   if (wanted == base::OffloadWanted::packet) {
     if (auto obstacle = packet_obstacle(child); !obstacle.empty()) {
@@ -96,10 +95,10 @@ void Children::rename(std::uint32_t ifindex, const std::string& device) {
   for (auto& [id, child] : children_) {
     if (child.context.ifindex != ifindex || child.context.device == device) continue;
     child.context.device = device;
-    for (Half* half : {&child.in, &child.out}) {
-      if (!half->recorded || half->record.device.empty() || !half->assigned) continue;
-      half->record.device = device;
-      work_.emit(UpdateSlot{half->slot, half->record});
+    for (const auto direction : {Direction::in, Direction::out}) {
+      const Half& half = child.half(direction);
+      const auto record = record_of(child, direction);
+      if (half.assigned && !record.device.empty()) work_.emit(UpdateSlot{half.slot, record});
     }
   }
 }
@@ -273,9 +272,9 @@ void Children::fall_back(Child& child, const Verdict& in, const Verdict& out) {
   const auto reason_for = [&](const Verdict& own, const Verdict& other, Direction other_direction) {
     Verdict result;
     result.reason = own.reason != Reason::none ? own.reason : Reason::other_direction;
-    result.text = own.reason != Reason::none ? own.text
-                                             : fmt::format("both directions go the same way, and {}: {}",
-                                                           to_string(other_direction), other.text);
+    result.text = own.text;
+    if (own.reason == Reason::none)
+      result.text = fmt::format("both directions go the same way, and {}: {}", to_string(other_direction), other.text);
     return result;
   };
   // Its outbound SA, once it was there with its key, is not asked for in another way: what is left is then no choice.
@@ -387,8 +386,9 @@ std::map<std::uint32_t, maps::SaRecord> Children::records(std::optional<base::Ch
   std::map<std::uint32_t, maps::SaRecord> out;
   for (auto at = only ? children_.find(*only) : children_.begin(); at != children_.end(); ++at) {
     if (only && at->first != *only) break;
-    for (const auto* half : {&at->second.in, &at->second.out}) {
-      if (half->assigned) out.emplace(half->slot, half->record);
+    for (const auto direction : {Direction::in, Direction::out}) {
+      const Half& half = at->second.half(direction);
+      if (half.assigned) out.emplace(half.slot, record_of(at->second, direction));
     }
   }
   return out;

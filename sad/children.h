@@ -76,7 +76,7 @@ class Children {
   void after_switch(Child& child);
   void refuse_outbound(Child& child, const Verdict& verdict);
   void after_retire(Child& child);
-  void assign(Half& half);
+  void assign(Child& child, base::Direction direction);
   void ask_to_delete(Child& child, base::Direction direction);
   void release(const Child& child, Half& half, const xfrm::Result* deleted);
 
@@ -97,10 +97,10 @@ class Children {
   static void refuse_unborn(Work& work, const ike::InstallChild& install, Reason reason, const std::string& text);
   void answer_up(Child& child);
   void answer_refused(Child& child);
-  void record(Child& child, Half& half);
+  void record(Child& child, base::Direction direction);
   std::optional<std::uint32_t> reqid_for(const ike::ChildSpec& spec);
   [[nodiscard]] Carried carried(const Child& child) const;
-  void say_direction(const Child& child, const Half& half);
+  void say_direction(const Child& child, base::Direction direction);
 
   // packet_mode.cc
   void plan_offload(Child& child);

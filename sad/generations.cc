@@ -19,9 +19,10 @@ std::optional<std::uint32_t> Children::reqid_for(const ike::ChildSpec& spec) {
   return old->second.reqid;
 }
 
-void Children::assign(Half& half) {
+void Children::assign(Child& child, Direction direction) {
+  Half& half = child.half(direction);
   half.assigned = true;
-  work_.emit(AssignSlot{half.slot, half.record});
+  work_.emit(AssignSlot{half.slot, record_of(child, direction)});
 }
 
 void Children::ask_to_delete(Child& child, Direction direction) {
@@ -63,8 +64,8 @@ void Children::release(const Child& child, Half& half, const xfrm::Result* delet
 // AddInbound is done: its slot and device place for the outbound half were found good on trial.
 void Children::wait_for_outbound(Child& child) {
   enter(child, ChildState::waiting);
-  record(child, child.in);
-  say_direction(child, child.in);
+  record(child, Direction::in);
+  say_direction(child, Direction::in);
   answer_up(child);
 }
 
@@ -78,7 +79,7 @@ void Children::switch_outbound(const ike::SwitchOutbound& order) {
   Child& child = found->second;
   child.unanswered = order.id;
   child.inbound_first = false;
-  assign(child.out);
+  assign(child, Direction::out);
   std::optional<xfrm::Offload> offload;
   if (child.in.verdict.actual != base::OffloadActual::none) {
     offload = xfrm::Offload{child.kind, child.context.ifindex};

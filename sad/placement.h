@@ -7,6 +7,7 @@
 #include <string>
 
 #include "base/ids.h"
+#include "base/name.h"
 #include "sad/reason.h"
 #include "xfrm/api.h"
 
@@ -19,13 +20,13 @@ struct Placement {
   bool hardware = true;  // to be tried
   // Why not: for the ledger, the log and JSON.
   Reason reason = Reason::none;
-  std::string text;
+  base::Name text;
 };
 
 // A generation of a child is up, both its SAs are where they stay.
 struct Carried {
   base::ChildId id;
-  std::string device;            // by which the route leaves; empty: none
+  base::Name device;             // by which the route leaves; empty: none
   bool wanted = false;           // hw_offload was not `no`
   bool hardware = false;         // the device holds an SA of it
   Reason reason = Reason::none;  // why not

@@ -48,7 +48,7 @@ inline constexpr std::uint64_t kSequenceRekey = std::uint64_t{1} << 31;
 
 // What sad/ cannot know by itself, asked for by gateway/: the device by which the route to the peer leaves.
 struct InstallContext {
-  std::string device;           // empty: no route to the peer
+  base::Name device;            // empty: no route to the peer
   std::uint32_t ifindex = 0;    // 0 with it
   std::int64_t wall_clock = 0;  // epoch seconds, for the ledger
   // For hw_offload = auto; strict children go to hardware, or nowhere if the device is distrusted.

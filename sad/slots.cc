@@ -86,9 +86,10 @@ void Slots::leave(Line& line) {
 }
 
 Placement Slots::place(const ike::ChildSpec& child, const std::string& device) {
-  Line& line = line_for(child);
   const bool strict = child.offload == base::OffloadWanted::crypto || child.offload == base::OffloadWanted::packet;
   const bool offload = child.offload != base::OffloadWanted::no && !child.suite.ah() && !device.empty();
+  if (!offload && (!child.replaces || !by_id_.contains(*child.replaces))) return {};  // it never had a place
+  Line& line = line_for(child);
   if (!offload || device != line.device || strict != line.strict) leave(line);
   line.strict = strict;
   if (!offload) return {};

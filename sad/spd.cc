@@ -28,24 +28,32 @@ Spd::Claimed Spd::claim(const Owner& owner, const xfrm::PolicySpec& policy, cons
     found = entries_.emplace(policy.id, Entry{index, {}, {}, {}}).first;
   }
   Entry& entry = found->second;
-  const bool again = !held_[owner].insert(policy.id).second;
-  if (again) std::erase_if(entry.claims, [&](const Claim& claim) { return claim.owner == owner; });
-  entry.claims.push_back({owner, policy, named});
+  if (!hold(owner, found->first)) std::erase_if(entry.claims, [&](const Claim& claim) { return claim.owner == owner; });
+  entry.claims.emplace_back(owner, policy, named);
   if (entry.installed == policy) return Claimed::standing;
-  put(entry, child);
+  put(*found, child);
   return entry.index || owner.kind != Owner::Kind::floor ? Claimed::asked : Claimed::unrecorded;
 }
 
-void Spd::put(Entry& entry, std::optional<base::ChildId> child) {
+bool Spd::hold(const Owner& owner, const xfrm::PolicyId& key) {
+  auto& held = held_[owner];
+  if (std::ranges::find(held, &key) != held.end()) return false;
+  held.push_back(&key);
+  return true;
+}
+
+void Spd::put(Entries::value_type& which, std::optional<base::ChildId> child) {
+  auto& [id, entry] = which;
   const Claim& effective = entry.claims.back();
-  const auto record = record_for(effective.policy, effective.named);
+  const auto policy = effective.policy(id);
+  const auto record = record_for(policy, effective.named);
   if (!entry.index) entry.index = indices_.take();
   if (entry.index && entry.recorded != record) {
     work_.emit(WritePolicy{*entry.index, record});
     entry.recorded = record;
   }
-  entry.installed = effective.policy;
-  work_.ask(xfrm::PutPolicy{effective.policy}, ForPolicyPut{effective.policy.id, child, effective.named});
+  entry.installed = policy;
+  work_.ask(xfrm::PutPolicy{policy}, ForPolicyPut{id, child, effective.named});
 }
 
 void Spd::release(const Owner& owner, const xfrm::PolicyId& id) {
@@ -54,21 +62,23 @@ void Spd::release(const Owner& owner, const xfrm::PolicyId& id) {
   Entry& entry = found->second;
   if (std::erase_if(entry.claims, [&](const Claim& claim) { return claim.owner == owner; }) == 0) return;
   if (const auto holds = held_.find(owner); holds != held_.end()) {
-    holds->second.erase(id);
+    std::erase(holds->second, &found->first);
     if (holds->second.empty()) held_.erase(holds);
   }
   if (entry.claims.empty()) {
     entry.installed.reset();
     work_.ask(xfrm::DelPolicy{id}, ForPolicyDel{id});
-  } else if (entry.installed != entry.claims.back().policy) {
-    put(entry, {});
+  } else if (entry.installed != entry.claims.back().policy(id)) {
+    put(*found, {});
   }
 }
 
 void Spd::release_all(const Owner& owner) {
-  const auto holds = held_.find(owner);
-  if (holds == held_.end()) return;
-  std::vector<xfrm::PolicyId> held(holds->second.begin(), holds->second.end());
+  const auto holds = held_.extract(owner);
+  if (holds.empty()) return;
+  std::vector<xfrm::PolicyId> held;
+  for (const auto* id : holds.mapped()) held.push_back(*id);
+  std::ranges::sort(held);
   std::ranges::stable_partition(held, [](const auto& id) { return id.direction == xfrm::PolicyDirection::out; });
   // What lies beneath a policy of a device, and what lets IKE pass by it, goes after it.
   std::ranges::stable_partition(held, [](const auto& id) { return id.layer == xfrm::Layer::child; });
@@ -77,25 +87,25 @@ void Spd::release_all(const Owner& owner) {
 
 std::size_t Spd::put_again(const std::optional<xfrm::PolicyId>& id) {
   std::size_t count = 0;
-  const auto again = [&](Entry& entry) {
-    if (entry.claims.empty() || !entry.installed) return;
+  const auto again = [&](Entries::value_type& entry) {
+    if (entry.second.claims.empty() || !entry.second.installed) return;
     put(entry, {});
     ++count;
   };
   if (!id) {
-    std::vector<Entry*> all;
-    for (auto& [each, entry] : entries_) {
-      if (entry.installed) all.push_back(&entry);
+    std::vector<Entries::value_type*> all;
+    for (auto& entry : entries_) {
+      if (entry.second.installed) all.push_back(&entry);
     }
     // Until they are there packets leave in the clear: what leaves comes first, and of that what stops all of it.
-    const auto rank = [](const Entry* entry) {
-      const bool leaves = entry->installed->id.direction == xfrm::PolicyDirection::out;
-      return std::pair(!leaves, entry->installed->action != xfrm::PolicyAction::block);
+    const auto rank = [](const Entries::value_type* entry) {
+      const bool leaves = entry->first.direction == xfrm::PolicyDirection::out;
+      return std::pair(!leaves, entry->second.installed->action != xfrm::PolicyAction::block);
     };
     std::ranges::stable_sort(all, {}, rank);
     for (auto* entry : all) again(*entry);
   } else if (const auto found = entries_.find(*id); found != entries_.end()) {
-    again(found->second);
+    again(*found);
   }
   return count;
 }
@@ -141,8 +151,8 @@ void Spd::adopt(std::optional<std::uint32_t> index, const xfrm::PolicyId& id, co
   if (!slot) return;
   const auto record = record_for(*in_kernel, named);
   if (!index) work_.emit(WritePolicy{*slot, record});
-  entries_.emplace(id, Entry{*slot, {{Owner{}, *in_kernel, named}}, in_kernel, record});
-  held_[Owner{}].insert(id);
+  const auto fresh = entries_.emplace(id, Entry{*slot, {{Owner{}, *in_kernel, named}}, in_kernel, record}).first;
+  held_[Owner{}].push_back(&fresh->first);
 }
 
 std::optional<std::pair<Owner, Named>> Spd::holder(const xfrm::PolicyId& id) const {

@@ -5,7 +5,7 @@
 
 #include <map>
 #include <optional>
-#include <set>
+#include <utility>
 #include <vector>
 
 #include "sad/indices.h"
@@ -54,10 +54,23 @@ class Spd {
   [[nodiscard]] std::map<std::uint32_t, maps::PolicyRecord> records() const;
 
  private:
+  // Thousands of children may have the same selectors: the policy's id is the key of its entry alone.
   struct Claim {
+    Claim(const Owner& who, const xfrm::PolicySpec& policy, Named name)
+        : owner(who),
+          priority(policy.priority),
+          device(policy.device),
+          action(policy.action),
+          esp(policy.esp),
+          named(std::move(name)) {}
     Owner owner;
-    xfrm::PolicySpec policy;
+    std::uint32_t priority, device;
+    xfrm::PolicyAction action;
+    std::optional<xfrm::Template> esp;
     Named named;
+    [[nodiscard]] xfrm::PolicySpec policy(const xfrm::PolicyId& id) const {
+      return {id, priority, action, esp, device};
+    }
   };
   struct Entry {
     std::optional<std::uint32_t> index;         // in the ledger, if that has room
@@ -65,12 +78,15 @@ class Spd {
     std::optional<xfrm::PolicySpec> installed;  // as last asked for
     std::optional<maps::PolicyRecord> recorded;
   };
-  void put(Entry& entry, std::optional<base::ChildId> child);
+  using Entries = std::map<xfrm::PolicyId, Entry>;
+  void put(Entries::value_type& entry, std::optional<base::ChildId> child);
+  bool hold(const Owner& owner, const xfrm::PolicyId& key);  // false: it did already
 
   Work& work_;
   Indices indices_;
-  std::map<xfrm::PolicyId, Entry> entries_;
-  std::map<Owner, std::set<xfrm::PolicyId>> held_;  // by claims; thousands of owners may go at once
+  Entries entries_;
+  // By claims, keys of entries_; thousands of owners may go at once.
+  std::map<Owner, std::vector<const xfrm::PolicyId*>> held_;
 };
 
 }  // namespace espgate::sad

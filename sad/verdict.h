@@ -7,6 +7,7 @@
 #include <string>
 
 #include "base/esp.h"
+#include "base/name.h"
 #include "sad/reason.h"
 #include "xfrm/api.h"
 
@@ -16,7 +17,7 @@ struct Verdict {
   base::OffloadActual actual = base::OffloadActual::none;
   bool added = false;            // the kernel took it, in hardware or not
   Reason reason = Reason::none;  // why not added, or not offloaded though asked to
-  std::string text;              // the sentence for `reason`, with the driver's words
+  base::Name text;               // the sentence for `reason`, with the driver's words
 };
 
 // What was tried, for the sentence.

@@ -70,6 +70,7 @@ void Watch::carried(base::Instant now, const Carried& what) {
   generation.up = true;
   generation.hardware = what.hardware;
   if (what.hardware) line->mode = what.mode;
+  if ((what.hardware || what.reason == Reason::suspected) && !line->hard) line->hard.emplace();
   const bool was_hardware = std::exchange(line->hardware, what.hardware);
   line->newest = what.id;
   line->reason = what.reason;
@@ -77,16 +78,16 @@ void Watch::carried(base::Instant now, const Carried& what) {
   switch (line->state) {
     case WatchState::leaving:
       if (what.hardware) return call_off(now, *line, "another rekey came first");
-      line->trial = {};
+      line->hard->trial = {};
       return enter(now, *line, WatchState::trying);
     case WatchState::trying:
     case WatchState::looking:
       if (what.hardware != (line->state == WatchState::looking)) end_trial(now, *line);
       return;
     case WatchState::returning:
-      line->again = {};
+      line->hard->again = {};
       if (!line->second_look) return enter(now, *line, WatchState::backing_off);
-      if (what.hardware && subject(*line) == line->accused) return enter(now, *line, WatchState::looking);
+      if (what.hardware && subject(*line) == line->hard->accused) return enter(now, *line, WatchState::looking);
       return end_trial(now, *line);
     case WatchState::convicted:
       if (what.reason != Reason::distrusted) enter(now, *line, WatchState::watching);
@@ -96,9 +97,9 @@ void Watch::carried(base::Instant now, const Carried& what) {
     case WatchState::backing_off:
       break;
   }
-  if (!was_hardware) {
-    line->gaps.restart();
-    line->failing.clear();
+  if (!was_hardware && line->hard) {
+    line->hard->gaps.restart();
+    line->hard->failing.clear();
   }
   if (what.hardware || what.reason != Reason::suspected) return;
   // A trial that was called off, and came all the same.
@@ -203,7 +204,7 @@ void Watch::give_up(base::Instant now, Line& line) {
   free_subject(line);
   const bool on_trial = line.state != WatchState::watching && line.state != WatchState::convicted;
   if (on_trial) enter(now, line, WatchState::backing_off);
-  line.gaps.restart();
+  if (line.hard) line.hard->gaps.restart();
   line.held = line.soft = {};
 }
 
@@ -211,8 +212,8 @@ void Watch::watch(base::Instant now, Line& line) {
   if (line.state == WatchState::backing_off && now >= line.not_before) enter(now, line, WatchState::watching);
   if (!line.hardware) return;
   if (line.held.in != 0 && line.held.out != 0) answered_[line.shape] = now;
-  line.gaps.take(now, line.held);
-  line.failing.take(now, line.held);
+  line.hard->gaps.take(now, line.held);
+  line.hard->failing.take(now, line.held);
   const bool evidence = weigh(now, line).has_value();
   if (line.state == WatchState::watching && evidence) enter(now, line, WatchState::suspicious);
   if (line.state == WatchState::suspicious && !evidence) enter(now, line, WatchState::watching);
@@ -226,27 +227,30 @@ bool Watch::alibi(base::Instant now, const Line& line) const {
 
 std::optional<Evidence> Watch::weigh(base::Instant now, const Line& line) const {
   Evidence out;
-  out.traffic = line.failing.sum();
-  out.gap = line.gaps.open(now);
-  if (line.failing.confirmed() && out.traffic.failed >= kFailures && out.traffic.share_failed() >= kFailedShare) {
+  const auto& [accused, accused_suite, gaps, failing, evidence, trial, again] = *line.hard;
+  out.traffic = failing.sum();
+  out.gap = gaps.open(now);
+  if (failing.confirmed() && out.traffic.failed >= kFailures && out.traffic.share_failed() >= kFailedShare) {
     out.kind = Evidence::Kind::integrity;
     return out;
   }
   const unsigned times = alibi(now, line) ? config_.patience : 1;
-  const auto packets = line.gaps.answered() ? config_.unanswered : config_.unanswered_ever;
+  const auto packets = gaps.answered() ? config_.unanswered : config_.unanswered_ever;
   if (out.gap.packets < packets * times || out.gap.length < config_.silence * times) return std::nullopt;
-  const Gap usual = line.gaps.longest();
+  const Gap usual = gaps.longest();
   const auto longer = std::min<base::Duration>(usual.length * kTimesUsual, kLongestUsual);
   if (out.gap.length < longer) return std::nullopt;
   if (longer < kLongestUsual && out.gap.packets < usual.packets * kTimesUsual) return std::nullopt;
-  out.kind = line.gaps.answered() ? Evidence::Kind::fell_silent : Evidence::Kind::unanswered;
+  out.kind = gaps.answered() ? Evidence::Kind::fell_silent : Evidence::Kind::unanswered;
   return out;
 }
 
 // In software nothing can be tried; but the operator is told.
 void Watch::complain(base::Instant now, Line& line) {
-  line.failing_soft.take(now, line.soft);
-  const auto seen = line.failing_soft.sum();
+  if (!line.failing_soft && line.soft.failed == 0) return;
+  if (!line.failing_soft) line.failing_soft.emplace();
+  line.failing_soft->take(now, line.soft);
+  const auto seen = line.failing_soft->sum();
   if (seen.failed < kFailures || seen.share_failed() < kFailedShare) return;
   if (line.complained_at && now - *line.complained_at < config_.backoff) return;
   line.complained_at = now;

@@ -34,6 +34,7 @@
 #include <variant>
 #include <vector>
 
+#include "base/rare.h"
 #include "ike/api.h"
 #include "sad/device_table.h"
 #include "sad/placement.h"
@@ -134,8 +135,18 @@ class Watch {
     Reading last;
     bool up = false, hardware = false;
   };
+  // What is known of a line that is, or was, in hardware.
+  struct Hardware {
+    std::optional<Subject> accused;  // of the trial, and since a conviction
+    base::EspSuite accused_suite;
+    Gaps gaps;
+    Failures failing;
+    Evidence evidence;
+    Observed trial, again;
+  };
   struct Line {
-    std::string conn, name, device, suite, shape, peer;
+    base::Name conn, name, device, suite, shape;
+    std::string peer;
     base::EspSuite esp;
     xfrm::OffloadKind mode = xfrm::OffloadKind::crypto;
     bool strict = false, automatic = false;
@@ -149,15 +160,11 @@ class Watch {
     std::optional<base::Instant> ordered;  // the last rekey, if it is not done
     bool second_look = false;              // of `returning`
     unsigned called_off = 0;               // trials in a row that did not begin
-    std::optional<Subject> accused;        // of the trial, and since a conviction
-    base::EspSuite accused_suite;
-    Traffic held, soft;  // since the last round; out of `held`: in hardware
-    Gaps gaps;
-    Failures failing, failing_soft;
-    std::optional<base::Instant> answered_at, complained_at;
-    Evidence evidence;
-    Observed trial, again;
-    [[nodiscard]] std::string full_name() const { return conn + "/" + name; }
+    Traffic held, soft;                    // since the last round; out of `held`: in hardware
+    base::Rare<Hardware> hard;             // since the first of its generations that was in hardware
+    base::Rare<Failures> failing_soft;     // since the first of them in software
+    std::optional<base::Instant> complained_at;
+    [[nodiscard]] std::string full_name() const { return conn.str() + "/" + name.str(); }
   };
   struct Spacing {
     base::Instant next{};

@@ -23,8 +23,8 @@ bool Watch::may_try(base::Instant now, const Line& line) {
   if (now < line.not_before || !line.automatic || !line.newest || !line.hardware) return false;
   const auto& spacing = spacing_[subject(line)];
   if (spacing.busy != nullptr) return false;
-  if (line.evidence.kind == Evidence::Kind::integrity) return true;
-  const auto peer = peers_.find({line.peer, subject(line), line.evidence.kind});
+  if (line.hard->evidence.kind == Evidence::Kind::integrity) return true;
+  const auto peer = peers_.find({line.peer, subject(line), line.hard->evidence.kind});
   return now >= spacing.next && (peer == peers_.end() || now >= peer->second);
 }
 
@@ -34,15 +34,16 @@ void Watch::begin_trials(base::Instant now) {
   for (const auto& [id, line] : by_id_) {
     if (line->state != WatchState::suspicious || line->newest != id) continue;
     if (auto evidence = weigh(now, *line)) {
-      line->evidence = *evidence;
+      line->hard->evidence = *evidence;
       suspects.push_back(line.get());
     }
   }
   // The strongest evidence first.
-  std::ranges::stable_sort(suspects, [](const Line* a, const Line* b) { return a->evidence.kind > b->evidence.kind; });
+  std::ranges::stable_sort(
+      suspects, [](const Line* a, const Line* b) { return a->hard->evidence.kind > b->hard->evidence.kind; });
   for (Line* line : suspects) {
     if (line->strict && now >= line->not_before) {
-      say(true, strict_text({line->full_name(), line->device, line->suite, line->peer}, line->evidence));
+      say(true, strict_text({line->full_name(), line->device, line->suite, line->peer}, line->hard->evidence));
       line->not_before = now + config_.backoff;
       enter(now, *line, WatchState::backing_off);
     }
@@ -52,22 +53,23 @@ void Watch::begin_trials(base::Instant now) {
 
 void Watch::try_software(base::Instant now, Line& line) {
   const WatchNames names{line.full_name(), line.device, line.suite, line.peer};
-  line.accused = subject(line);
-  line.accused_suite = line.esp;
-  line.accused_suite.esn = false;
-  spacing_[*line.accused].busy = &line;
-  say(true, trying_text(names, line.evidence, std::chrono::duration_cast<seconds>(config_.trial)));
-  orders_.emplace_back(TrySoftware{*line.newest, {false, Reason::suspected, on_trial_text(names, line.evidence)}});
+  line.hard->accused = subject(line);
+  line.hard->accused_suite = line.esp;
+  line.hard->accused_suite.esn = false;
+  spacing_[*line.hard->accused].busy = &line;
+  say(true, trying_text(names, line.hard->evidence, std::chrono::duration_cast<seconds>(config_.trial)));
+  orders_.emplace_back(
+      TrySoftware{*line.newest, {false, Reason::suspected, on_trial_text(names, line.hard->evidence)}});
   enter(now, line, WatchState::leaving);
   line.ordered = now;
 }
 
 // IKE is alive if it answers promptly; and the evidence stands if nothing came in meanwhile.
 void Watch::wait_for_software(base::Instant now, Line& line) {
-  line.gaps.take(now, line.held);
-  line.failing.take(now, line.held);
-  if (line.evidence.kind == Evidence::Kind::integrity) {
-    line.evidence.traffic = line.failing.sum();
+  line.hard->gaps.take(now, line.held);
+  line.hard->failing.take(now, line.held);
+  if (line.hard->evidence.kind == Evidence::Kind::integrity) {
+    line.hard->evidence.traffic = line.hard->failing.sum();
   } else if (line.held.in != 0) {
     return call_off(now, line, "packets come in again");
   }
@@ -87,11 +89,11 @@ void Watch::call_off(base::Instant now, Line& line, const std::string& why) {
 
 void Watch::judge_trial(base::Instant now, Line& line) {
   // More than answers to what went out in software, by the old SA until the peer has switched: hardware was answered.
-  if (line.held.in > line.soft.out) line.evidence.interrupted = true;
+  if (line.held.in > line.soft.out) line.hard->evidence.interrupted = true;
   const auto passed = now - line.since;
-  line.trial.take(passed, now, line.soft);
+  line.hard->trial.take(passed, now, line.soft);
   const WatchNames names{line.full_name(), line.device, line.suite, line.peer};
-  auto finding = of_trial(line.evidence, line.trial, passed >= config_.trial);
+  auto finding = of_trial(line.hard->evidence, line.hard->trial, passed >= config_.trial);
   if (finding == Finding::nothing_yet && passed >= config_.longest) finding = Finding::unchanged;
   switch (finding) {
     case Finding::nothing_yet:
@@ -99,10 +101,10 @@ void Watch::judge_trial(base::Instant now, Line& line) {
     case Finding::changed:
       return convict(now, line);
     case Finding::changed_perhaps:
-      say(false, second_look_text(names, line.evidence));
+      say(false, second_look_text(names, line.hard->evidence));
       return come_back(now, line, true);
     case Finding::unchanged:
-      say(true, unchanged_text(names, line.evidence, line.trial.traffic));
+      say(true, unchanged_text(names, line.hard->evidence, line.hard->trial.traffic));
       end_trial(now, line);
       return come_back(now, line, false);
   }
@@ -123,12 +125,12 @@ void Watch::await_hardware(base::Instant now, Line& line) {
 
 void Watch::look_again(base::Instant now, Line& line) {
   if (now - line.since < kSettle) return;
-  line.again.take(now - line.since, now, line.held);
-  const auto finding = of_second_look(line.evidence, line.trial, line.again, now);
+  line.hard->again.take(now - line.since, now, line.held);
+  const auto finding = of_second_look(line.hard->evidence, line.hard->trial, line.hard->again, now);
   if (finding == Finding::changed) return convict(now, line);
   if (finding == Finding::nothing_yet && now - line.since < config_.longest) return;
   if (finding == Finding::unchanged) {
-    say(false, acquitted_text({line.full_name(), line.device, line.suite, line.peer}, line.evidence));
+    say(false, acquitted_text({line.full_name(), line.device, line.suite, line.peer}, line.hard->evidence));
   }
   end_trial(now, line);
 }
@@ -136,35 +138,37 @@ void Watch::look_again(base::Instant now, Line& line) {
 // Nothing was found: the child is not tried for an hour, others of device and suite less and less often.
 void Watch::end_trial(base::Instant now, Line& line) {
   free_subject(line);
-  auto& spacing = spacing_[*line.accused];
+  auto& spacing = spacing_[*line.hard->accused];
   spacing.step = spacing.step == base::Duration{} ? config_.retry : std::min(spacing.step * 2, config_.backoff);
   spacing.next = now + spacing.step;
-  peers_[{line.peer, *line.accused, line.evidence.kind}] = now + config_.backoff;
+  peers_[{line.peer, *line.hard->accused, line.hard->evidence.kind}] = now + config_.backoff;
   line.not_before = now + config_.backoff;
   line.called_off = 0;
-  line.gaps.restart();
-  line.failing.clear();
+  line.hard->gaps.restart();
+  line.hard->failing.clear();
   enter(now, line, WatchState::backing_off);
 }
 
 void Watch::free_subject(const Line& line) {
-  if (!line.accused) return;
-  const auto found = spacing_.find(*line.accused);
+  if (!line.hard || !line.hard->accused) return;
+  const auto found = spacing_.find(*line.hard->accused);
   if (found != spacing_.end() && found->second.busy == &line) found->second.busy = nullptr;
 }
 
 void Watch::convict(base::Instant now, Line& line) {
-  const auto& [device, suite, mode] = *line.accused;
-  Convict order{*line.newest, device, {line.accused_suite, mode, {}, proof_text(line.evidence, line.trial.traffic), 0}};
-  if (line.evidence.kind == Evidence::Kind::integrity) order.what.direction = base::Direction::in;
+  const auto& [device, suite, mode] = *line.hard->accused;
+  Convict order{*line.newest,
+                device,
+                {line.hard->accused_suite, mode, {}, proof_text(line.hard->evidence, line.hard->trial.traffic), 0}};
+  if (line.hard->evidence.kind == Evidence::Kind::integrity) order.what.direction = base::Direction::in;
   say(true, fmt::format("{}: {}", line.full_name(), sentence(device, order.what)));
   orders_.emplace_back(std::move(order));
-  spacing_.erase(*line.accused);
-  line.gaps.restart();
-  line.failing.clear();
+  spacing_.erase(*line.hard->accused);
+  line.hard->gaps.restart();
+  line.hard->failing.clear();
   enter(now, line, WatchState::convicted);
   for (const auto& [id, other] : by_id_) {
-    const bool hit = other->automatic && other->hardware && subject(*other) == line.accused;
+    const bool hit = other->automatic && other->hardware && subject(*other) == line.hard->accused;
     if (!hit || other.get() == &line || other->newest != id) continue;
     enter(now, *other, WatchState::convicted);
     again_.push_back(id);

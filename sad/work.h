@@ -6,6 +6,7 @@
 #include <optional>
 #include <utility>
 
+#include "base/name.h"
 #include "sad/sad.h"
 
 namespace espgate::sad {
@@ -13,7 +14,7 @@ namespace espgate::sad {
 // A configured child, as the ledger and the log name it.
 struct Named {
   base::ChildUid uid;
-  std::string conn, child;
+  base::Name conn, child;
 };
 
 // What a child's request was about.

@@ -57,8 +57,7 @@ Result ModelKernel::apply(const AddSa& add) {
     if (std::ranges::find(outbound_keys_, hash) != outbound_keys_.end()) ++keys_reused_;
     outbound_keys_.push_back(hash);
   }
-  beside_[state.id] = {spec.direction, ++added_, std::hash<std::string_view>{}(base::as_text(key))};
-  sas_.emplace(state.id, state);
+  sas_.insert({state, spec.direction, ++added_, std::hash<std::string_view>{}(base::as_text(key))});
   if (sas_.size() >= places) places *= 2;
   return Done{};
 }
@@ -69,9 +68,8 @@ Result ModelKernel::offload(const SaSpec& spec, SaState& state) {
   // net/xfrm/xfrm_device.c, xfrm_dev_state_add: packet mode is never silently something else.
   const bool packet = spec.offload->kind == OffloadKind::packet;
   if (found == devices.end()) return packet ? Result(std::unexpected(base::Error{{}, EINVAL, {}})) : Result(Done{});
-  const auto used = static_cast<std::size_t>(std::ranges::count_if(sas_, [&](const auto& entry) {
-    return entry.second.offload && entry.second.offload->ifindex == spec.offload->ifindex;
-  }));
+  const auto used = static_cast<std::size_t>(std::ranges::count_if(
+      sas_, [&](const Known& sa) { return sa.state.offload && sa.state.offload->ifindex == spec.offload->ifindex; }));
   const auto answer = found->second.answer ? found->second.answer(spec) : DeviceAnswer{};
   if (answer.kind == DeviceAnswer::Kind::refused) {
     return std::unexpected(base::Error{{}, answer.code, answer.words});
@@ -95,8 +93,9 @@ Result ModelKernel::apply(const GetSa& get) {
 }
 
 Result ModelKernel::apply(const DelSa& del) {
-  beside_.erase(del.id);
-  if (sas_.erase(del.id) == 0) return refuse(del, ESRCH);
+  const auto found = sas_.find(del.id);
+  if (found == sas_.end()) return refuse(del, ESRCH);
+  sas_.erase(found);
   return Done{};
 }
 
@@ -115,12 +114,7 @@ Result ModelKernel::offload(const PolicySpec& policy) {
 }
 
 void ModelKernel::flap(std::uint32_t ifindex) {
-  std::erase_if(sas_, [&](const auto& entry) {
-    const auto& held = entry.second.offload;
-    const bool gone = held && held->ifindex == ifindex;
-    if (gone) beside_.erase(entry.first);
-    return gone;
-  });
+  std::erase_if(sas_, [&](const Known& sa) { return sa.state.offload && sa.state.offload->ifindex == ifindex; });
   std::erase_if(policies_, [&](const auto& entry) { return entry.second.device == ifindex; });
 }
 
@@ -137,7 +131,7 @@ Result ModelKernel::apply(const DelPolicy& del) {
 
 std::expected<std::vector<SaState>, base::Error> ModelKernel::dump_sas() {
   std::vector<SaState> out;
-  for (const auto& [id, state] : sas_) out.push_back(state);
+  for (const auto& sa : sas_) out.push_back(sa.state);
   return out;
 }
 
@@ -149,7 +143,7 @@ std::expected<std::vector<PolicySpec>, base::Error> ModelKernel::dump_policies()
 
 const SaState* ModelKernel::find(const SaId& id) const {
   const auto found = sas_.find(id);
-  return found == sas_.end() ? nullptr : &found->second;
+  return found == sas_.end() ? nullptr : &found->state;
 }
 
 const PolicySpec* ModelKernel::lookup(PolicyDirection direction, const base::Address& source,
@@ -172,33 +166,35 @@ const PolicySpec* ModelKernel::lookup(PolicyDirection direction, const base::Add
 std::optional<SaId> ModelKernel::outbound_for(const Template& esp, std::uint32_t device) const {
   const SaState* best = nullptr;
   std::uint64_t newest = 0;
-  for (const auto& [id, state] : sas_) {
-    const auto& beside = beside_.at(id);
-    const bool fits = beside.direction == base::Direction::out && state.reqid == esp.reqid && state.mode == esp.mode &&
-                      id.ah == esp.ah && id.destination == esp.destination && state.source == esp.source &&
+  for (const auto& sa : sas_) {
+    const auto& [state, direction, order, key] = sa;
+    const bool fits = direction == base::Direction::out && state.reqid == esp.reqid && state.mode == esp.mode &&
+                      state.id.ah == esp.ah && state.id.destination == esp.destination && state.source == esp.source &&
                       packet_device(state) == device;
-    if (!fits || beside.order < newest) continue;
-    newest = beside.order;
+    if (!fits || order < newest) continue;
+    newest = order;
     best = &state;
   }
   return best == nullptr ? std::nullopt : std::optional(best->id);
 }
 
 std::size_t ModelKernel::key_mark(const SaId& id) const {
-  const auto found = beside_.find(id);
-  return found == beside_.end() ? 0 : found->second.key;
+  const auto found = sas_.find(id);
+  return found == sas_.end() ? 0 : found->key;
 }
 
 bool ModelKernel::outbound(const SaId& id) const {
-  const auto found = beside_.find(id);
-  return found != beside_.end() && found->second.direction == base::Direction::out;
+  const auto found = sas_.find(id);
+  return found != sas_.end() && found->direction == base::Direction::out;
 }
 
 void ModelKernel::carry(const SaId& id, std::uint64_t packets, std::uint64_t bytes) {
-  if (auto found = sas_.find(id); found != sas_.end()) {
-    found->second.packets += packets;
-    found->second.bytes += bytes;
-  }
+  const auto found = sas_.find(id);
+  if (found == sas_.end()) return;
+  auto node = sas_.extract(found);
+  node.value().state.packets += packets;
+  node.value().state.bytes += bytes;
+  sas_.insert(std::move(node));
 }
 
 }  // namespace espgate::xfrm

@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -88,13 +89,20 @@ class ModelKernel : public Kernel {
     return out;
   }
 
-  struct Beside {  // what the kernel knows of an SA and SaState does not say
+  struct Known {
+    SaState state;
+    // What SaState does not say.
     base::Direction direction = base::Direction::in;
     std::uint64_t order = 0;
     std::size_t key = 0;
   };
-  std::map<SaId, SaState> sas_;
-  std::map<SaId, Beside> beside_;
+  struct ById {
+    using is_transparent = void;
+    bool operator()(const Known& a, const Known& b) const { return a.state.id < b.state.id; }
+    bool operator()(const Known& a, const SaId& b) const { return a.state.id < b; }
+    bool operator()(const SaId& a, const Known& b) const { return a < b.state.id; }
+  };
+  std::set<Known, ById> sas_;  // by their own ids: the null kernel has hundreds of thousands
   std::uint64_t added_ = 0;
   std::map<PolicyId, PolicySpec> policies_;
   std::vector<std::string> journal_;

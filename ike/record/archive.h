@@ -6,7 +6,6 @@
 
 #include <concepts>
 #include <cstdint>
-#include <deque>
 #include <optional>
 #include <string>
 #include <type_traits>
@@ -131,8 +130,9 @@ void choice(A& a, E& value, E last) {
   }
 }
 
-template <class A, class T, class F>
-void maybe(A& a, std::optional<T>& value, F&& describe) {
+// An optional or a base::Rare.
+template <class A, class O, class F>
+void maybe(A& a, O& value, F&& describe) {
   bool there = value.has_value();
   field(a, there);
   if constexpr (A::kReads) {
@@ -143,12 +143,12 @@ void maybe(A& a, std::optional<T>& value, F&& describe) {
   if (there) describe(*value);
 }
 
-template <class A, class T>
-void maybe(A& a, std::optional<T>& value) {
-  maybe(a, value, [&](T& inner) { field(a, inner); });
+template <class A, class O>
+void maybe(A& a, O& value) {
+  maybe(a, value, [&](auto& inner) { field(a, inner); });
 }
 
-// A vector or deque; each element is at least an octet long, so that a length cannot ask for more than is there.
+// A vector or list; each element is at least an octet long, so that a length cannot ask for more than is there.
 template <class A, class C, class F>
 void each(A& a, C& list, F&& describe) {
   auto count = static_cast<std::uint16_t>(list.size());

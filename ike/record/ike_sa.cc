@@ -46,8 +46,10 @@ void field(A& a, Child& child, const Find& find) {
     field(a, child.spi_out);
     each(a, child.local_ts);
     each(a, child.remote_ts);
-    field(a, child.in);
-    field(a, child.out);
+    auto carriage = child.carried();
+    field(a, carriage.in);
+    field(a, carriage.out);
+    if constexpr (A::kReads) child.carry(std::move(carriage));
     field(a, child.installed_at);
     field(a, child.first);
     field(a, child.initiator);

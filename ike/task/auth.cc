@@ -15,6 +15,8 @@ void established(Context& ctx, IkeSa& sa, bool initial_contact) {
   if (sa.state == State::init_replied) ctx.left_half_open(sa);
   sa.state = State::established;
   sa.established_at = sa.last_heard = ctx.now;
+  sa.keys.pi.clear();  // both sides' AUTH was made with them
+  sa.keys.pr.clear();
   start_lifetime(ctx, sa);
   start_keepalives(ctx, sa);
   if (initial_contact) forget_others(ctx, sa);

@@ -96,8 +96,7 @@ ChildSpec spec_of(const IkeSa& sa, const Child& child) {
 
 void installed(Context& ctx, IkeSa& sa, Child& child, ChildInstalled result) {
   child.state = ChildState::installed;
-  child.in = std::move(result.in);
-  child.out = std::move(result.out);
+  child.carry({std::move(result.in), std::move(result.out)});
   child.installed_at = ctx.now;
   start_lifetime(ctx, child);
   if (child.replaces && !child.initiator) {

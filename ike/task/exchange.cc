@@ -124,7 +124,9 @@ void send_response(Context& ctx, IkeSa& sa, wire::ExchangeType exchange, const w
   for (const auto& fragment : more) ctx.send(sa, fragment);
   ended(ctx, exchange, Role::responder, payloads);
   sa.last_fragments = std::move(more);
-  sa.last_response = std::move(message);
+  // Kept as long as the IKE SA is: without the room that its writer had.
+  sa.last_response.assign(message.begin(), message.end());
+  sa.last_response.shrink_to_fit();
   ++sa.expected_id;
   sa.held.reset();
   ctx.touch(sa);

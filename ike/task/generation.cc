@@ -106,12 +106,11 @@ void on_switched(Context& ctx, IkeSa& sa, Child& child, const ChildAnswer& answe
   child.switch_at.reset();
   child.sends();
   if (const auto* installed = std::get_if<ChildInstalled>(&answer.result)) {
-    child.in = installed->in;
-    child.out = installed->out;
+    child.carry({installed->in, installed->out});
   } else {
     // A strict wish that the device refused at the last moment: nothing is sent until another generation is there.
     const auto& refused = std::get<ChildRefused>(answer.result);
-    child.out = {base::OffloadActual::none, {}, refused.reason_code, refused.reason};
+    child.carry({child.carried().in, {base::OffloadActual::none, {}, refused.reason_code, refused.reason}});
     ctx.event(Event::Kind::rekey_failed, sa, child, Failure{Reason::install_refused, "install", refused.reason, {}});
     queue_rekey(ctx, sa, child, {});
   }

@@ -89,6 +89,7 @@ void reply(const Request& request, IkeSa& sa, const Match& match, const base::By
   out.response = true;
   sa.setup->response = wire::write_message(out, payloads);
   sa.remember_request(request.datagram.data);
+  std::ranges::copy(sa.last_request, sa.initial_request.begin());
   sa.last_response = sa.setup->response;
   sa.expected_id = 1;
   ended(request.ctx, wire::ExchangeType::ike_sa_init, Role::responder, Ending::done);
@@ -107,7 +108,6 @@ void accept(const Request& request, const wire::Payloads& payloads, const Match&
   }
   auto& sa = ctx.create(false, request.header.spi_i, datagram.local, datagram.remote);
   sa.natt = datagram.natt;
-  sa.initial_request = datagram.data;
   sa.suite = match.suite;
   sa.expires_at = ctx.now + ctx.config->half_open_timeout;
   sa.setup->request = datagram.data;

@@ -98,8 +98,9 @@ void on_lifetime_due(Context& ctx, IkeSa& sa) {
   if (!sa.usable()) return;
   if (sa.over_at && *sa.over_at <= ctx.now) {
     sa.over_at.reset();
-    start_close(ctx, sa,
-                sa.over_why.value_or(Failure{Reason::expired, "lifetime", "the IKE SA's hard lifetime is over", {}}));
+    start_close(
+        ctx, sa,
+        sa.over_why ? *sa.over_why : Failure{Reason::expired, "lifetime", "the IKE SA's hard lifetime is over", {}});
     if (sa.state == State::deleting) sa.close_deadline = ctx.now + kCloseWait;
     return ctx.touch(sa);
   }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -16,6 +17,8 @@
 #include "base/error.h"
 #include "base/esp.h"
 #include "base/ids.h"
+#include "base/name.h"
+#include "base/rare.h"
 #include "base/secret.h"
 
 namespace espgate::base {
@@ -218,6 +221,62 @@ TEST(Secret, FromManyThreads) {
   }
   threads.clear();
   EXPECT_EQ(wrong, 0);
+}
+
+TEST(Name, EqualTextsAreThereOnce) {
+  const auto before = Name::count();
+  {
+    const Name none;
+    Name first("site-a"), other(std::string("site-b"));
+    const Name again(std::string_view("site-a"));
+    EXPECT_EQ(Name::count(), before + 2);
+    EXPECT_EQ(&first.str(), &again.str());
+    EXPECT_TRUE(first == again && first == "site-a" && !(first == other));
+    EXPECT_TRUE(none.empty() && none == Name("") && none.str().empty());
+    EXPECT_EQ(fmt::format("{}/{}", first, none), "site-a/");
+    first = other;
+    const Name moved(std::move(other));
+    EXPECT_EQ(moved, first);
+    EXPECT_TRUE(other.empty());  // NOLINT(bugprone-use-after-move)
+    EXPECT_EQ(again, "site-a");
+    first.clear();
+    EXPECT_EQ(moved, "site-b");
+    EXPECT_EQ(Name::count(), before + 2);
+  }
+  EXPECT_EQ(Name::count(), before) << "nobody has them any more";
+}
+
+TEST(Name, FromManyThreads) {
+  const auto before = Name::count();
+  std::vector<std::jthread> threads;
+  std::atomic<int> wrong = 0;
+  for (int mine = 0; mine < 4; ++mine) {
+    threads.emplace_back([&wrong] {
+      for (int i = 0; i < 20000; ++i) {
+        const auto text = fmt::format("a reason that is longer than a short string, {}", i % 3);
+        const Name name(text);
+        Name other = name;
+        wrong += name == text && other == name ? 0 : 1;
+      }
+    });
+  }
+  threads.clear();
+  EXPECT_EQ(wrong, 0);
+  EXPECT_EQ(Name::count(), before);
+}
+
+TEST(Rare, IsAnOptionalOnTheHeap) {
+  Rare<std::string> value;
+  EXPECT_EQ(sizeof value, sizeof(void*));
+  EXPECT_FALSE(value);
+  value = std::string("here");
+  ASSERT_TRUE(value.has_value());
+  EXPECT_EQ(*value, "here");
+  EXPECT_EQ(value->size(), 4U);
+  value.emplace() += "anew";
+  EXPECT_EQ(*value, "anew");
+  value.reset();
+  EXPECT_FALSE(value.has_value());
 }
 
 TEST(Ids, SpiTextAndUid) {
