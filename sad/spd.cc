@@ -75,29 +75,26 @@ void Spd::release_all(const Owner& owner) {
   for (const auto& id : held) release(owner, id);
 }
 
-std::size_t Spd::put_again(const std::optional<xfrm::PolicyId>& id) {
-  std::size_t count = 0;
-  const auto again = [&](Entry& entry) {
-    if (entry.claims.empty() || !entry.installed) return;
-    put(entry, {});
-    ++count;
+std::size_t Spd::put_again(const std::optional<std::vector<xfrm::PolicyId>>& ids) {
+  std::vector<Entry*> which;
+  const auto add = [&](Entry& entry) {
+    if (!entry.claims.empty() && entry.installed) which.push_back(&entry);
   };
-  if (!id) {
-    std::vector<Entry*> all;
-    for (auto& [each, entry] : entries_) {
-      if (entry.installed) all.push_back(&entry);
+  if (!ids) {
+    for (auto& [each, entry] : entries_) add(entry);
+  } else {
+    for (const auto& id : *ids) {
+      if (const auto found = entries_.find(id); found != entries_.end()) add(found->second);
     }
-    // Until they are there packets leave in the clear: what leaves comes first, and of that what stops all of it.
-    const auto rank = [](const Entry* entry) {
-      const bool leaves = entry->installed->id.direction == xfrm::PolicyDirection::out;
-      return std::pair(!leaves, entry->installed->action != xfrm::PolicyAction::block);
-    };
-    std::ranges::stable_sort(all, {}, rank);
-    for (auto* entry : all) again(*entry);
-  } else if (const auto found = entries_.find(*id); found != entries_.end()) {
-    again(found->second);
   }
-  return count;
+  // Until they are there packets leave in the clear: what leaves comes first, and of that what stops all of it.
+  const auto rank = [](const Entry* entry) {
+    const bool leaves = entry->installed->id.direction == xfrm::PolicyDirection::out;
+    return std::pair(!leaves, entry->installed->action != xfrm::PolicyAction::block);
+  };
+  std::ranges::stable_sort(which, {}, rank);
+  for (auto* entry : which) put(*entry, {});
+  return which.size();
 }
 
 void Spd::put_arrived(const xfrm::PolicyId& id, bool done) {
