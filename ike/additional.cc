@@ -60,8 +60,7 @@ bool additional_fit(const Proposal& ours, const Proposal& chosen) {
   for (std::size_t i = 0; i < kAdditional.size(); ++i) {
     const auto type = kAdditional.at(i);
     const bool named = std::ranges::find(ours.transforms, type, &Transform::type) != ours.transforms.end();
-    const bool there =
-        std::ranges::find(ours.transforms, Transform{type, kes.at(i), 0}) != ours.transforms.end();
+    const bool there = std::ranges::find(ours.transforms, Transform{type, kes.at(i), 0}) != ours.transforms.end();
     if (!there && (named || kes.at(i) != kNone)) return false;
   }
   return true;

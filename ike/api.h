@@ -236,7 +236,7 @@ struct ChildView {
   OffloadState in, out;
   base::Instant installed_at;
   std::optional<base::Instant> rekey_at, expires_at;
-  std::string group;  // of its PFS; empty without
+  std::string group;                                            // of its PFS; empty without
   std::vector<std::pair<std::string, std::string>> additional;  // key exchanges, by vici's keys: {"ake1", "ML_KEM_768"}
 };
 struct IkeView {

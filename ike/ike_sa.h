@@ -62,9 +62,9 @@ struct Setup {
   std::optional<crypto::KeyExchange> ke;  // initiator: until the answer
   Proposal chosen;                        // the IKE proposal, one transform of a type
   PeerSignatures signatures;              // what the peer said of certificates and hashes
-  std::vector<std::uint16_t> to_come;       // additional key exchanges in IKE_INTERMEDIATE (RFC 9370): methods
-  std::uint32_t intermediates = 0;          // how many of them are over
-  base::Secret int_auth_i, int_auth_r;      // IntAuth_iN, IntAuth_rN of these (RFC 9242 3.3.2)
+  std::vector<std::uint16_t> to_come;     // additional key exchanges in IKE_INTERMEDIATE (RFC 9370): methods
+  std::uint32_t intermediates = 0;        // how many of them are over
+  base::Secret int_auth_i, int_auth_r;    // IntAuth_iN, IntAuth_rN of these (RFC 9242 3.3.2)
   bool childless = false;                 // both sides know IKE SAs without a child (RFC 6023)
   bool ppk = false;                       // both sides said USE_PPK (RFC 8784)
   std::optional<crypto::PpkKeys> plain;   // initiator: SK_d, SK_pi and SK_pr without the PPK, until the peer has chosen
@@ -117,8 +117,8 @@ struct DoLiveness {};
 struct DoTellAuthFailed {  // RFC 7296 2.21.2: the responder's AUTH was wrong
   Failure why;
 };
-using Operation = std::variant<DoInit, DoIntermediate, DoAuth, DoCreateChild, DoRekeyChild, DoRekeyIke, DoDeleteChild, DoDeleteIke,
-                               DoLiveness, DoTellAuthFailed>;
+using Operation = std::variant<DoInit, DoIntermediate, DoAuth, DoCreateChild, DoRekeyChild, DoRekeyIke, DoDeleteChild,
+                               DoDeleteIke, DoLiveness, DoTellAuthFailed>;
 
 // Our request that the peer has not answered; the window is 1 (RFC 7296 2.3).
 struct Outgoing {

@@ -47,8 +47,8 @@ void group_by_type(std::vector<Transform>& transforms);
 // Parses one proposal string; the error says which word is wrong and what is expected. "default" gives several.
 // As strongSwan: ESP proposals without "esn" or "noesn" mean noesn; IKE proposals without a prf word take the hash of
 // their integrity words; AEAD and other ciphers do not go into one proposal; groups in ESP proposals are PFS;
-// "ke1_mlkem768" is an additional key exchange, "ke1_none" says that it may be left out. A word that this OpenSSL has no
-// algorithm for is refused.
+// "ke1_mlkem768" is an additional key exchange, "ke1_none" says that it may be left out. A word that this OpenSSL has
+// no algorithm for is refused.
 std::expected<std::vector<Proposal>, std::string> parse_proposals(Protocol protocol, std::string_view text);
 
 }  // namespace espgate::ike

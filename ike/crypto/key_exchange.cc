@@ -123,8 +123,7 @@ bool all_zero(base::ByteView octets) {
 bool available(std::uint16_t group) {
   const auto* info = find_group(group);
   if (info == nullptr || info->kind != Kind::kem) return info != nullptr;
-  const std::unique_ptr<EVP_KEYMGMT, Freed<EVP_KEYMGMT_free>> found(
-      EVP_KEYMGMT_fetch(nullptr, info->openssl, nullptr));
+  const std::unique_ptr<EVP_KEYMGMT, Freed<EVP_KEYMGMT_free>> found(EVP_KEYMGMT_fetch(nullptr, info->openssl, nullptr));
   ERR_clear_error();
   return found != nullptr;
 }
@@ -225,7 +224,8 @@ Crypto<KeyExchange::Answer> KeyExchange::encapsulate(const GroupInfo& info, base
   Answer out{base::Bytes(info.answer_octets), base::Secret(info.shared_octets)};
   std::size_t wrapped = out.public_value.size();
   std::size_t written = out.shared.size();
-  if (EVP_PKEY_encapsulate(context.get(), out.public_value.data(), &wrapped, out.shared.bytes().data(), &written) != 1 ||
+  if (EVP_PKEY_encapsulate(context.get(), out.public_value.data(), &wrapped, out.shared.bytes().data(), &written) !=
+          1 ||
       wrapped != out.public_value.size() || written != out.shared.size()) {
     return fail();
   }

@@ -30,8 +30,8 @@ class KeyExchange {
   // A key that is given: X25519 and X448 only, for known-answer tests.
   static Crypto<KeyExchange> from_private(std::uint16_t group, base::ByteView key);
 
-  // The responder's side of an exchange, by the initiator's KE data: our KE data (of a KEM the ciphertext) and what both
-  // have in common. Errors: bad_public_value, zero_shared.
+  // The responder's side of an exchange, by the initiator's KE data: our KE data (of a KEM the ciphertext) and what
+  // both have in common. Errors: bad_public_value, zero_shared.
   struct Answer {
     base::Bytes public_value;
     base::Secret shared;
@@ -46,8 +46,8 @@ class KeyExchange {
   [[nodiscard]] std::uint16_t group() const { return info_->id; }
   // The KE payload's data: u; x | y; g^x, padded to the length of p; or the encapsulation key.
   [[nodiscard]] const base::Bytes& public_value() const { return public_; }
-  // g^ir, padded to the group's length (RFC 7296 2.14), by the responder's KE data; of a KEM what is in that ciphertext,
-  // or noise if it is a wrong one. Errors: bad_public_value, zero_shared.
+  // g^ir, padded to the group's length (RFC 7296 2.14), by the responder's KE data; of a KEM what is in that
+  // ciphertext, or noise if it is a wrong one. Errors: bad_public_value, zero_shared.
   [[nodiscard]] Crypto<base::Secret> derive(base::ByteView peer) const;
 
  private:

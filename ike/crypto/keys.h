@@ -28,8 +28,8 @@ struct IkeKeys {
 Crypto<base::Secret> skeyseed(const Prf& prf, base::ByteView shared, const Exchange& exchange);
 
 // SKEYSEED = prf(SK_d (old), g^ir (new) | Ni | Nr [| SK(1) | ... SK(n)]), with the prf of the old IKE SA; `additional`:
-// the shared secrets of IKE_FOLLOWUP_KE, joined (RFC 9370 2.2.4). After an IKE_INTERMEDIATE it is the same with the keys
-// before it and its own shared secret (RFC 9370 2.2.2).
+// the shared secrets of IKE_FOLLOWUP_KE, joined (RFC 9370 2.2.4). After an IKE_INTERMEDIATE it is the same with the
+// keys before it and its own shared secret (RFC 9370 2.2.2).
 Crypto<base::Secret> rekeyed_skeyseed(const Prf& old_prf, base::ByteView old_sk_d, base::ByteView shared,
                                       const Exchange& exchange, base::ByteView additional = {});
 

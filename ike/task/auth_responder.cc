@@ -34,10 +34,10 @@ void refuse(Context& ctx, IkeSa& sa, wire::NotifyType notify, Reason code, std::
 bool admits(const ConnConfig& conn, const Proposal& chosen) {
   return std::ranges::any_of(conn.proposals, [&](const Proposal& proposal) {
     return additional_fit(proposal, chosen) && std::ranges::all_of(chosen.transforms, [&](const Transform& transform) {
-      return additional(transform.type) ||
-             std::ranges::find(proposal.transforms, transform) != proposal.transforms.end() ||
-             (transform.type == TransformType::integ && transform.id == crypto::kIntegNone);
-    });
+             return additional(transform.type) ||
+                    std::ranges::find(proposal.transforms, transform) != proposal.transforms.end() ||
+                    (transform.type == TransformType::integ && transform.id == crypto::kIntegNone);
+           });
   });
 }
 

@@ -216,8 +216,7 @@ std::expected<Accepted, Refusal> agree(Context& ctx, IkeSa& sa, const wire::Payl
 void answer_child_request(Context& ctx, IkeSa& sa, const wire::Payloads& payloads, ChildReply reply) {
   auto agreed = agree(ctx, sa, payloads, reply);
   if (agreed && agreed->installing) {
-    sa.held =
-        HeldReply{reply.exchange, std::move(reply.before), std::move(agreed->payloads), *agreed->installing};
+    sa.held = HeldReply{reply.exchange, std::move(reply.before), std::move(agreed->payloads), *agreed->installing};
     return;
   }
   if (agreed) {

@@ -21,8 +21,8 @@ struct Nonces {
 
 struct InstallOrder {
   base::Spi spi_in;
-  bool initiator = false;  // of the exchange
-  bool first = false;      // IKE_AUTH
+  bool initiator = false;      // of the exchange
+  bool first = false;          // IKE_AUTH
   crypto::ChildShared shared;  // of the child's own key exchanges; empty without PFS
   std::optional<base::ChildId> rekeys;
   std::vector<RequestId> initiates;  // taken over, unless there is an error

@@ -61,8 +61,8 @@ std::expected<std::optional<wire::Payloads>, Refusal> next_follow_up(Context& ct
   if (link == nullptr) return std::unexpected(wrong("the peer does not go on with the additional key exchanges"));
   auto made = crypto::KeyExchange::generate(further->to_come.front(), ctx.rng);
   if (!made) {
-    return std::unexpected(
-        wrong(fmt::format("no additional key exchange of method {}: {}", further->to_come.front(), crypto::text(made.error()))));
+    return std::unexpected(wrong(fmt::format("no additional key exchange of method {}: {}", further->to_come.front(),
+                                             crypto::text(made.error()))));
   }
   further->ke.emplace(std::move(*made));
   return wire::Payloads{wire::KePayload{further->ke->group(), further->ke->public_value()},

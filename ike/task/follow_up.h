@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// IKE_FOLLOWUP_KE, RFC 9370 2.2.4: the additional key exchanges of a CREATE_CHILD_SA, one after the other, linked by what
-// the responder says in ADDITIONAL_KEY_EXCHANGE. The SA is there when the last one is over.
+// IKE_FOLLOWUP_KE, RFC 9370 2.2.4: the additional key exchanges of a CREATE_CHILD_SA, one after the other, linked by
+// what the responder says in ADDITIONAL_KEY_EXCHANGE. The SA is there when the last one is over.
 #pragma once
 
 #include <cstdint>
@@ -23,8 +23,8 @@ void append_secret(base::Secret& to, base::ByteView more);
 
 // ------------------------------------------------------------------------------------------------- initiator
 
-// By the answer to CREATE_CHILD_SA, which chose `chosen`, or to the IKE_FOLLOWUP_KE before: what the next one has in it;
-// nullopt if that was the last. `further` is kept with the operation and has all shared secrets then.
+// By the answer to CREATE_CHILD_SA, which chose `chosen`, or to the IKE_FOLLOWUP_KE before: what the next one has in
+// it; nullopt if that was the last. `further` is kept with the operation and has all shared secrets then.
 std::expected<std::optional<wire::Payloads>, Refusal> next_follow_up(Context& ctx, std::optional<FurtherKes>& further,
                                                                      const Proposal& chosen,
                                                                      const wire::Payloads& answer);

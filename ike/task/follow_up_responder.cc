@@ -42,14 +42,16 @@ std::expected<wire::KePayload, Refusal> answer_ke(Context& ctx, IkeSa& sa, const
   auto& what = *sa.follow_up;
   const auto* ke = wire::find<wire::KePayload>(payloads);
   if (ke == nullptr || ke->group != what.to_come.front()) {
-    return std::unexpected(Refusal{
-        wire::NotifyType::invalid_syntax, Reason::invalid_ke,
-        fmt::format("the peer's additional key exchange is not of method {}, which was to come", what.to_come.front())});
+    return std::unexpected(
+        Refusal{wire::NotifyType::invalid_syntax, Reason::invalid_ke,
+                fmt::format("the peer's additional key exchange is not of method {}, which was to come",
+                            what.to_come.front())});
   }
   auto answer = crypto::KeyExchange::answer(ke->group, ke->data, ctx.rng);
   if (!answer) {
-    return std::unexpected(Refusal{wire::NotifyType::invalid_syntax, Reason::invalid_ke,
-                                   fmt::format("the peer's additional key exchange: {}", crypto::text(answer.error()))});
+    return std::unexpected(
+        Refusal{wire::NotifyType::invalid_syntax, Reason::invalid_ke,
+                fmt::format("the peer's additional key exchange: {}", crypto::text(answer.error()))});
   }
   append_secret(what.additional, answer->shared.view());
   what.to_come.erase(what.to_come.begin());

@@ -117,7 +117,8 @@ std::expected<void, std::pair<Reason, std::string>> take_answer(IkeSa& sa, const
   }
   if (has_additional(chosen->proposal) &&
       wire::find_notify(payloads, wire::NotifyType::intermediate_exchange_supported) == nullptr) {
-    return std::unexpected(std::pair(Reason::no_proposal, "the peer chose additional key exchanges, and not the exchange for them"));
+    return std::unexpected(
+        std::pair(Reason::no_proposal, "the peer chose additional key exchanges, and not the exchange for them"));
   }
   auto shared = sa.setup->ke->derive(ke->data);
   if (!shared) {

@@ -25,8 +25,8 @@ void fail(Context& ctx, IkeSa& sa, Reason code, std::string text, std::string pe
   close(ctx, sa, Failure{code, kStep, std::move(text), std::move(peer_notify)}, Linger::no);
 }
 
-// IntAuth_i* or IntAuth_r* with one message more, under the keys from before that message's key exchange. False: OpenSSL
-// is out of order.
+// IntAuth_i* or IntAuth_r* with one message more, under the keys from before that message's key exchange. False:
+// OpenSSL is out of order.
 bool cover(IkeSa& sa, bool of_initiator, const Received& message) {
   const auto prf = crypto::Prf::make(sa.suite.prf);
   if (!prf) return false;

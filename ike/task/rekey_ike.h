@@ -24,8 +24,8 @@ void on_rekey_ike_response(Context& ctx, IkeSa& sa, DoRekeyIke what, const wire:
 // Responder.
 void on_rekey_ike_request(Context& ctx, IkeSa& sa, const wire::Payloads& payloads);
 
-// Once the additional key exchanges of the peer's request are over: the new SA, and the answer with `last` in it. Or why
-// there is none.
+// Once the additional key exchanges of the peer's request are over: the new SA, and the answer with `last` in it. Or
+// why there is none.
 std::optional<Refusal> complete_rekey_ike(Context& ctx, IkeSa& sa, const FollowUp& what, const FollowUp::ForIke& ike,
                                           wire::KePayload last);
 

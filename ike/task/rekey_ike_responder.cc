@@ -30,7 +30,8 @@ const char* at_work_on(IkeSa& sa) {
 
 const char* busy_with(IkeSa& sa) {
   if (const auto* why = at_work_on(sa)) return why;
-  if (auto* ours = sa.doing<DoRekeyIke>(); ours != nullptr && (ours->met || ours->further)) return "it is being rekeyed already";
+  if (auto* ours = sa.doing<DoRekeyIke>(); ours != nullptr && (ours->met || ours->further))
+    return "it is being rekeyed already";
   return nullptr;
 }
 

@@ -26,9 +26,10 @@ struct Opened {
 };
 Parsed<Opened> open_whole(base::ByteView message, const crypto::SkCipher& cipher);
 
-// IntAuth_*A | IntAuth_*P, RFC 9242 3.3.2: what is authenticated of an IKE_INTERMEDIATE message once both sides know each
-// other. Its header, its generic SK header, with the lengths of a message that were neither encrypted nor in fragments,
-// and what is inside. `datagram`: the message, or its first fragment. Precondition: it was sealed or opened here.
+// IntAuth_*A | IntAuth_*P, RFC 9242 3.3.2: what is authenticated of an IKE_INTERMEDIATE message once both sides know
+// each other. Its header, its generic SK header, with the lengths of a message that were neither encrypted nor in
+// fragments, and what is inside. `datagram`: the message, or its first fragment. Precondition: it was sealed or opened
+// here.
 base::Bytes authenticated_octets(base::ByteView datagram, base::ByteView inner);
 
 }  // namespace espgate::ike::wire

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Additional key exchanges (RFC 9242, RFC 9370) with a peer that computes its keys by itself, straight by HMAC, and with
-// ones that skip, repeat, reorder or exchange what is to come: refused, counted, and nothing is left.
+// Additional key exchanges (RFC 9242, RFC 9370) with a peer that computes its keys by itself, straight by HMAC, and
+// with ones that skip, repeat, reorder or exchange what is to come: refused, counted, and nothing is left.
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 
@@ -78,7 +78,8 @@ class AdditionalPeer : public ScriptedPeer {
     mid.u32(last_id_ + 1);
     const auto signed_octets = joined({request_, peer_nonce_, hmac(keys_.pi.view(), joined({octets})), auth_i_, auth_r_,
                                        auth_i_.empty() ? base::ByteView() : mid.view()});
-    const auto padded = hmac(base::as_bytes("correct horse battery staple"), joined({base::as_bytes("Key Pad for IKEv2")}));
+    const auto padded =
+        hmac(base::as_bytes("correct horse battery staple"), joined({base::as_bytes("Key Pad for IKEv2")}));
     Payloads out{id, AuthPayload{kAuthSharedKey, hmac(padded, signed_octets)}};
     for (auto& payload : child_payloads(false)) out.push_back(std::move(payload));
     return request(ExchangeType::ike_auth, out);
@@ -91,7 +92,8 @@ class AdditionalPeer : public ScriptedPeer {
     const auto octets = id->signed_octets();
     base::ByteWriter mid;
     mid.u32(last_id_);
-    const auto padded = hmac(base::as_bytes("correct horse battery staple"), joined({base::as_bytes("Key Pad for IKEv2")}));
+    const auto padded =
+        hmac(base::as_bytes("correct horse battery staple"), joined({base::as_bytes("Key Pad for IKEv2")}));
     return auth->data == hmac(padded, joined({response_, nonce_, hmac(keys_.pr.view(), joined({octets})), auth_i_,
                                               auth_r_, mid.view()}));
   }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Additional key exchanges (RFC 9370): in IKE_INTERMEDIATE (RFC 9242) and IKE_FOLLOWUP_KE, with classical groups, and with
-// ML-KEM where OpenSSL has it.
+// Additional key exchanges (RFC 9370): in IKE_INTERMEDIATE (RFC 9242) and IKE_FOLLOWUP_KE, with classical groups, and
+// with ML-KEM where OpenSSL has it.
 #include <set>
 
 #include "ike/crypto/key_exchange.h"
@@ -152,7 +152,8 @@ TEST_F(AdditionalKe, WithAPostQuantumPresharedKey) {
       conn.ppk_required = true;
     };
     auto out = config(side);
-    out.ppks.push_back({"ppk", {identity("one")}, base::Secret::copy_of(base::as_bytes("thirty-two octets of pure entropy"))});
+    out.ppks.push_back(
+        {"ppk", {identity("one")}, base::Secret::copy_of(base::as_bytes("thirty-two octets of pure entropy"))});
     return out;
   };
   a.load(with_ppk(for_a));
