@@ -269,14 +269,16 @@ class FollowUpAbuse : public AdditionalKeAbuse {
   }
   // A child that waits for its additional key exchange; the link.
   base::Bytes create() {
+    first_.emplace(*ike::crypto::KeyExchange::generate(ike::crypto::kGroupX25519, peer.rng()));
     auto payloads = peer.child_payloads(true);
+    nonce_i_ = find<NoncePayload>(payloads)->data;
     payloads[0] = ike::offer(proposals(ike::Protocol::esp, "aes128gcm16-x25519-ke1_ecp256"), peer.rng().bytes(4),
                              ike::Groups::pfs);
-    payloads.insert(payloads.begin() + 2,
-                    KePayload{ike::crypto::kGroupX25519, peer.public_value(ike::crypto::kGroupX25519)});
+    payloads.insert(payloads.begin() + 2, KePayload{ike::crypto::kGroupX25519, first_->public_value()});
     const auto answer = peer.request(ExchangeType::create_child_sa, payloads);
     const auto* link = answer ? find_notify(*answer, NotifyType::additional_key_exchange) : nullptr;
     EXPECT_TRUE(link != nullptr);
+    if (answer) answer_ = *answer;
     return link != nullptr ? link->data : base::Bytes();
   }
   NotifyType error(const std::optional<Payloads>& answer) {
@@ -287,12 +289,30 @@ class FollowUpAbuse : public AdditionalKeAbuse {
     return peer.send_ke(kFollowUp, method, peer.public_value(method),
                         {notify(NotifyType::additional_key_exchange, link)});
   }
+  std::optional<ike::crypto::KeyExchange> first_;
+  base::Bytes nonce_i_;
+  Payloads answer_;
 };
 
-TEST_F(FollowUpAbuse, AsItShouldBe) {
-  const auto answer = follow_up(create());
+// KEYMAT = prf+(SK_d, SK(0) | Ni | Nr | SK(1)), RFC 9370 2.2.4.
+TEST_F(FollowUpAbuse, KeysAreThoseOfTheRfc) {
+  const auto former = b.sad.begin()->first;
+  const auto link = create();
+  const auto ours = *ike::crypto::KeyExchange::generate(kFirst, peer.rng());
+  const auto answer =
+      peer.send_ke(kFollowUp, kFirst, ours.public_value(), {notify(NotifyType::additional_key_exchange, link)});
   ASSERT_TRUE(answer && find<KePayload>(*answer) != nullptr);
-  EXPECT_EQ(b.sad.size(), 2U);
+  EXPECT_EQ(find_notify(*answer, NotifyType::additional_key_exchange), nullptr) << "it was the last one";
+  const auto zero = *first_->derive(find<KePayload>(answer_)->data);
+  const auto one = *ours.derive(find<KePayload>(*answer)->data);
+  const auto keymat =
+      hmac_plus(peer.sk_d(), joined({zero.view(), nonce_i_, find<NoncePayload>(answer_)->data, one.view()}), 40);
+  ASSERT_EQ(b.sad.size(), 2U);
+  for (const auto& [id, spec] : b.sad) {
+    if (id == former) continue;
+    EXPECT_TRUE(base::equal_constant_time(spec.keys.cipher_in.view(), base::ByteView(keymat).first(20)));
+    EXPECT_TRUE(base::equal_constant_time(spec.keys.cipher_out.view(), base::ByteView(keymat).subspan(20, 20)));
+  }
 }
 
 TEST_F(FollowUpAbuse, OfNothingThatIsUnderWay) {
