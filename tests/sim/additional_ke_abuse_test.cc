@@ -105,10 +105,7 @@ class AdditionalPeer : public ScriptedPeer {
   base::Bytes public_value(std::uint16_t method) {
     return ike::crypto::KeyExchange::generate(method, rng_)->public_value();
   }
-  [[nodiscard]] base::ByteView sk_d() const { return d_.view(); }
-  ike::crypto::Rng& rng() { return rng_; }
-
- private:
+  // A KE payload, by hand.
   static base::Bytes ke_octets(std::uint16_t method, base::ByteView data) {
     base::ByteWriter out;
     out.u8(0);
@@ -119,6 +116,10 @@ class AdditionalPeer : public ScriptedPeer {
     out.put(data);
     return out.take();
   }
+  [[nodiscard]] base::ByteView sk_d() const { return d_.view(); }
+  ike::crypto::Rng& rng() { return rng_; }
+
+ private:
   // IntAuth_*A | IntAuth_*P, by hand.
   base::Bytes covered(std::uint8_t flags, const base::Bytes& inner) {
     base::ByteWriter out;
@@ -256,6 +257,25 @@ INSTANTIATE_TEST_SUITE_P(
             }}),
     [](const auto& each) { return std::string(each.param.name); });
 
+TEST_F(AdditionalKeAbuse, WhateverBitIsWrongNothingIsLeft) {
+  std::size_t refused = 0;
+  const auto octets = AdditionalPeer::ke_octets(kFirst, peer.public_value(kFirst));
+  for (std::size_t at = 0; at < octets.size(); ++at) {
+    AdditionalPeer one{net, b, 100 + at};
+    ASSERT_TRUE(one.begin(kTwo));
+    auto inner = octets;
+    inner[at] ^= static_cast<std::uint8_t>(1U << (at % 8));
+    const auto answer = one.request(ExchangeType::ike_intermediate, PayloadType::ke, inner);
+    ASSERT_TRUE(answer) << at;
+    refused += find_error(*answer) != nullptr ? 1 : 0;
+    net.run(seconds(31));
+    ASSERT_TRUE(b.list().empty()) << at;
+  }
+  EXPECT_GE(refused, 60U);
+  EXPECT_EQ(counted(Reason::invalid_ke) + counted(Reason::invalid_syntax), refused);
+  expect_nothing_left();
+}
+
 // ------------------------------------------------------------------------------------------------- IKE_FOLLOWUP_KE
 
 class FollowUpAbuse : public AdditionalKeAbuse {
@@ -343,6 +363,13 @@ TEST_F(FollowUpAbuse, OfTheOneBefore) {
   EXPECT_EQ(error(follow_up(former)), NotifyType::state_not_found);
   EXPECT_TRUE(follow_up(link));
   EXPECT_EQ(b.sad.size(), 2U);
+}
+
+TEST_F(FollowUpAbuse, WhatTheKernelDoesNotTakeIsRefusedAtLast) {
+  const auto link = create();
+  b.install = Install::refuse;
+  EXPECT_EQ(error(follow_up(link)), NotifyType::no_proposal_chosen);
+  EXPECT_EQ(b.sad.size(), 1U);
 }
 
 TEST_F(FollowUpAbuse, TooLate) {
