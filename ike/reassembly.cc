@@ -21,7 +21,8 @@ Reassembly::Message Reassembly::finish() {
   base::Bytes whole;
   whole.reserve(octets_);
   for (const auto& [number, piece] : pieces_) whole.insert(whole.end(), piece.begin(), piece.end());
-  Message out{wire::parse_payloads(type_, whole), std::move(first_)};
+  Message out{wire::parse_payloads(type_, whole), std::move(first_), {}};
+  out.inner = std::move(whole);
   if (!out.payloads) out.payloads.error().authenticated = true;
   *this = {};
   return out;
