@@ -16,6 +16,8 @@
     return 0;                                 \
   }
 
+ENTRY(arrive, "fexit/xfrm_replay_check")
+ENTRY(accept, "fexit/xfrm_replay_advance")
 ENTRY(receive, "fexit/xfrm_replay_recheck")
 ENTRY(transmit, "fexit/xfrm_replay_overflow")
 ENTRY(transmit_hit, "tp_btf/net_dev_start_xmit")

@@ -45,7 +45,7 @@ void Daemon::take(const xfrm::Notification& event) {
     case Kind::sas_flushed:
       return healing_.check("somebody flushed all");
     case Kind::policy_deleted:
-      return kernel_.policies_deleted(gateway::now(), event.policy);
+      return kernel_.policies_deleted(gateway::now(), std::vector{event.policy});
     case Kind::policies_flushed:
       return kernel_.policies_deleted(gateway::now(), std::nullopt);
     case Kind::overrun:

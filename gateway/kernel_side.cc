@@ -234,9 +234,11 @@ void KernelSide::check_policies(base::Instant now) {
   if (!there) return log_error(there.error().text());
   std::set<xfrm::PolicyId> ids;
   for (const auto& policy : *there) ids.insert(policy.id);
+  std::vector<xfrm::PolicyId> missing;
   for (const auto& id : sad_.policy_ids()) {
-    if (!ids.contains(id)) carry_out(now, sad_.on_policies_deleted(now, id));
+    if (!ids.contains(id)) missing.push_back(id);
   }
+  policies_deleted(now, std::move(missing));
 }
 
 std::set<std::string> KernelSide::devices() const {
@@ -247,8 +249,8 @@ std::set<std::string> KernelSide::devices() const {
   return out;
 }
 
-void KernelSide::policies_deleted(base::Instant now, const std::optional<xfrm::PolicyId>& id) {
-  carry_out(now, sad_.on_policies_deleted(now, id));
+void KernelSide::policies_deleted(base::Instant now, const std::optional<std::vector<xfrm::PolicyId>>& ids) {
+  carry_out(now, sad_.on_policies_deleted(now, ids));
 }
 
 void KernelSide::renamed(base::Instant now, std::uint32_t ifindex, const std::string& device) {

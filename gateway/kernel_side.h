@@ -77,7 +77,7 @@ class KernelSide {
   // `hidden`: also if the kernel has it, but does not find it (sad::Wanted).
   std::optional<LostChild> lost(const xfrm::SaId& id, bool hidden = false);
   // Puts back what somebody else deleted; nullopt: whatever it is.
-  void policies_deleted(base::Instant now, const std::optional<xfrm::PolicyId>& id);
+  void policies_deleted(base::Instant now, const std::optional<std::vector<xfrm::PolicyId>>& ids);
   // The same where nobody told which: those that the kernel does not have.
   void check_policies(base::Instant now);
   // By which children that are up were installed.

@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -235,7 +236,8 @@ struct ChildView {
   OffloadState in, out;
   base::Instant installed_at;
   std::optional<base::Instant> rekey_at, expires_at;
-  std::string group;  // of its PFS; empty without
+  std::string group;                                            // of its PFS; empty without
+  std::vector<std::pair<std::string, std::string>> additional;  // key exchanges, by vici's keys: {"ake1", "ML_KEM_768"}
 };
 struct IkeView {
   base::IkeId id;
@@ -246,6 +248,7 @@ struct IkeView {
   std::string local_id, remote_id;
   std::string suite;  // "AES_GCM_16-128/PRF_HMAC_SHA2_256/CURVE_25519" pieces below, ready for vici
   std::string encr_alg, encr_keysize, integ_alg, prf_alg, dh_group;
+  std::vector<std::pair<std::string, std::string>> additional;  // as in ChildView
   bool nat_local = false, nat_remote = false;
   bool ppk = false;  // a post-quantum preshared key is in its keys (RFC 8784)
   base::Instant established_at;

@@ -25,7 +25,9 @@
 #include "ike/api.h"
 #include "ike/config.h"
 #include "ike/crypto/key_exchange.h"
+#include "ike/crypto/suite.h"
 #include "ike/ts_select.h"
+#include "ike/wire/message.h"
 
 namespace espgate::ike {
 
@@ -57,6 +59,7 @@ struct Child {
   base::Instant install_deadline;    // while installing
   std::vector<RequestId> initiates;  // commands to answer once it is up, or is not
   std::uint16_t group = 0;           // of its PFS; 0 without
+  crypto::AdditionalKes additional{};
 
   std::optional<base::ChildId> replaces;     // the generation before, as long as that is there
   std::optional<base::ChildId> replaced_by;  // set when we are to delete it for that one
@@ -85,6 +88,14 @@ struct Child {
   }
 };
 
+// As the initiator of CREATE_CHILD_SA: its additional key exchanges, one in each IKE_FOLLOWUP_KE (task/follow_up.h).
+struct FurtherKes {
+  wire::Payloads answer;                  // to CREATE_CHILD_SA
+  std::vector<std::uint16_t> to_come;     // methods, of the one under way first
+  std::optional<crypto::KeyExchange> ke;  // of the one under way
+  base::Secret additional;                // SK(1) | ... | SK(n), as far as they are known
+};
+
 // What we offer for a child as the initiator of IKE_AUTH or CREATE_CHILD_SA.
 struct ChildOffer {
   std::shared_ptr<const ChildConfig> config;
@@ -93,6 +104,7 @@ struct ChildOffer {
   base::Bytes nonce;                      // CREATE_CHILD_SA only
   std::optional<std::uint16_t> group;     // PFS: of `ke`, and what the peer asked for
   std::optional<crypto::KeyExchange> ke;  // PFS: until the answer
+  std::optional<FurtherKes> further;      // once CREATE_CHILD_SA is answered
   std::uint32_t restarts = 0;             // sent again by INVALID_KE_PAYLOAD
   std::vector<RequestId> initiates;
   std::optional<Initiate::Packet> packet;  // that it is asked for by; first among the selectors

@@ -45,7 +45,8 @@ IkeSa* find_usable(Context& ctx, const ConnConfig& conn, const base::Endpoint& r
     if (!sa->conn || sa->conn->name != conn.name || sa->remote.address != remote.address) continue;
     if (sa->usable() || sa->state == State::init_sent) return sa.get();
     if (sa->state == State::auth_sent && sa->setup && sa->outgoing &&
-        std::holds_alternative<DoAuth>(sa->outgoing->what)) {
+        (std::holds_alternative<DoAuth>(sa->outgoing->what) ||
+         std::holds_alternative<DoIntermediate>(sa->outgoing->what))) {
       return sa.get();
     }
   }

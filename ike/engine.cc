@@ -7,6 +7,7 @@
 #include "ike/receive.h"
 #include "ike/task/child_install.h"
 #include "ike/task/exchange.h"
+#include "ike/task/follow_up.h"
 #include "ike/task/generation.h"
 #include "ike/task/informational.h"
 #include "ike/task/lifetime.h"
@@ -72,6 +73,9 @@ void on_due(Context& ctx, IkeSa& sa) {
     ask_whether_alive(ctx, sa);
   } else if (auto keepalive = keepalive_due(sa); keepalive && *keepalive <= ctx.now) {
     on_keepalive_due(ctx, sa);
+  } else if (sa.follow_up_until && *sa.follow_up_until <= ctx.now) {
+    drop_follow_up(ctx, sa);
+    run_queue(ctx, sa);
   } else {
     on_install_due(ctx, sa);
   }

@@ -25,6 +25,8 @@ set(IKE_ENGINE_SOURCES
   task/child_negotiate.cc
   task/collision.cc
   task/exchange.cc
+  task/follow_up.cc
+  task/follow_up_responder.cc
   task/generation.cc
   task/guard.cc
   task/informational.cc
@@ -32,6 +34,7 @@ set(IKE_ENGINE_SOURCES
   task/init_initiator.cc
   task/init_keys.cc
   task/init_responder.cc
+  task/intermediate.cc
   task/lifetime.cc
   task/nat_detection.cc
   task/nat_path.cc

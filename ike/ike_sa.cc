@@ -96,6 +96,7 @@ std::optional<base::Instant> IkeSa::next_due() const {
   consider(liveness_due());
   consider(keepalive_due(*this));
   consider(close_deadline);
+  consider(follow_up_until);
   return due;
 }
 
@@ -153,6 +154,7 @@ ChildView view(const IkeSa& sa, const Child& child) {
   out.rekey_at = child.rekey_at;
   out.expires_at = child.expires_at;
   if (const auto* group = crypto::find_group(child.group)) out.group = group->name;
+  out.additional = crypto::names(child.additional);
   return out;
 }
 
@@ -175,6 +177,7 @@ IkeView view(const IkeSa& sa) {
     out.integ_alg = sa.suite.integ_name();
     out.prf_alg = sa.suite.prf_name();
     out.dh_group = sa.suite.group_name();
+    out.additional = crypto::names(sa.suite.additional);
   }
   out.nat_local = sa.nat_local;
   out.nat_remote = sa.nat_remote;

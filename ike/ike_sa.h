@@ -8,7 +8,7 @@
 //
 // init_sent     IKE_SA_INIT is on its way; COOKIE and INVALID_KE_PAYLOAD answers start it over in place
 // init_replied  keys are derived, nobody is authenticated; ends after half_open_timeout
-// auth_sent     IKE_AUTH is on its way
+// auth_sent     IKE_AUTH, or an IKE_INTERMEDIATE before it, is on its way
 // established   the peer is authenticated; a reply may be held until a child is installed (`held`)
 // deleting      our DELETE is queued or on its way
 // rekeyed       its children live on a newer IKE SA; who made that one deletes this one
@@ -64,6 +64,9 @@ struct Setup {
   std::optional<crypto::KeyExchange> ke;  // initiator: until the answer
   Proposal chosen;                        // the IKE proposal, one transform of a type
   PeerSignatures signatures;              // what the peer said of certificates and hashes
+  std::vector<std::uint16_t> to_come;     // additional key exchanges in IKE_INTERMEDIATE (RFC 9370): methods
+  std::uint32_t intermediates = 0;        // how many of them are over
+  base::Secret int_auth_i, int_auth_r;    // IntAuth_iN, IntAuth_rN of these (RFC 9242 3.3.2)
   bool childless = false;                 // both sides know IKE SAs without a child (RFC 6023)
   bool ppk = false;                       // both sides said USE_PPK (RFC 8784)
   std::optional<crypto::PpkKeys> plain;   // initiator: SK_d, SK_pi and SK_pr without the PPK, until the peer has chosen
@@ -71,6 +74,9 @@ struct Setup {
 
 // Exchanges of ours: waiting in IkeSa::queue, or under way in Outgoing.
 struct DoInit {};
+struct DoIntermediate {
+  crypto::KeyExchange ke;
+};
 struct DoAuth {
   std::optional<ChildOffer> offer;    // none: children come later (RFC 6023)
   std::optional<Identity> asked_for;  // IDr, if we sent one
@@ -93,6 +99,7 @@ struct DoRekeyIke {
   base::Bytes nonce;
   std::optional<std::uint16_t> group;
   std::optional<crypto::KeyExchange> ke;
+  std::optional<FurtherKes> further;  // once CREATE_CHILD_SA is answered
   std::uint32_t restarts = 0;
   std::vector<RequestId> waiting;  // Rekey commands
   std::optional<Met> met;
@@ -112,8 +119,8 @@ struct DoLiveness {};
 struct DoTellAuthFailed {  // RFC 7296 2.21.2: the responder's AUTH was wrong
   Failure why;
 };
-using Operation = std::variant<DoInit, DoAuth, DoCreateChild, DoRekeyChild, DoRekeyIke, DoDeleteChild, DoDeleteIke,
-                               DoLiveness, DoTellAuthFailed>;
+using Operation = std::variant<DoInit, DoIntermediate, DoAuth, DoCreateChild, DoRekeyChild, DoRekeyIke, DoDeleteChild,
+                               DoDeleteIke, DoLiveness, DoTellAuthFailed>;
 
 // Our request that the peer has not answered; the window is 1 (RFC 7296 2.3).
 struct Outgoing {
@@ -134,6 +141,8 @@ struct HeldReply {
   base::ChildId child;
   bool switching = false;  // for SwitchOutbound: whatever comes of it, the reply is the same
 };
+
+struct FollowUp;  // task/follow_up.h
 
 struct IkeSa {
   base::IkeId id;
@@ -169,6 +178,8 @@ struct IkeSa {
   std::array<std::uint8_t, 32> initial_request{};
   base::Endpoint initial_remote;
   base::Rare<HeldReply> held;
+  std::shared_ptr<FollowUp> follow_up;  // the peer's CREATE_CHILD_SA that waits for its additional key exchanges
+  std::optional<base::Instant> follow_up_until;
 
   std::map<base::ChildId, Child> children;
 

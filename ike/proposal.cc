@@ -5,6 +5,8 @@
 #include <array>
 #include <numeric>
 
+#include "ike/additional.h"
+#include "ike/crypto/key_exchange.h"
 #include "ike/crypto/suite.h"
 
 namespace espgate::ike {
@@ -52,6 +54,9 @@ constexpr auto kWords = std::to_array<Word>({
     {"modp2048", {group, kGroupModp2048, 0}},
     {"modp3072", {group, kGroupModp3072, 0}},
     {"modp4096", {group, kGroupModp4096, 0}},
+    {"mlkem512", {group, kGroupMlKem512, 0}},
+    {"mlkem768", {group, kGroupMlKem768, 0}},
+    {"mlkem1024", {group, kGroupMlKem1024, 0}},
     {"esn", {esn, kEsnYes, 0}},
     {"noesn", {esn, kEsnNo, 0}},
 });
@@ -110,13 +115,41 @@ std::string unknown_word(Protocol protocol, std::string_view word) {
   return out;
 }
 
+// "ke1_x25519": the type and the word of the method; nullopt for a word that is no additional key exchange.
+std::optional<std::pair<TransformType, std::string_view>> split_additional(std::string_view word) {
+  constexpr std::size_t kPrefix = 4;
+  if (word.size() <= kPrefix || !word.starts_with("ke") || word[3] != '_') return std::nullopt;
+  const auto at = static_cast<std::size_t>(word[2] - '1');
+  if (at >= kAdditional.size()) return std::nullopt;
+  return std::pair(kAdditional.at(at), word.substr(kPrefix));
+}
+
+// What ML-KEM needs is found out when we run, not when we are built.
+std::expected<Transform, std::string> if_available(const Transform& transform, std::string_view word) {
+  const bool key_exchange = (transform.type == group || additional(transform.type)) && transform.id != kGroupNone;
+  if (!key_exchange || available(transform.id)) return transform;
+  return std::unexpected(quoted(word) + " needs OpenSSL 3.5 or later, and this is " + library());
+}
+
+std::expected<Transform, std::string> parse_additional(TransformType type, std::string_view method,
+                                                       std::string_view word) {
+  if (method == "none") return Transform{type, kGroupNone, 0};
+  const auto* known = std::ranges::find(kWords, method, &Word::text);
+  if (known == kWords.end() || known->transform.type != group) {
+    return std::unexpected("unknown key exchange in " + quoted(word.substr(0, 64)) +
+                           ", expected one like \"ke1_mlkem768\" or \"ke1_x25519\", or \"ke1_none\"");
+  }
+  return if_available({type, known->transform.id, 0}, word);
+}
+
 std::expected<Transform, std::string> parse_word(Protocol protocol, std::string_view word) {
+  if (const auto more = split_additional(word)) return parse_additional(more->first, more->second, word);
   const auto* known = std::ranges::find(kWords, word, &Word::text);
   if (known == kWords.end()) return std::unexpected(unknown_word(protocol, word));
   if (!allowed(protocol, known->transform.type)) {
     return std::unexpected(quoted(word) + " has no place in an " + std::string(name_of(protocol)) + " proposal");
   }
-  return known->transform;
+  return if_available(known->transform, word);
 }
 
 bool aead(const Transform& transform) {
@@ -144,6 +177,20 @@ std::vector<Transform> implied_prfs(const Proposal& proposal) {
   return out;
 }
 
+// What is wrong with the additional key exchanges of a proposal.
+std::optional<std::string> wrong_additional(const Proposal& proposal) {
+  std::vector<std::vector<Transform>> lists;
+  for (const auto type : kAdditional) {
+    std::vector<Transform> of_type;
+    std::ranges::copy_if(proposal.transforms, std::back_inserter(of_type),
+                         [type](const auto& one) { return one.type == type; });
+    if (!of_type.empty()) lists.push_back(std::move(of_type));
+  }
+  if (!lists.empty() && !has(proposal, group)) return "an additional key exchange without one that it is added to";
+  if (!distinct(lists)) return "the same additional key exchange twice, which RFC 9370 forbids";
+  return std::nullopt;
+}
+
 // Adds what is implied and refuses what does not go together; the text says what is missing.
 std::optional<std::string> complete(Proposal& proposal) {
   const auto is_encr = [](const Transform& transform) { return transform.type == encr; };
@@ -164,6 +211,7 @@ std::optional<std::string> complete(Proposal& proposal) {
   } else if (!has(proposal, esn)) {
     add(proposal, {esn, kEsnNo, 0});
   }
+  if (auto wrong = wrong_additional(proposal)) return wrong;
   if (aeads != 0)
     std::erase_if(proposal.transforms, [](const Transform& transform) { return transform.type == integ; });
   group_by_type(proposal.transforms);
@@ -184,6 +232,11 @@ std::expected<Proposal, std::string> parse_one(Protocol protocol, std::string_vi
 }
 
 std::string word_of(const Transform& transform) {
+  if (additional(transform.type)) {
+    const auto place = static_cast<unsigned>(transform.type) - static_cast<unsigned>(ke1) + 1;
+    const bool none = transform.id == kGroupNone;
+    return "ke" + std::to_string(place) + "_" + (none ? "none" : word_of({group, transform.id, 0}));
+  }
   const auto* known = std::ranges::find(kWords, transform, &Word::transform);
   if (known != kWords.end()) return std::string(known->text);
   return "type" + std::to_string(static_cast<unsigned>(transform.type)) + "id" + std::to_string(transform.id);
@@ -193,7 +246,7 @@ std::string word_of(const Transform& transform) {
 void group_by_type(std::vector<Transform>& transforms) {
   std::vector<Transform> out;
   out.reserve(transforms.size());
-  for (const auto type : {encr, prf, integ, group, esn}) {
+  for (const auto type : {encr, prf, integ, group, esn, ke1, ke2, ke3, ke4, ke5, ke6, ke7}) {
     std::ranges::copy_if(transforms, std::back_inserter(out), [type](const auto& one) { return one.type == type; });
   }
   transforms = std::move(out);
@@ -221,7 +274,7 @@ std::string Proposal::text() const {
   const bool prf_implied = prfs == implied_prfs(*this);
   const bool esn_implied = std::ranges::count(transforms, esn, &Transform::type) == 1;
   std::string out;
-  for (const auto type : {encr, integ, prf, group, esn}) {
+  for (const auto type : {encr, integ, prf, group, ke1, ke2, ke3, ke4, ke5, ke6, ke7, esn}) {
     for (const auto& transform : transforms) {
       if (transform.type != type || (type == prf && prf_implied)) continue;
       if (type == integ && transform.id == kIntegNone) continue;

@@ -15,7 +15,8 @@ Reassembly::Message Reassembly::finish() {
   base::Bytes whole;
   whole.reserve(parts_->octets);
   for (const auto& [number, piece] : parts_->pieces) whole.insert(whole.end(), piece.begin(), piece.end());
-  Message out{wire::parse_payloads(parts_->type, whole), std::move(parts_->first)};
+  Message out{wire::parse_payloads(parts_->type, whole), std::move(parts_->first), {}};
+  out.inner = std::move(whole);
   if (!out.payloads) out.payloads.error().authenticated = true;
   parts_.reset();
   return out;

@@ -22,6 +22,7 @@ class Reassembly {
   struct Message {
     wire::Parsed<wire::Payloads> payloads;  // a fault of it was found under good checksums
     base::Bytes first;                      // the datagram of fragment 1: what a repeated request is known by
+    base::Bytes inner;                      // the payloads as octets
   };
   // Takes a datagram with fragment; the message once it is complete. A fault: nothing was taken of it.
   wire::Parsed<std::optional<Message>> take(std::uint32_t message_id, base::ByteView datagram,

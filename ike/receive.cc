@@ -10,10 +10,12 @@
 #include "ike/task/auth.h"
 #include "ike/task/child_create.h"
 #include "ike/task/exchange.h"
+#include "ike/task/follow_up.h"
 #include "ike/task/generation.h"
 #include "ike/task/guard.h"
 #include "ike/task/informational.h"
 #include "ike/task/init.h"
+#include "ike/task/intermediate.h"
 #include "ike/task/nat_path.h"
 #include "ike/task/reauth.h"
 #include "ike/task/rekey_child.h"
@@ -80,13 +82,16 @@ void take_over(Context& ctx, IkeSa& sa, const wire::Payloads& payloads) {
   }
 }
 
-void dispatch_request(Context& ctx, IkeSa& sa, wire::ExchangeType exchange, const wire::Payloads& payloads) {
+void dispatch_request(Context& ctx, IkeSa& sa, wire::ExchangeType exchange, const wire::Payloads& payloads,
+                      const Received& received) {
   if (sa.spare) take_over(ctx, sa, payloads);
   if (sa.state == State::init_replied) {
+    if (exchange == wire::ExchangeType::ike_intermediate) return on_intermediate_request(ctx, sa, payloads, received);
     if (exchange == wire::ExchangeType::ike_auth) return on_auth_request(ctx, sa, payloads);
   } else if (sa.up() || sa.state == State::rekeyed) {
     if (exchange == wire::ExchangeType::informational) return on_informational_request(ctx, sa, payloads);
     if (exchange == wire::ExchangeType::create_child_sa) return on_create_child_request(ctx, sa, payloads);
+    if (exchange == wire::ExchangeType::ike_followup_ke) return on_follow_up_request(ctx, sa, payloads);
   }
   ctx.event(Event::Kind::peer_refused, sa,
             Failure{Reason::unexpected, wire::name_of(exchange), "this exchange makes no sense now", {}});
@@ -98,7 +103,7 @@ void answer_anew(Context& ctx, IkeSa& sa, const Datagram& datagram, const wire::
   if (sa.held || !sa.up() || !sa.cipher_in) return;
   if (auto payloads = wire::open(datagram.data, *sa.cipher_in)) {
     --sa.expected_id;
-    dispatch_request(ctx, sa, header.exchange, *payloads);
+    dispatch_request(ctx, sa, header.exchange, *payloads, {});
   }
 }
 
@@ -118,26 +123,28 @@ void on_old_fragment(Context& ctx, const IkeSa& sa, const Datagram& datagram) {
   if (wire::open_fragment(datagram.data, *fragment, *sa.cipher_in)) repeat_response(ctx, sa, datagram);
 }
 
-wire::Parsed<wire::Payloads> without_repeats(wire::Parsed<wire::Payloads> payloads) {
-  if (!payloads || !wire::repeats(*payloads)) return payloads;
+wire::Parsed<wire::Opened> without_repeats(wire::Parsed<wire::Opened> opened) {
+  if (!opened || !wire::repeats(opened->payloads)) return opened;
   return std::unexpected(wire::Fault{.error = wire::WireError::repeated, .authenticated = true});
 }
 
-// The payloads of a message; nullopt for a fragment that does not complete one. `identity`: the datagram by which a
+// What is in a message; nullopt for a fragment that does not complete one. `identity`: the datagram by which a
 // repetition is known.
-std::optional<wire::Parsed<wire::Payloads>> open_message(const IkeSa& sa, const Datagram& datagram,
-                                                         const wire::Header& header, Reassembly& parts,
-                                                         base::Bytes& identity) {
+std::optional<wire::Parsed<wire::Opened>> open_message(const IkeSa& sa, const Datagram& datagram,
+                                                       const wire::Header& header, Reassembly& parts,
+                                                       base::Bytes& identity) {
   identity = datagram.data;
   if (header.next != wire::PayloadType::skf || !sa.fragments) {
-    return without_repeats(wire::open(datagram.data, *sa.cipher_in));
+    return without_repeats(wire::open_whole(datagram.data, *sa.cipher_in));
   }
   const auto most = sa.state == State::init_replied ? Reassembly::kMostOctetsHalfOpen : Reassembly::kMostOctets;
   auto message = parts.take(header.message_id, datagram.data, *sa.cipher_in, most);
   if (!message) return std::unexpected(message.error());
   if (!*message) return std::nullopt;
-  identity = std::move((*message)->first);
-  return without_repeats(std::move((*message)->payloads));
+  auto& whole = **message;
+  identity = std::move(whole.first);
+  if (!whole.payloads) return std::unexpected(whole.payloads.error());
+  return without_repeats(wire::Opened{std::move(*whole.payloads), std::move(whole.inner)});
 }
 
 void on_request(Context& ctx, IkeSa& sa, const Datagram& datagram, const wire::Header& header) {
@@ -154,17 +161,19 @@ void on_request(Context& ctx, IkeSa& sa, const Datagram& datagram, const wire::H
         ctx, datagram, Reason::out_of_window,
         fmt::format("request {} from {}, {} was expected", header.message_id, datagram.remote.text(), sa.expected_id));
   }
-  if (!sa.initiator && sa.state == State::init_replied && header.exchange != wire::ExchangeType::ike_auth) {
-    return drop(ctx, datagram, Reason::unexpected, "the peer is not authenticated yet");
+  if (!sa.initiator && sa.state == State::init_replied && header.exchange != awaited(sa)) {
+    return drop(ctx, datagram, Reason::unexpected,
+                fmt::format("{}, but the peer is not authenticated yet and {} is awaited",
+                            wire::name_of(header.exchange), wire::name_of(awaited(sa))));
   }
   base::Bytes identity;
   auto opened = open_message(sa, datagram, header, sa.request_parts, identity);
   if (!opened) return;
-  auto& payloads = *opened;
-  if (!payloads && !payloads.error().authenticated) {
+  auto& message = *opened;
+  if (!message && !message.error().authenticated) {
     return drop(
         ctx, datagram, Reason::bad_integrity,
-        fmt::format("request {} from {}: {}", header.message_id, datagram.remote.text(), payloads.error().text()));
+        fmt::format("request {} from {}: {}", header.message_id, datagram.remote.text(), message.error().text()));
   }
   if (sa.state == State::auth_sent) return;  // not before we know who this is; it will be sent again
   follow(ctx, sa, datagram);
@@ -172,12 +181,16 @@ void on_request(Context& ctx, IkeSa& sa, const Datagram& datagram, const wire::H
   if (sa.outgoing) sa.outgoing->denied = false;  // it knows the SA after all
   sa.remember_request(identity);
   ctx.touch(sa);
-  if (!payloads) return on_bad_request(ctx, sa, header.exchange, payloads.error());
+  if (!message) return on_bad_request(ctx, sa, header.exchange, message.error());
   confirm(ctx, sa, Shown::request);
-  dispatch_request(ctx, sa, header.exchange, *payloads);
+  dispatch_request(ctx, sa, header.exchange, message->payloads, {identity, message->inner});
 }
 
-void dispatch_response(Context& ctx, IkeSa& sa, Operation what, const wire::Payloads& payloads) {
+void dispatch_response(Context& ctx, IkeSa& sa, Operation what, const wire::Payloads& payloads,
+                       const Received& received) {
+  if (const auto* ke = std::get_if<DoIntermediate>(&what)) {
+    return on_intermediate_response(ctx, sa, *ke, payloads, received);
+  }
   if (auto* auth = std::get_if<DoAuth>(&what)) return on_auth_response(ctx, sa, std::move(*auth), payloads);
   if (auto* create = std::get_if<DoCreateChild>(&what)) {
     on_create_child_response(ctx, sa, std::move(*create), payloads);
@@ -201,20 +214,20 @@ void on_response(Context& ctx, IkeSa& sa, const Datagram& datagram, const wire::
   base::Bytes identity;
   auto opened = open_message(sa, datagram, header, sa.response_parts, identity);
   if (!opened) return;
-  auto& payloads = *opened;
-  if (!payloads && !payloads.error().authenticated) {
+  auto& message = *opened;
+  if (!message && !message.error().authenticated) {
     note_denial(sa, datagram);
     return drop(
         ctx, datagram, Reason::bad_integrity,
-        fmt::format("response {} from {}: {}", header.message_id, datagram.remote.text(), payloads.error().text()));
+        fmt::format("response {} from {}: {}", header.message_id, datagram.remote.text(), message.error().text()));
   }
   sa.last_heard = ctx.now;
   ctx.touch(sa);
-  if (!payloads) return on_bad_response(ctx, sa, payloads.error());
-  ended(ctx, header.exchange, Role::initiator, *payloads);
+  if (!message) return on_bad_response(ctx, sa, message.error());
+  ended(ctx, header.exchange, Role::initiator, message->payloads);
   auto what = std::move(sa.outgoing->what);
   sa.outgoing.reset();
-  dispatch_response(ctx, sa, std::move(what), *payloads);
+  dispatch_response(ctx, sa, std::move(what), message->payloads, {identity, message->inner});
   finish_reauth(ctx, sa);
 }
 

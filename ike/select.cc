@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <vector>
 
+#include "ike/additional.h"
+
 namespace espgate::ike {
 
 namespace {
@@ -40,7 +42,7 @@ bool aead(const Transform& one) {
 // RFC 7296 3.3.6: a transform type that we do not know, or that has no place in this protocol, spoils the proposal.
 bool types_fit(Protocol protocol, const wire::SaProposal& proposal) {
   return std::ranges::all_of(proposal.transforms, [protocol](const wire::SaTransform& one) {
-    if (one.type < number_of(TransformType::encr) || one.type > number_of(TransformType::esn)) return false;
+    if (one.type < number_of(TransformType::encr) || one.type > number_of(TransformType::ke7)) return false;
     if (protocol == Protocol::ah && one.type == number_of(TransformType::encr)) return false;
     const auto unfit = protocol == Protocol::ike ? TransformType::esn : TransformType::prf;
     return one.type != number_of(unfit);
@@ -61,6 +63,7 @@ class Match {
     if (!take_cipher()) return std::nullopt;
     if (is_ike && !(take(TransformType::prf) && take(TransformType::group))) return std::nullopt;
     if (!is_ike && !(take_group() && take_esn())) return std::nullopt;
+    if (!take_additional()) return std::nullopt;
     group_by_type(out_.transforms);
     return out_;
   }
@@ -111,6 +114,24 @@ class Match {
     return pfs ? take(TransformType::group) : take_none(TransformType::group);
   }
 
+  // Of each type of additional key exchange what both can live with; left out, it means NONE.
+  bool take_additional() {
+    const bool any = ours_.protocol == Protocol::ike || group_of(out_) != crypto::kGroupNone;
+    std::vector<Transforms> lists;
+    for (const auto type : kAdditional) {
+      const Transform none{type, crypto::kGroupNone, 0};
+      const auto ours = any ? of_type(ours_, type) : Transforms();
+      if (!ours.empty() && has_type(theirs_, type)) {
+        lists.push_back(common(type));
+      } else if (!(ours.empty() ? take_none(type) : in(none, ours))) {
+        return false;
+      }
+    }
+    const auto chosen = distinct(lists);
+    if (chosen) out_.transforms.insert(out_.transforms.end(), chosen->begin(), chosen->end());
+    return chosen.has_value();
+  }
+
   // Left out, ESN means "no" (RFC 7296 3.3.2 wants it there; not all peers do as told).
   bool take_esn() {
     if (has_type(theirs_, TransformType::esn)) return take(TransformType::esn);
@@ -128,7 +149,8 @@ class Match {
 Proposal offered(const Proposal& ours, Groups groups) {
   Proposal out = ours;
   if (out.protocol != Protocol::ike && groups == Groups::left_out) {
-    std::erase_if(out.transforms, [](const Transform& one) { return one.type == TransformType::group; });
+    std::erase_if(out.transforms,
+                  [](const Transform& one) { return one.type == TransformType::group || additional(one.type); });
   }
   return out;
 }
@@ -168,6 +190,14 @@ std::optional<ChosenProposal> select(std::span<const Proposal> ours, const wire:
   return std::nullopt;
 }
 
+namespace {
+bool all_distinct(const Proposal& chosen) {
+  auto methods = additional_methods(chosen);
+  std::ranges::sort(methods);
+  return std::ranges::adjacent_find(methods) == methods.end();
+}
+}  // namespace
+
 std::optional<ChosenProposal> check_answer(std::span<const Proposal> ours, const wire::SaPayload& answer,
                                            Groups groups) {
   if (answer.proposals.size() != 1) return std::nullopt;
@@ -182,9 +212,10 @@ std::optional<ChosenProposal> check_answer(std::span<const Proposal> ours, const
     if (!of_type(chosen, transform.type).empty()) return std::nullopt;  // two of a type
     chosen.transforms.push_back(transform);
   }
-  const bool complete =
-      std::ranges::all_of(mine.transforms, [&](const Transform& one) { return !of_type(chosen, one.type).empty(); });
-  if (!complete) return std::nullopt;
+  const bool complete = std::ranges::all_of(mine.transforms, [&](const Transform& one) {
+    return additional(one.type) || !of_type(chosen, one.type).empty();
+  });
+  if (!complete || !additional_fit(mine, chosen) || !all_distinct(chosen)) return std::nullopt;
   group_by_type(chosen.transforms);
   return ChosenProposal{theirs.number, theirs.spi, std::move(chosen)};
 }
@@ -304,6 +335,7 @@ std::optional<crypto::IkeSuite> ike_suite(const Proposal& chosen) {
       .integ = id_of(chosen, TransformType::integ, crypto::kIntegNone),
       .prf = id_of(chosen, TransformType::prf, 0),
       .group = id_of(chosen, TransformType::group, crypto::kGroupNone),
+      .additional = additional_kes(chosen),
   };
   if (!out.known()) return std::nullopt;
   return out;

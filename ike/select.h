@@ -26,9 +26,9 @@ struct ChosenProposal {
   Proposal proposal;
 };
 
-// Chooses as the responder. A proposal with an unknown transform type is never taken; unknown ids are passed over; AEAD
-// goes with integrity absent or NONE; key lengths are equal or it is no match; where groups are left out or ours has
-// none, ESP takes no group but NONE.
+// Chooses as the responder, with additional key exchanges where there are groups (RFC 9370 2.2.1). A proposal with an
+// unknown transform type is never taken; unknown ids are passed over; AEAD goes with integrity absent or NONE; key
+// lengths are equal or it is no match; where groups are left out or ours has none, ESP takes no group but NONE.
 std::optional<ChosenProposal> select(std::span<const Proposal> ours, const wire::SaPayload& theirs,
                                      Prefer prefer = Prefer::ours, Groups groups = Groups::left_out);
 

@@ -27,7 +27,7 @@ Proposal only(const Proposal& from, const std::vector<std::optional<Transform>>&
     if (transform) out.transforms.push_back(*transform);
   }
   std::ranges::copy_if(from.transforms, std::back_inserter(out.transforms),
-                       [](const Transform& one) { return one.type == TransformType::group; });
+                       [](const Transform& one) { return one.type == TransformType::group || additional(one.type); });
   group_by_type(out.transforms);
   return out;
 }

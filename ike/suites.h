@@ -12,7 +12,7 @@ namespace espgate::ike {
 
 struct OneSuite {
   base::EspSuite suite;
-  Proposal proposal;  // that admits this suite alone; with the groups of the one it was part of
+  Proposal proposal;  // that admits this suite alone; with the key exchanges of the one it was part of
 };
 
 // Of ESP or AH proposals, in their order of preference. What we have no algorithm for is left out.

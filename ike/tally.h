@@ -9,13 +9,20 @@
 
 namespace espgate::ike {
 
-enum class Exchange : std::uint8_t { ike_sa_init, ike_auth, create_child_sa, informational };
+enum class Exchange : std::uint8_t {
+  ike_sa_init,
+  ike_auth,
+  create_child_sa,
+  informational,
+  ike_intermediate,
+  ike_followup_ke
+};
 enum class Role : std::uint8_t { initiator, responder };  // of the exchange, not of the IKE SA
 // error: the answer has an error notify, or could not be read; timeout: there was none (initiator only).
 enum class Ending : std::uint8_t { done, error, timeout };
 
-inline constexpr std::array<std::string_view, 4> kExchanges{"ike_sa_init", "ike_auth", "create_child_sa",
-                                                            "informational"};
+inline constexpr std::array<std::string_view, 6> kExchanges{"ike_sa_init",   "ike_auth",         "create_child_sa",
+                                                            "informational", "ike_intermediate", "ike_followup_ke"};
 inline constexpr std::array<std::string_view, 2> kRoles{"initiator", "responder"};
 inline constexpr std::array<std::string_view, 3> kEndings{"done", "error", "timeout"};
 

@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <cstring>
 #include <optional>
+#include <string_view>
 
 #include "base/fd.h"
 #include "loader/dispatcher.h"
@@ -67,10 +68,10 @@ std::string Devices::pin(const char* hook, std::uint32_t ifindex) const {
 
 // What generic XDP is told apart by; one for all devices, and it stays until remove_all().
 bool Devices::attach_generic_hook(Attachment& attachment) {
-  base::Result<LinkState> done = std::unexpected(base::Error{"load a BPF program", ENOTSUP, {}});
-  if (fds_.generic_packet >= 0)
-    done = install({maps::map_pin(bpffs_, std::string(maps::link_prefix) + "generic_packet"), fds_.generic_packet,
-                    BPF_TRACE_FENTRY, 0, 0, fds_.shield_note_id});
+  const std::string path = maps::map_pin(bpffs_, std::string(maps::link_prefix) + "generic_packet");
+  const auto program = objects_.program("generic_packet");
+  const auto done = program ? install({path, *program, BPF_TRACE_FENTRY, 0, 0, fds_.shield_note_id})
+                            : base::Result<LinkState>(std::unexpected(program.error()));
   if (!done)
     attachment.missing.push_back(fmt::format(
         "{}: no hook before generic XDP ({}), so it could not tell decrypted packets from others: the shield "
@@ -99,12 +100,14 @@ void Devices::attach_xdp(Attachment& attachment, XdpWish wish) {
   if (wish == XdpWish::dispatcher) return attach_dispatched(attachment);
   leave_dispatcher(bpffs_, attachment.ifindex);
   const bool generic = wish == XdpWish::generic;
-  const std::string path = pin(generic ? "shield_generic" : "shield", attachment.ifindex);
-  const int program = generic ? fds_.shield_generic : fds_.shield;
+  const char* name = generic ? "shield_generic" : "shield";
+  const std::string path = pin(name, attachment.ifindex);
   uninstall(pin(generic ? "shield" : "shield_generic", attachment.ifindex));
-  if (program < 0) {
-    attachment.missing.push_back(attachment.device +
-                                 ": this kernel does not take the XDP program; tc counts the classes");
+  const auto program = objects_.program(name);
+  if (!program) {
+    attachment.missing.push_back(
+        fmt::format("{}: this kernel does not take the BPF program {} ({}); tc counts the classes", attachment.device,
+                    name, program.error().detail));
     return;
   }
   if (!is_installed(path)) {
@@ -122,7 +125,7 @@ void Devices::attach_xdp(Attachment& attachment, XdpWish wish) {
     uninstall(path);
     return;
   }
-  const auto done = install({path, program, BPF_XDP, static_cast<int>(attachment.ifindex),
+  const auto done = install({path, *program, BPF_XDP, static_cast<int>(attachment.ifindex),
                              generic ? XDP_FLAGS_SKB_MODE : XDP_FLAGS_DRV_MODE, fds_.sa_slot_id});
   if (done) {
     attachment.xdp = generic ? ESPGATE_XDP_GENERIC : ESPGATE_XDP_NATIVE;
@@ -137,13 +140,15 @@ void Devices::detach_xdp(std::uint32_t ifindex) {
   leave_dispatcher(bpffs_, ifindex);
 }
 
-bool Devices::attach_tc(Attachment& attachment, const char* hook, int program, bool ingress) {
-  if (program < 0) {
-    attachment.missing.push_back(
-        fmt::format("{}: this kernel does not take the tc program for {}", attachment.device, hook));
+bool Devices::attach_tc(Attachment& attachment, const char* hook, const char* name) {
+  const bool ingress = std::string_view(hook) == "tc_ingress";
+  const auto program = objects_.program(name);
+  if (!program) {
+    attachment.missing.push_back(fmt::format("{}: this kernel does not take the BPF program {} ({})", attachment.device,
+                                             name, program.error().detail));
     return false;
   }
-  const auto done = install({pin(hook, attachment.ifindex), program, ingress ? BPF_TCX_INGRESS : BPF_TCX_EGRESS,
+  const auto done = install({pin(hook, attachment.ifindex), *program, ingress ? BPF_TCX_INGRESS : BPF_TCX_EGRESS,
                              static_cast<int>(attachment.ifindex), 0, fds_.sa_slot_id});
   if (!done)
     attachment.missing.push_back(
@@ -161,8 +166,8 @@ base::Result<Attachment> Devices::attach(const std::string& device, XdpWish wish
   else
     attach_xdp(out, wish);
   const bool tc_classes = out.xdp != ESPGATE_XDP_NATIVE && out.xdp != ESPGATE_XDP_DISPATCHER;
-  out.tc_ingress = attach_tc(out, "tc_ingress", tc_classes ? fds_.tc_ingress_classes : fds_.tc_ingress, true);
-  out.tc_egress = attach_tc(out, "tc_egress", fds_.tc_egress, false);
+  out.tc_ingress = attach_tc(out, "tc_ingress", tc_classes ? "tc_ingress_classes" : "tc_ingress");
+  out.tc_egress = attach_tc(out, "tc_egress", "tc_egress");
   const espgate_device entry = to_abi(out, netns_, tc_classes && out.tc_ingress);
   if (bpf_map_update_elem(fds_.devices, &out.ifindex, &entry, BPF_ANY) != 0)
     return std::unexpected(base::Error::last("write the map devices for " + device));

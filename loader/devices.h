@@ -13,8 +13,9 @@ namespace espgate::loader {
 
 class Devices {
  public:
-  Devices(const ObjectFds& fds, std::string bpffs, std::uint64_t netns)
-      : fds_(fds), bpffs_(std::move(bpffs)), netns_(netns) {}
+  // The objects have to outlive it.
+  Devices(Objects& objects, std::string bpffs, std::uint64_t netns)
+      : objects_(objects), fds_(objects.fds()), bpffs_(std::move(bpffs)), netns_(netns) {}
 
   base::Result<Attachment> attach(const std::string& device, XdpWish wish);
   base::Result<void> detach(std::uint32_t ifindex);
@@ -28,9 +29,10 @@ class Devices {
   void attach_dispatched(Attachment& attachment);
   void detach_xdp(std::uint32_t ifindex);
   bool attach_generic_hook(Attachment& attachment);
-  bool attach_tc(Attachment& attachment, const char* hook, int program, bool ingress);
+  bool attach_tc(Attachment& attachment, const char* hook, const char* name);
 
-  ObjectFds fds_;
+  Objects& objects_;
+  const ObjectFds& fds_;
   std::string bpffs_;
   std::uint64_t netns_;
 };

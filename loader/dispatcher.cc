@@ -132,12 +132,7 @@ SkeletonPtr open_over(const ObjectFds& fds) {
   out->rodata->skb_gso_tcp = fds.constants.skb_gso_tcp;
   out->rodata->skb_gso_udp_l4 = fds.constants.skb_gso_udp_l4;
   out->rodata->slots = fds.slots;
-  bpf_map* map = nullptr;
-  bpf_object__for_each_map(map, out->obj) {
-    const bpf_map* loaded = bpf_object__find_map_by_name(fds.object, bpf_map__name(map));
-    if (loaded != nullptr && !bpf_map__is_internal(map) && bpf_map__reuse_fd(map, bpf_map__fd(loaded)) != 0)
-      return {nullptr, dispatched_bpf__destroy};
-  }
+  if (!share_maps(out->obj, fds.object)) return {nullptr, dispatched_bpf__destroy};
   return out;
 }
 

@@ -40,6 +40,8 @@ std::pair<std::string, std::string> place_of(const bpf_link_info& link, const st
     const std::string device = device_name(link.tcx.ifindex);
     return {device, device + (link.tcx.attach_type == BPF_TCX_INGRESS ? " ingress" : " egress")};
   }
+  if (program == "arrive") return {"", "xfrm_replay_check"};
+  if (program == "accept") return {"", "xfrm_replay_advance"};
   if (program == "receive") return {"", "xfrm_replay_recheck"};
   if (program == "transmit") return {"", "xfrm_replay_overflow"};
   if (program == "generic_packet") return {"", "bpf_prog_run_generic_xdp"};

@@ -80,15 +80,17 @@ bool Loader::Impl::attach_tracing(const ExactHook& hook) {
 base::Result<void> Loader::Impl::attach_exact() {
   const ObjectFds& fds = objects->fds();
   const auto transmits = {&fds.transmit, &fds.transmit_hit, &fds.transmit_busy};
-  capabilities.exact_in = attach_tracing(fds.receive);
+  const auto receives = {&fds.accept, &fds.receive, &fds.arrive};
+  capabilities.exact_in =
+      std::ranges::all_of(receives, [](const ExactHook* hook) { return hook->program >= 0; }) &&
+      std::ranges::all_of(receives, [this](const ExactHook* hook) { return attach_tracing(*hook); });
   capabilities.exact_out =
       std::ranges::all_of(transmits, [](const ExactHook* hook) { return hook->program >= 0; }) &&
       std::ranges::all_of(transmits, [this](const ExactHook* hook) { return attach_tracing(*hook); });
-  if (!capabilities.exact_in) uninstall(pin(fds.receive.name));
+  if (!capabilities.exact_in)
+    for (const ExactHook* hook : receives) uninstall(pin(hook->name));
   if (!capabilities.exact_out)
     for (const ExactHook* hook : transmits) uninstall(pin(hook->name));
-  capabilities.tcx = fds.tc_egress >= 0 && fds.tc_ingress >= 0;
-  capabilities.xdp = fds.shield >= 0;
   if (!capabilities.exact_in || !capabilities.exact_out)
     capabilities.missing.push_back(fmt::format("{} packets are counted by tc, inexactly{}",
                                                capabilities.exact_in    ? "outgoing"
@@ -126,7 +128,7 @@ base::Result<Loader> Loader::open(const Options& options) {
 
   const std::uint64_t netns = maps::netns_cookie();
   impl->ledger.emplace(impl->objects->fds(), impl->objects->meta(), netns);
-  impl->devices.emplace(impl->objects->fds(), options.bpffs, netns);
+  impl->devices.emplace(*impl->objects, options.bpffs, netns);
   impl->shield.emplace(impl->objects->fds(), netns);
   if (auto reset = impl->shield->set_rules({}); !reset) return std::unexpected(reset.error());
   impl->ledger->repair();

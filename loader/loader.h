@@ -33,7 +33,6 @@ struct Options {
 struct Capabilities {
   bool accounting = false;  // maps are there and pinned; without it ledger calls succeed and keep nothing
   bool exact_in = false, exact_out = false;
-  bool tcx = false, xdp = false;
   bool reused = false;              // pinned maps of an earlier run were taken over, with their counts
   std::uint32_t migrated_from = 0;  // they had the layout of this earlier version; 0: they had ours
   std::vector<std::string> missing;

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdarg>
 #include <cstdlib>
@@ -39,9 +40,12 @@ int listen(libbpf_print_level level, const char* format, va_list arguments) {
   return 0;
 }
 
-constexpr const char* tracing_programs[] = {"receive",       "at_receive",       "transmit",
-                                            "at_transmit",   "transmit_hit",     "at_transmit_hit",
-                                            "transmit_busy", "at_transmit_busy", "generic_packet"};
+constexpr const char* tracing_programs[] = {
+    "arrive",      "at_arrive",    "accept",          "at_accept",     "receive",          "at_receive",    "transmit",
+    "at_transmit", "transmit_hit", "at_transmit_hit", "transmit_busy", "at_transmit_busy", "generic_packet"};
+
+// Loaded when a device wants them (Objects::program).
+constexpr const char* seldom_used[] = {"shield", "shield_generic", "generic_packet", "tc_ingress"};
 
 struct Sizes {
   std::uint32_t slots = 0, policies = 0, cpus = 0, flows = 0;
@@ -142,16 +146,39 @@ std::uint32_t id_of(int map) {
   return bpf_map_get_info_by_fd(map, &info, &octets) == 0 ? info.id : 0;
 }
 
+bool is_among(const auto& names, const std::string& name) {
+  return std::ranges::any_of(names, [&](const char* one) { return name == one; });
+}
+
 int fd_of(const bpf_program* program) { return bpf_program__autoload(program) ? bpf_program__fd(program) : -1; }
 
 }  // namespace
 
-struct Objects::Skeleton {
-  SkeletonPtr ptr{nullptr, espgate_bpf__destroy};
+namespace {
+
+// One program over maps that are loaded already; nullptr, with last_words, if that fails.
+SkeletonPtr load_over(const std::string& program, const ObjectFds& fds, const espgate_meta& meta) {
+  SkeletonPtr out = open_skeleton();
+  if (!out) return out;
+  const Sizes sizes{fds.slots, meta.max_policies, meta.cpus, 1};
+  set_sizes(*out, sizes);
+  set_constants(*out, fds.constants, sizes);
+  load_only(*out, {program});
+  last_words.clear();
+  if (!share_maps(out->obj, fds.object) || espgate_bpf__load(out.get()) != 0) out.reset();
+  return out;
+}
+
+}  // namespace
+
+struct Objects::Skeletons {
+  SkeletonPtr main{nullptr, espgate_bpf__destroy};
+  std::map<std::string, SkeletonPtr> on_demand;
+  bool tracing = true;
 };
 
-Objects::Objects(std::unique_ptr<Skeleton> skeleton) : skeleton_(std::move(skeleton)) {
-  const espgate_bpf& bpf = *skeleton_->ptr;
+Objects::Objects(std::unique_ptr<Skeletons> skeletons) : skeletons_(std::move(skeletons)) {
+  const espgate_bpf& bpf = *skeletons_->main;
   auto map = [](const bpf_map* of) { return bpf_map__fd(of); };
   fds_.object = bpf.obj;
   fds_.meta = map(bpf.maps.meta);
@@ -167,15 +194,10 @@ Objects::Objects(std::unique_ptr<Skeleton> skeleton) : skeleton_(std::move(skele
   fds_.shield_allow = map(bpf.maps.shield_allow);
   fds_.spread = map(bpf.maps.spread);
   fds_.spread_cpus = map(bpf.maps.spread_cpus);
-  fds_.shield = fd_of(bpf.progs.shield);
-  fds_.shield_generic = fd_of(bpf.progs.shield_generic);
-  fds_.generic_packet = fd_of(bpf.progs.generic_packet);
-  fds_.tc_egress = fd_of(bpf.progs.tc_egress);
-  fds_.tc_ingress = fd_of(bpf.progs.tc_ingress);
-  fds_.tc_ingress_classes = fd_of(bpf.progs.tc_ingress_classes);
   fds_.sa_slot_id = id_of(fds_.sa_slot);
   fds_.shield_note_id = id_of(map(bpf.maps.shield_note));
-  for (ExactHook* hook : {&fds_.receive, &fds_.transmit, &fds_.transmit_hit, &fds_.transmit_busy}) {
+  for (ExactHook* hook :
+       {&fds_.arrive, &fds_.accept, &fds_.receive, &fds_.transmit, &fds_.transmit_hit, &fds_.transmit_busy}) {
     const std::string name = hook->name;
     hook->program = fd_of(bpf_object__find_program_by_name(bpf.obj, name.c_str()));
     hook->entry = fd_of(bpf_object__find_program_by_name(bpf.obj, ("at_" + name).c_str()));
@@ -186,6 +208,27 @@ Objects::Objects(std::unique_ptr<Skeleton> skeleton) : skeleton_(std::move(skele
 Objects::Objects(Objects&&) noexcept = default;
 Objects& Objects::operator=(Objects&&) noexcept = default;
 Objects::~Objects() = default;
+
+base::Result<int> Objects::program(const std::string& name) {
+  if (const int fd = fd_of(bpf_object__find_program_by_name(fds_.object, name.c_str())); fd >= 0) return fd;
+  const std::string what = "load the BPF program " + name;
+  if (!skeletons_->tracing && is_among(tracing_programs, name))
+    return std::unexpected(base::Error{what, ENOTSUP, "tracing is switched off"});
+  auto [at, is_new] = skeletons_->on_demand.try_emplace(name, SkeletonPtr{nullptr, espgate_bpf__destroy});
+  if (is_new && is_among(seldom_used, name)) at->second = load_over(name, fds_, meta_);
+  if (!at->second)
+    return std::unexpected(base::Error{what, ENOTSUP, refusal(name, fds_.constants).value_or(last_words)});
+  return fd_of(bpf_object__find_program_by_name(at->second->obj, name.c_str()));
+}
+
+bool share_maps(bpf_object* object, const bpf_object* loaded) {
+  bpf_map* map = nullptr;
+  bpf_object__for_each_map(map, object) {
+    const bpf_map* there = bpf_object__find_map_by_name(loaded, bpf_map__name(map));
+    if (there != nullptr && !bpf_map__is_internal(map) && bpf_map__reuse_fd(map, bpf_map__fd(there)) != 0) return false;
+  }
+  return true;
+}
 
 base::Result<void> Objects::write_meta(const espgate_meta& meta) {
   const std::uint32_t zero = 0;
@@ -240,6 +283,7 @@ base::Result<Objects> Objects::load(const Options& options, Capabilities& capabi
   auto known = kernel_constants();
   if (known) constants = *known;
   std::set<std::string> programs = all_programs(*skeleton);
+  for (const char* name : seldom_used) programs.erase(name);
   if (!known) {
     programs.clear();
     capabilities.missing.emplace_back(
@@ -271,8 +315,9 @@ base::Result<Objects> Objects::load(const Options& options, Capabilities& capabi
   }
   if (status != 0) return std::unexpected(base::Error{"load the BPF maps and programs", -status, last_words});
 
-  auto holder = std::make_unique<Skeleton>();
-  holder->ptr = std::move(skeleton);
+  auto holder = std::make_unique<Skeletons>();
+  holder->main = std::move(skeleton);
+  holder->tracing = options.tracing;
   Objects out(std::move(holder));
   out.fds_.asks_kernel = constants.asks_xfrm;
   out.fds_.constants = constants;

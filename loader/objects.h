@@ -30,10 +30,9 @@ struct ObjectFds {  // owned by the Objects
   int meta = -1, sa_slot = -1, sa_index = -1, counters = -1, sa_dir = -1, policy_dir = -1, child_total = -1,
       devices = -1;
   int shield_rules = -1, shield_secrets = -1, shield_allow = -1, spread = -1, spread_cpus = -1;
-  // -1: the kernel does not take the program.
-  int shield = -1, shield_generic = -1, generic_packet = -1, tc_egress = -1, tc_ingress = -1, tc_ingress_classes = -1;
-  ExactHook receive{"receive", BPF_TRACE_FEXIT}, transmit{"transmit", BPF_TRACE_FEXIT},
-      transmit_hit{"transmit_hit", BPF_TRACE_RAW_TP}, transmit_busy{"transmit_busy", BPF_TRACE_RAW_TP};
+  ExactHook arrive{"arrive", BPF_TRACE_FEXIT}, accept{"accept", BPF_TRACE_FEXIT}, receive{"receive", BPF_TRACE_FEXIT},
+      transmit{"transmit", BPF_TRACE_FEXIT}, transmit_hit{"transmit_hit", BPF_TRACE_RAW_TP},
+      transmit_busy{"transmit_busy", BPF_TRACE_RAW_TP};
   std::uint32_t sa_slot_id = 0, shield_note_id = 0;
   // What another object over the same maps needs.
   const bpf_object* object = nullptr;
@@ -53,16 +52,22 @@ class Objects {
   ~Objects();
 
   [[nodiscard]] const ObjectFds& fds() const { return fds_; }
+  // A program for devices, by its name in bpf/; the fd stays ours. Those that few gateways use are verified when the
+  // first device asks, for that is most of what a start costs. ENOTSUP, with the kernel's reason: it does not take it.
+  base::Result<int> program(const std::string& name);
   [[nodiscard]] const espgate_meta& meta() const { return meta_; }
   base::Result<void> write_meta(const espgate_meta& meta);
 
  private:
-  struct Skeleton;
-  explicit Objects(std::unique_ptr<Skeleton> skeleton);
-  std::unique_ptr<Skeleton> skeleton_;
+  struct Skeletons;
+  explicit Objects(std::unique_ptr<Skeletons> skeletons);
+  std::unique_ptr<Skeletons> skeletons_;
   ObjectFds fds_;
   espgate_meta meta_{};
 };
+
+// Opened objects use the maps that another has loaded; false, with errno, if one does not fit.
+bool share_maps(bpf_object* object, const bpf_object* loaded);
 
 // Removes every pin of ours and the directory.
 base::Result<void> remove_pins(const std::string& bpffs);

@@ -16,10 +16,10 @@ inline constexpr const char* link_prefix = "link_";
 inline constexpr const char* dispatched_prefix = "dispatched_";
 
 inline constexpr const char* map_names[] = {
-    "meta",           "sa_slot",      "sa_index",        "counters",         "classes",
-    "flows",          "sa_dir",       "policy_dir",      "child_total",      "devices",
-    "to_receive",     "to_transmit",  "to_transmit_hit", "to_transmit_busy", "shield_rules",
-    "shield_secrets", "shield_allow", "shield_counts",   "shield_buckets",   "shield_sources",
-    "shield_firsts",  "shield_note",  "spread",          "spread_cpus"};
+    "meta",           "sa_slot",      "sa_index",      "counters",        "classes",          "flows",
+    "sa_dir",         "policy_dir",   "child_total",   "devices",         "arriving",         "to_arrive",
+    "to_accept",      "to_receive",   "to_transmit",   "to_transmit_hit", "to_transmit_busy", "shield_rules",
+    "shield_secrets", "shield_allow", "shield_counts", "shield_buckets",  "shield_sources",   "shield_firsts",
+    "shield_note",    "spread",       "spread_cpus"};
 
 }  // namespace espgate::maps

@@ -27,7 +27,7 @@ class Sad::Impl {
   void install(ike::InstallChild install, const InstallContext& context, bool inbound_first);
   void result(OpId id, xfrm::Result result);
   std::optional<Wanted> acquire(const xfrm::Notification& event);
-  void policies_deleted(const std::optional<xfrm::PolicyId>& id);
+  void policies_deleted(const std::optional<std::vector<xfrm::PolicyId>>& ids);
   void stop();
 
   Work work_;
@@ -208,15 +208,15 @@ void Sad::Impl::arrived(const ForLeftover& what, const xfrm::Result& result) {
   children_.give_back_slot(*what.slot);
 }
 
-void Sad::Impl::policies_deleted(const std::optional<xfrm::PolicyId>& id) {
-  const auto count = spd_.put_again(id);
+void Sad::Impl::policies_deleted(const std::optional<std::vector<xfrm::PolicyId>>& ids) {
+  const auto count = spd_.put_again(ids);
   if (count == 0) return;
   work_.emit(Notice{Notice::Level::warning,
                     {},
                     {},
                     Reason::none,
                     fmt::format("somebody else deleted policies of ours: {} put back{}", count,
-                                id ? " (" + id->selector.text() + ")" : "")});
+                                ids && ids->size() == 1 ? " (" + ids->front().selector.text() + ")" : "")});
 }
 
 void Sad::Impl::stop() {
@@ -280,8 +280,8 @@ Outputs Sad::on_trap(base::Instant, std::string_view conn, std::string_view chil
   return impl_->work_.take();
 }
 
-Outputs Sad::on_policies_deleted(base::Instant, const std::optional<xfrm::PolicyId>& id) {
-  impl_->policies_deleted(id);
+Outputs Sad::on_policies_deleted(base::Instant, const std::optional<std::vector<xfrm::PolicyId>>& ids) {
+  impl_->policies_deleted(ids);
   return impl_->work_.take();
 }
 

@@ -145,9 +145,9 @@ class Sad {
   // A trap beyond what the plan says (close_action, dpd_action = trap), or its end; plans without that child end it.
   Outputs on_trap(base::Instant now, std::string_view conn, std::string_view child, bool on);
 
-  // The kernel told that a policy, or all of them (nullopt), were deleted: those that are still wanted are put again,
-  // which a notice says.
-  Outputs on_policies_deleted(base::Instant now, const std::optional<xfrm::PolicyId>& id);
+  // These policies, or all (nullopt), were deleted in the kernel: those that are still wanted are put again, which one
+  // notice says.
+  Outputs on_policies_deleted(base::Instant now, const std::optional<std::vector<xfrm::PolicyId>>& ids);
 
   // A device has another name now.
   Outputs on_renamed(base::Instant now, std::uint32_t ifindex, const std::string& name);

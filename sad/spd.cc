@@ -85,29 +85,26 @@ void Spd::release_all(const Owner& owner) {
   for (const auto& id : held) release(owner, id);
 }
 
-std::size_t Spd::put_again(const std::optional<xfrm::PolicyId>& id) {
-  std::size_t count = 0;
-  const auto again = [&](Entries::value_type& entry) {
-    if (entry.second.claims.empty() || !entry.second.installed) return;
-    put(entry, {});
-    ++count;
+std::size_t Spd::put_again(const std::optional<std::vector<xfrm::PolicyId>>& ids) {
+  std::vector<Entries::value_type*> which;
+  const auto add = [&](Entries::value_type& entry) {
+    if (!entry.second.claims.empty() && entry.second.installed) which.push_back(&entry);
   };
-  if (!id) {
-    std::vector<Entries::value_type*> all;
-    for (auto& entry : entries_) {
-      if (entry.second.installed) all.push_back(&entry);
+  if (!ids) {
+    for (auto& entry : entries_) add(entry);
+  } else {
+    for (const auto& id : *ids) {
+      if (const auto found = entries_.find(id); found != entries_.end()) add(*found);
     }
-    // Until they are there packets leave in the clear: what leaves comes first, and of that what stops all of it.
-    const auto rank = [](const Entries::value_type* entry) {
-      const bool leaves = entry->first.direction == xfrm::PolicyDirection::out;
-      return std::pair(!leaves, entry->second.installed->action != xfrm::PolicyAction::block);
-    };
-    std::ranges::stable_sort(all, {}, rank);
-    for (auto* entry : all) again(*entry);
-  } else if (const auto found = entries_.find(*id); found != entries_.end()) {
-    again(*found);
   }
-  return count;
+  // Until they are there packets leave in the clear: what leaves comes first, and of that what stops all of it.
+  const auto rank = [](const Entries::value_type* entry) {
+    const bool leaves = entry->first.direction == xfrm::PolicyDirection::out;
+    return std::pair(!leaves, entry->second.installed->action != xfrm::PolicyAction::block);
+  };
+  std::ranges::stable_sort(which, {}, rank);
+  for (auto* entry : which) put(*entry, {});
+  return which.size();
 }
 
 void Spd::put_arrived(const xfrm::PolicyId& id, bool done) {

@@ -36,9 +36,9 @@ class Spd {
   // Every claim of that owner, in the order in which traffic is best let go: out first.
   void release_all(const Owner& owner);
 
-  // Somebody else deleted it, or all (nullopt): what is claimed is put again, first what stops packets that leave. How
-  // many.
-  std::size_t put_again(const std::optional<xfrm::PolicyId>& id);
+  // Somebody else deleted these, or all (nullopt): what is claimed is put again, first what stops packets that leave.
+  // How many.
+  std::size_t put_again(const std::optional<std::vector<xfrm::PolicyId>>& ids);
 
   void put_arrived(const xfrm::PolicyId& id, bool done);
   void del_arrived(const xfrm::PolicyId& id, const xfrm::Result& result);

@@ -19,6 +19,9 @@ namespace espgate::xfrm {
 
 namespace {
 
+// About 1,800 events: our own burst when the table of SAs is made larger (1,024 deletions) has to fit.
+constexpr int kReceiveBuffer = 2 << 20;
+
 // Messages of these types do not reach us. A filter's loads take octets as big endian, nlmsg_type is in host order.
 bool filter_out_news(int fd) {
   constexpr std::array<std::uint16_t, 4> unwanted{XFRM_MSG_NEWSA, XFRM_MSG_UPDSA, XFRM_MSG_NEWPOLICY,
@@ -41,6 +44,8 @@ bool filter_out_news(int fd) {
 std::expected<EventSocket, base::Error> EventSocket::make() {
   base::Fd fd(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_XFRM));
   if (!fd) return std::unexpected(base::Error::last("open a netlink socket for XFRM events"));
+  // Without the right to it the usual 208 KiB are what there is: more of a burst is lost then, which receive() says.
+  (void)setsockopt(fd.get(), SOL_SOCKET, SO_RCVBUFFORCE, &kReceiveBuffer, sizeof kReceiveBuffer);
   sockaddr_nl self{};
   self.nl_family = AF_NETLINK;
   if (bind(fd.get(), reinterpret_cast<const sockaddr*>(&self), sizeof self) != 0) {

@@ -18,7 +18,7 @@ constexpr Key table[] = {
     {"connections.<conn>.children", section, "", "the connection's child SAs, one section each"},
     {"connections.<conn>.children.<child>", section, "", "a child SA and its name"},
     {"connections.<conn>.children.<child>.ah_proposals", proposals, "", "AH proposals, in order of preference, behind the ESP ones if both are said; AH is never offloaded and does not pass a NAT"},
-    {"connections.<conn>.children.<child>.esp_proposals", proposals, "default", "ESP proposals, in order of preference; default: what the device takes comes first, nothing below gateway.esp_floor"},
+    {"connections.<conn>.children.<child>.esp_proposals", proposals, "default", "ESP proposals, in order of preference; default: what the device takes comes first, nothing below gateway.esp_floor; additional key exchanges as in proposals, behind a group"},
     {"connections.<conn>.children.<child>.sha256_96", boolean, "no", "SHA-256 cut to 96 bits, as old kernels did", refused, "the cut to 96 bits breaks RFC 4868", "", "", off},
     {"connections.<conn>.children.<child>.local_ts", selectors, "dynamic", "local traffic selectors: prefix, range or dynamic, each with an optional [proto/port]"},
     {"connections.<conn>.children.<child>.remote_ts", selectors, "dynamic", "remote traffic selectors, written alike"},

@@ -27,7 +27,7 @@ constexpr Key table[] = {
     {"connections.<conn>.remote_addrs", addresses, "%any", "addresses, prefixes or ranges of the peer; the first single address is initiated to"},
     {"connections.<conn>.local_port", integer, "500", "our UDP port; 500 floats to 4500 behind a NAT"},
     {"connections.<conn>.remote_port", integer, "500", "the peer's UDP port"},
-    {"connections.<conn>.proposals", proposals, "default", "IKE proposals, in order of preference"},
+    {"connections.<conn>.proposals", proposals, "default", "IKE proposals, in order of preference; -ke1_mlkem768 (to ke7) is an additional key exchange (RFC 9370), with -ke1_none an optional one"},
     {"connections.<conn>.vips", list, "", "virtual IPs to ask for", refused, no_virtual_ips},
     {"connections.<conn>.aggressive", boolean, "no", "IKEv1 aggressive mode", ignored, ikev1_only, "", "", off},
     {"connections.<conn>.pull", boolean, "yes", "IKEv1 mode config: pull or push", ignored, ikev1_only, "", "", "yes true enabled 1"},

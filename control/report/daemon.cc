@@ -106,12 +106,15 @@ std::string endpoint(const Message& ike, const std::string& end) {
   return base::Endpoint{*address, port.value_or(0)}.text();
 }
 
-// "AES_GCM_16-128/PRF_HMAC_SHA2_256/CURVE_25519": what there is of it, as strongSwan prints it.
+// "AES_GCM_16-128/PRF_HMAC_SHA2_256/CURVE_25519/KE1_ML_KEM_768": what there is of it, as strongSwan prints it.
 std::string suite_of(const Message& ike) {
   std::string suite = ike.text("encr-alg");
   if (const auto bits = ike.get("encr-keysize")) suite += fmt::format("-{}", *bits);
   for (const auto* key : {"integ-alg", "prf-alg", "dh-group"}) {
     if (const auto text = ike.get(key)) suite += fmt::format("/{}", *text);
+  }
+  for (int place = 1; place <= 7; ++place) {
+    if (const auto text = ike.get(fmt::format("ake{}", place))) suite += fmt::format("/KE{}_{}", place, *text);
   }
   return suite;
 }

@@ -90,6 +90,7 @@ Message child_sa(const ike::ChildView& child, const Daemon& daemon) {
     if (child.rekey_at) out.number("rekey-time", left_until(*child.rekey_at, daemon));
     if (child.expires_at) out.number("life-time", left_until(*child.expires_at, daemon));
     if (!child.group.empty()) out.set("dh-group", child.group);
+    for (const auto& [key, name] : child.additional) out.set(key, name);
   }
   out.list("local-ts", selector_texts(child.local_ts)).list("remote-ts", selector_texts(child.remote_ts));
   auto& offload = out.open("offload");
@@ -119,6 +120,7 @@ Message ike_sa(const ike::IkeView& ike, const Daemon& daemon) {
   put_if("integ-alg", ike.integ_alg);
   put_if("prf-alg", ike.prf_alg);
   put_if("dh-group", ike.dh_group);
+  for (const auto& [key, name] : ike.additional) out.set(key, name);
   if (ike.ppk) out.set("ppk", "yes");
   if (ike.established_at != base::Instant{}) out.number("established", age(ike.established_at, daemon));
   if (ike.rekey_at) out.number("rekey-time", left_until(*ike.rekey_at, daemon));

@@ -2,6 +2,7 @@
 #include "ike/crypto/key_exchange.h"
 
 #include <openssl/core_names.h>
+#include <openssl/crypto.h>
 #include <openssl/dh.h>
 #include <openssl/param_build.h>
 #include <openssl/x509.h>
@@ -20,11 +21,14 @@ using Pkcs8 = std::unique_ptr<PKCS8_PRIV_KEY_INFO, Freed<PKCS8_PRIV_KEY_INFO_fre
 using Params = std::unique_ptr<OSSL_PARAM, Freed<OSSL_PARAM_free>>;
 
 const char* key_type(const GroupInfo& info) {
-  if (info.kind == Kind::montgomery) return info.openssl;
+  if (info.kind == Kind::montgomery || info.kind == Kind::kem) return info.openssl;
   return info.kind == Kind::ecp ? "EC" : "DH";
 }
 
-// A fresh EC or DH key; nullptr on failure.
+// Whether the type of key alone says which group it is of.
+bool named_by_type(const GroupInfo& info) { return info.kind == Kind::montgomery || info.kind == Kind::kem; }
+
+// A fresh EC, DH or ML-KEM key; nullptr on failure.
 EVP_PKEY* generate_key(const GroupInfo& info) {
   const KeyContext context(EVP_PKEY_CTX_new_from_name(nullptr, key_type(info), nullptr));
   const OSSL_PARAM params[] = {
@@ -32,11 +36,9 @@ EVP_PKEY* generate_key(const GroupInfo& info) {
       OSSL_PARAM_construct_end(),
   };
   EVP_PKEY* key = nullptr;
-  if (context == nullptr || EVP_PKEY_keygen_init(context.get()) != 1 ||
-      EVP_PKEY_CTX_set_params(context.get(), params) != 1 || EVP_PKEY_generate(context.get(), &key) != 1) {
-    return nullptr;
-  }
-  return key;
+  if (context == nullptr || EVP_PKEY_keygen_init(context.get()) != 1) return nullptr;
+  if (!named_by_type(info) && EVP_PKEY_CTX_set_params(context.get(), params) != 1) return nullptr;
+  return EVP_PKEY_generate(context.get(), &key) == 1 ? key : nullptr;
 }
 
 // g^x, padded with zeros in front to the length of p (RFC 7296 3.4).
@@ -61,7 +63,7 @@ Crypto<base::Bytes> ecp_public(const GroupInfo& info, const EVP_PKEY* key) {
   return point;
 }
 
-Crypto<base::Bytes> montgomery_public(const GroupInfo& info, const EVP_PKEY* key) {
+Crypto<base::Bytes> raw_public(const GroupInfo& info, const EVP_PKEY* key) {
   base::Bytes out(info.public_octets);
   std::size_t written = out.size();
   if (EVP_PKEY_get_raw_public_key(key, out.data(), &written) != 1 || written != out.size()) return fail();
@@ -71,7 +73,8 @@ Crypto<base::Bytes> montgomery_public(const GroupInfo& info, const EVP_PKEY* key
 Crypto<base::Bytes> public_of(const GroupInfo& info, const EVP_PKEY* key) {
   switch (info.kind) {
     case Kind::montgomery:
-      return montgomery_public(info, key);
+    case Kind::kem:
+      return raw_public(info, key);
     case Kind::ecp:
       return ecp_public(info, key);
     case Kind::modp:
@@ -116,6 +119,16 @@ bool all_zero(base::ByteView octets) {
   return sum == 0;
 }
 }  // namespace
+
+bool available(std::uint16_t group) {
+  const auto* info = find_group(group);
+  if (info == nullptr || info->kind != Kind::kem) return info != nullptr;
+  const std::unique_ptr<EVP_KEYMGMT, Freed<EVP_KEYMGMT_free>> found(EVP_KEYMGMT_fetch(nullptr, info->openssl, nullptr));
+  ERR_clear_error();
+  return found != nullptr;
+}
+
+std::string library() { return std::string("OpenSSL ") + OpenSSL_version(OPENSSL_VERSION_STRING); }
 
 void KeyExchange::Free::operator()(evp_pkey_st* key) const { EVP_PKEY_free(key); }
 
@@ -180,20 +193,61 @@ Crypto<KeyExchange> KeyExchange::from_kept(std::uint16_t group, base::ByteView k
   return out;
 }
 
-Crypto<KeyExchange::Key> KeyExchange::import_peer(base::ByteView peer) const {
-  if (peer.size() != info_->public_octets) return fail(CryptoError::bad_public_value);
-  if (info_->kind == Kind::montgomery) {
-    Key key(EVP_PKEY_new_raw_public_key_ex(nullptr, info_->openssl, nullptr, peer.data(), peer.size()));
+Crypto<KeyExchange::Key> KeyExchange::import_peer(const GroupInfo& info, base::ByteView peer) {
+  if (peer.size() != info.public_octets) return fail(CryptoError::bad_public_value);
+  if (named_by_type(info)) {  // of ML-KEM OpenSSL makes the check of FIPS 203 7.2 here
+    Key key(EVP_PKEY_new_raw_public_key_ex(nullptr, info.openssl, nullptr, peer.data(), peer.size()));
     if (key == nullptr) return fail(CryptoError::bad_public_value);
     return key;
   }
-  Key key(import_public(*info_, peer));
+  Key key(import_public(info, peer));
   if (key == nullptr || !acceptable(key.get())) return fail(CryptoError::bad_public_value);
   return key;
 }
 
+Crypto<KeyExchange::Answer> KeyExchange::answer(std::uint16_t group, base::ByteView peer, Rng& rng) {
+  const auto* info = find_group(group);
+  if (info == nullptr) return fail(CryptoError::unknown_algorithm);
+  if (info->kind == Kind::kem) return encapsulate(*info, peer);
+  auto ours = generate(group, rng);
+  if (!ours) return std::unexpected(ours.error());
+  auto shared = ours->derive(peer);
+  if (!shared) return std::unexpected(shared.error());
+  return Answer{std::move(ours->public_), std::move(*shared)};
+}
+
+Crypto<KeyExchange::Answer> KeyExchange::encapsulate(const GroupInfo& info, base::ByteView peer) {
+  const auto theirs = import_peer(info, peer);
+  if (!theirs) return std::unexpected(theirs.error());
+  const KeyContext context(EVP_PKEY_CTX_new_from_pkey(nullptr, theirs->get(), nullptr));
+  if (context == nullptr || EVP_PKEY_encapsulate_init(context.get(), nullptr) != 1) return fail();
+  Answer out{base::Bytes(info.answer_octets), base::Secret(info.shared_octets)};
+  std::size_t wrapped = out.public_value.size();
+  std::size_t written = out.shared.size();
+  if (EVP_PKEY_encapsulate(context.get(), out.public_value.data(), &wrapped, out.shared.bytes().data(), &written) !=
+          1 ||
+      wrapped != out.public_value.size() || written != out.shared.size()) {
+    return fail();
+  }
+  return out;
+}
+
+Crypto<base::Secret> KeyExchange::decapsulate(base::ByteView ciphertext) const {
+  if (ciphertext.size() != info_->answer_octets) return fail(CryptoError::bad_public_value);
+  const KeyContext context(EVP_PKEY_CTX_new_from_pkey(nullptr, key_.get(), nullptr));
+  if (context == nullptr || EVP_PKEY_decapsulate_init(context.get(), nullptr) != 1) return fail();
+  base::Secret out(info_->shared_octets);
+  std::size_t written = out.size();
+  if (EVP_PKEY_decapsulate(context.get(), out.bytes().data(), &written, ciphertext.data(), ciphertext.size()) != 1 ||
+      written != out.size()) {
+    return fail();
+  }
+  return out;
+}
+
 Crypto<base::Secret> KeyExchange::derive(base::ByteView peer) const {
-  const auto theirs = import_peer(peer);
+  if (info_->kind == Kind::kem) return decapsulate(peer);
+  const auto theirs = import_peer(*info_, peer);
   if (!theirs) return std::unexpected(theirs.error());
   const KeyContext context(EVP_PKEY_CTX_new_from_pkey(nullptr, key_.get(), nullptr));
   if (context == nullptr || EVP_PKEY_derive_init(context.get()) != 1) return fail();

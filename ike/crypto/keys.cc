@@ -35,8 +35,8 @@ Crypto<base::Secret> skeyseed(const Prf& prf, base::ByteView shared, const Excha
 }
 
 Crypto<base::Secret> rekeyed_skeyseed(const Prf& old_prf, base::ByteView old_sk_d, base::ByteView shared,
-                                      const Exchange& exchange) {
-  return old_prf.compute(old_sk_d, {shared, exchange.nonce_i, exchange.nonce_r});
+                                      const Exchange& exchange, base::ByteView additional) {
+  return old_prf.compute(old_sk_d, {shared, exchange.nonce_i, exchange.nonce_r, additional});
 }
 
 Crypto<base::Secret> ike_keymat(const Prf& prf, base::ByteView seed, const Exchange& exchange, std::size_t count) {
@@ -76,13 +76,13 @@ Crypto<PpkKeys> with_ppk(const Prf& prf, const IkeKeys& keys, base::ByteView ppk
   return out;
 }
 
-Crypto<base::Secret> child_keymat(const Prf& prf, base::ByteView sk_d, base::ByteView shared, base::ByteView nonce_i,
-                                  base::ByteView nonce_r, std::size_t count) {
-  return prf.plus(sk_d, {shared, nonce_i, nonce_r}, count);
+Crypto<base::Secret> child_keymat(const Prf& prf, base::ByteView sk_d, const ChildShared& shared,
+                                  base::ByteView nonce_i, base::ByteView nonce_r, std::size_t count) {
+  return prf.plus(sk_d, {shared.first, nonce_i, nonce_r, shared.additional}, count);
 }
 
-Crypto<ChildKeymat> child_keys(const Prf& prf, const base::EspSuite& suite, base::ByteView sk_d, base::ByteView shared,
-                               base::ByteView nonce_i, base::ByteView nonce_r) {
+Crypto<ChildKeymat> child_keys(const Prf& prf, const base::EspSuite& suite, base::ByteView sk_d,
+                               const ChildShared& shared, base::ByteView nonce_i, base::ByteView nonce_r) {
   const std::size_t count = 2 * (suite.cipher_key_octets() + suite.auth_key_octets());
   const auto keymat = child_keymat(prf, sk_d, shared, nonce_i, nonce_r, count);
   if (!keymat) return std::unexpected(keymat.error());

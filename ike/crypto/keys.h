@@ -27,9 +27,11 @@ struct IkeKeys {
 // SKEYSEED = prf(Ni | Nr, g^ir)
 Crypto<base::Secret> skeyseed(const Prf& prf, base::ByteView shared, const Exchange& exchange);
 
-// SKEYSEED = prf(SK_d (old), g^ir (new) | Ni | Nr), with the prf of the old IKE SA.
+// SKEYSEED = prf(SK_d (old), g^ir (new) | Ni | Nr [| SK(1) | ... SK(n)]), with the prf of the old IKE SA; `additional`:
+// the shared secrets of IKE_FOLLOWUP_KE, joined (RFC 9370 2.2.4). After an IKE_INTERMEDIATE it is the same with the
+// keys before it and its own shared secret (RFC 9370 2.2.2).
 Crypto<base::Secret> rekeyed_skeyseed(const Prf& old_prf, base::ByteView old_sk_d, base::ByteView shared,
-                                      const Exchange& exchange);
+                                      const Exchange& exchange, base::ByteView additional = {});
 
 // {SK_d | SK_ai | SK_ar | SK_ei | SK_er | SK_pi | SK_pr} = prf+(SKEYSEED, Ni | Nr | SPIi | SPIr)
 Crypto<IkeKeys> ike_keys(const IkeSuite& suite, base::ByteView seed, const Exchange& exchange);
@@ -43,15 +45,20 @@ Crypto<PpkKeys> with_ppk(const Prf& prf, const IkeKeys& keys, base::ByteView ppk
 // The first `count` octets of that prf+, uncut.
 Crypto<base::Secret> ike_keymat(const Prf& prf, base::ByteView seed, const Exchange& exchange, std::size_t count);
 
-// KEYMAT of a child, uncut: prf+(SK_d, [g^ir (new) |] Ni | Nr); `shared` empty without PFS.
-Crypto<base::Secret> child_keymat(const Prf& prf, base::ByteView sk_d, base::ByteView shared, base::ByteView nonce_i,
-                                  base::ByteView nonce_r, std::size_t count);
+// The shared secrets of a child's own key exchanges; empty without PFS. `additional` as in rekeyed_skeyseed().
+struct ChildShared {
+  base::ByteView first{}, additional{};
+};
+
+// KEYMAT of a child, uncut: prf+(SK_d, [g^ir (new) |] Ni | Nr [| SK(1) | ... SK(n)]) (RFC 9370 2.2.4).
+Crypto<base::Secret> child_keymat(const Prf& prf, base::ByteView sk_d, const ChildShared& shared,
+                                  base::ByteView nonce_i, base::ByteView nonce_r, std::size_t count);
 
 // KEYMAT cut by direction: _i protects what the initiator of the exchange sends. Cipher keys end with the salt.
 struct ChildKeymat {
   base::Secret cipher_i, auth_i, cipher_r, auth_r;
 };
-Crypto<ChildKeymat> child_keys(const Prf& prf, const base::EspSuite& suite, base::ByteView sk_d, base::ByteView shared,
-                               base::ByteView nonce_i, base::ByteView nonce_r);
+Crypto<ChildKeymat> child_keys(const Prf& prf, const base::EspSuite& suite, base::ByteView sk_d,
+                               const ChildShared& shared, base::ByteView nonce_i, base::ByteView nonce_r);
 
 }  // namespace espgate::ike::crypto

@@ -89,6 +89,11 @@ void field(A& a, crypto::IkeSuite& suite) {
 }
 
 template <class A>
+void field(A& a, crypto::AdditionalKes& kes) {
+  for (auto& id : kes) a.number(id);
+}
+
+template <class A>
 void field(A& a, OffloadState& state) {
   choice(a, state.actual, base::OffloadActual::packet);
   field(a, state.device);

@@ -66,6 +66,7 @@ void field(A& a, Child& child, const Find& find) {
     for (auto* at : {&child.delete_at, &child.rekey_at, &child.expires_at, &child.unsend_at, &child.retire_at}) {
       maybe(a, *at);
     }
+    if (a.more()) field(a, child.additional);
   });
 }
 
@@ -146,6 +147,7 @@ void whole(A& a, IkeSa& sa, std::string& conn, Besides& besides, const Find& fin
     times(a, sa);
     children(a, sa, besides, find);
     if (a.more()) field(a, sa.ppk);
+    if (a.more()) field(a, sa.suite.additional);
     if (kNext && a.more()) {
       std::uint64_t whatever = 0x6e657874;
       a.number(whatever);

@@ -46,6 +46,32 @@ void field(A& a, std::optional<crypto::KeyExchange>& ke) {
   }
 }
 
+// A chain of payloads, as octets.
+template <class A>
+void field(A& a, wire::Payloads& payloads) {
+  std::uint8_t first = 0;
+  base::Bytes octets;
+  if constexpr (!A::kReads) {
+    base::ByteWriter out;
+    first = static_cast<std::uint8_t>(wire::write_payloads(out, payloads));
+    octets = out.take();
+  }
+  a.number(first);
+  field(a, octets);
+  if constexpr (A::kReads) {
+    auto read = wire::parse_payloads(static_cast<wire::PayloadType>(first), octets);
+    read ? payloads = std::move(*read) : (a.fail(), payloads);
+  }
+}
+
+template <class A>
+void field(A& a, FurtherKes& further) {
+  field(a, further.answer);
+  each(a, further.to_come);
+  field(a, further.ke);
+  field(a, further.additional);
+}
+
 // Without `initiates`: who asked is gone with the process.
 template <class A>
 void offer_field(A& a, ChildOffer& offer, const Find& find) {
@@ -62,6 +88,7 @@ void offer_field(A& a, ChildOffer& offer, const Find& find) {
       field(a, packet.local);
       field(a, packet.remote);
     });
+    if (a.more()) maybe(a, offer.further);
   });
 }
 
@@ -90,6 +117,7 @@ void body(A& a, DoRekeyIke& what, const Find& /*find*/) {
   a.number(what.restarts);
   maybe(a, what.met);
   field(a, what.met_spi);
+  if (a.more()) maybe(a, what.further);
 }
 template <class A>
 void body(A& a, DoDeleteChild& what, const Find& /*find*/) {

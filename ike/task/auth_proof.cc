@@ -7,6 +7,7 @@
 
 #include "ike/crypto/auth.h"
 #include "ike/peer_select.h"
+#include "ike/task/intermediate.h"
 
 namespace espgate::ike {
 
@@ -14,11 +15,12 @@ namespace {
 
 constexpr char kStep[] = "IKE_AUTH";
 
-// `id_octets` must live as long as what is returned.
-crypto::SignedOctets octets_of(const IkeSa& sa, bool of_initiator, base::ByteView id_octets) {
+// `id_octets` and `intermediate` must live as long as what is returned.
+crypto::SignedOctets octets_of(const IkeSa& sa, bool of_initiator, base::ByteView id_octets,
+                               base::ByteView intermediate) {
   const auto& setup = *sa.setup;
   return {of_initiator ? setup.request : setup.response, of_initiator ? setup.nonce_r : setup.nonce_i,
-          of_initiator ? sa.keys.pi.view() : sa.keys.pr.view(), id_octets};
+          of_initiator ? sa.keys.pi.view() : sa.keys.pr.view(), id_octets, intermediate};
 }
 
 // The data of AUTH for a shared key; nullopt only if OpenSSL fails.
@@ -27,7 +29,8 @@ std::optional<base::Bytes> psk_proof(const IkeSa& sa, bool of_initiator, base::B
   auto prf = crypto::Prf::make(sa.suite.prf);
   if (!prf) return std::nullopt;
   const auto octets = id.signed_octets();
-  auto made = crypto::psk_auth(*prf, secret, octets_of(sa, of_initiator, octets));
+  const auto intermediate = int_auth(*sa.setup);
+  auto made = crypto::psk_auth(*prf, secret, octets_of(sa, of_initiator, octets, intermediate));
   if (!made) return std::nullopt;
   return std::move(*made);
 }
@@ -63,7 +66,8 @@ base::Bytes octets_to_sign(const IkeSa& sa, bool of_initiator, const wire::IdPay
   auto prf = crypto::Prf::make(sa.suite.prf);
   if (!prf) return {};
   const auto octets = id.signed_octets();
-  return crypto::signed_octets(*prf, octets_of(sa, of_initiator, octets)).value_or(base::Bytes{});
+  const auto intermediate = int_auth(*sa.setup);
+  return crypto::signed_octets(*prf, octets_of(sa, of_initiator, octets, intermediate)).value_or(base::Bytes{});
 }
 
 std::expected<Proof, Failure> make_proof(Context& ctx, const IkeSa& sa, const wire::IdPayload& own,

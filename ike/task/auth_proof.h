@@ -32,7 +32,7 @@ std::optional<Failure> check_signature(const Context& ctx, const IkeSa& sa, cons
 // Whether an AUTH method goes with how a connection's peers authenticate.
 bool method_fits(AuthMethod wanted, std::uint8_t method);
 
-// message | nonce | MACedID of one side; empty if OpenSSL fails.
+// message | nonce | MACedID | IntAuth of one side; empty if OpenSSL fails.
 base::Bytes octets_to_sign(const IkeSa& sa, bool of_initiator, const wire::IdPayload& id);
 
 }  // namespace espgate::ike

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "ike/additional.h"
 #include "ike/peer_select.h"
 #include "ike/task/auth.h"
 #include "ike/task/auth_proof.h"
@@ -32,10 +33,11 @@ void refuse(Context& ctx, IkeSa& sa, wire::NotifyType notify, Reason code, std::
 // Whether this connection would have agreed to what IKE_SA_INIT chose for another one.
 bool admits(const ConnConfig& conn, const Proposal& chosen) {
   return std::ranges::any_of(conn.proposals, [&](const Proposal& proposal) {
-    return std::ranges::all_of(chosen.transforms, [&](const Transform& transform) {
-      return std::ranges::find(proposal.transforms, transform) != proposal.transforms.end() ||
-             (transform.type == TransformType::integ && transform.id == crypto::kIntegNone);
-    });
+    return additional_fit(proposal, chosen) && std::ranges::all_of(chosen.transforms, [&](const Transform& transform) {
+             return additional(transform.type) ||
+                    std::ranges::find(proposal.transforms, transform) != proposal.transforms.end() ||
+                    (transform.type == TransformType::integ && transform.id == crypto::kIntegNone);
+           });
   });
 }
 

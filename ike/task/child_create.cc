@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "ike/additional.h"
 #include "ike/task/child_negotiate.h"
 #include "ike/task/exchange.h"
 #include "ike/task/pfs.h"
@@ -16,7 +17,7 @@ namespace espgate::ike {
 
 namespace {
 
-constexpr char kStep[] = "CREATE_CHILD_SA";
+constexpr char kStep[] = "CREATE_CHILD_SA", kFollowUp[] = "IKE_FOLLOWUP_KE";
 
 Failure failure_of(const Refusal& refusal, const char* step) {
   return {refusal.reason, step, refusal.text, refusal.by_peer ? wire::name_of(refusal.notify) : std::string()};
@@ -83,15 +84,19 @@ std::expected<Created, Refusal> check_create_answer(const ChildOffer& offer, con
 }
 
 void on_create_child_response(Context& ctx, IkeSa& sa, DoCreateChild what, const wire::Payloads& payloads) {
+  auto& further = what.offer.further;
   const auto* error = wire::find_notify(payloads, wire::NotifyType::invalid_ke_payload);
-  if (error != nullptr && sa.state == State::established) {
+  if (error != nullptr && !further && sa.state == State::established) {
     if (auto follows = follow_group(what.offer, *error)) return send(ctx, sa, std::move(what));
   }
   if (sa.state == State::deleting) {  // goes with its IKE SA: nothing may be sent on what is about to end
     return child_failed(ctx, sa, what.offer, why_deleting(sa));
   }
-  auto created = check_create_answer(what.offer, payloads);
+  auto created = check_create_answer(what.offer, first_answer(further, payloads));
   if (!created) return give_up_offer(ctx, sa, what.offer, created.error(), kStep);
+  const auto next = next_follow_up(ctx, further, created->agreed.chosen.proposal, payloads);
+  if (!next) return give_up_offer(ctx, sa, what.offer, next.error(), kFollowUp);
+  if (*next) return send_request(ctx, sa, wire::ExchangeType::ike_followup_ke, **next, std::move(what));
   install_created(ctx, sa, std::move(what.offer), *created, {});
 }
 
@@ -99,7 +104,8 @@ void install_created(Context& ctx, IkeSa& sa, ChildOffer offer, const Created& c
                      std::optional<base::ChildId> rekeys) {
   const auto ours = offer.nonce;
   InstallOrder order;
-  order.shared = created.shared.view();
+  const auto further = std::exchange(offer.further, std::nullopt);
+  order.shared = {created.shared.view(), additional_shared(further)};
   order.rekeys = rekeys;
   install_offer(ctx, sa, offer, created.agreed, Nonces{ours, created.nonce}, std::move(order), kStep);
 }
@@ -146,10 +152,34 @@ void on_create_child_request(Context& ctx, IkeSa& sa, const wire::Payloads& payl
 
 namespace {
 
+// What the reply has in it for the child, and the child, if the reply is to wait for it.
+struct Accepted {
+  wire::Payloads payloads;
+  std::optional<base::ChildId> installing;
+};
+
+// The child is there when its additional key exchanges are over.
+Accepted go_on_later(Context& ctx, IkeSa& sa, FollowUp what, wire::Payloads payloads) {
+  payloads.emplace_back(begin_follow_up(ctx, sa, std::move(what)));
+  return {std::move(payloads), std::nullopt};
+}
+
+wire::Payloads accepted_payloads(const Agreed& agreed, base::Spi spi_in, const ChildReply& reply,
+                                 const std::optional<wire::KePayload>& ke) {
+  auto out = answer_payloads(agreed, spi_in);
+  auto with = reply.with;
+  if (ke) with.emplace_back(*ke);
+  const auto sa_at =
+      std::ranges::find_if(out, [](const auto& payload) { return std::holds_alternative<wire::SaPayload>(payload); });
+  out.insert(std::next(sa_at), with.begin(), with.end());
+  return out;
+}
+
+base::Bytes copy(base::ByteView octets) { return {octets.begin(), octets.end()}; }
+
 // Everything the reply needs, or why there is no child.
-std::expected<std::pair<base::ChildId, wire::Payloads>, Refusal> agree(Context& ctx, IkeSa& sa,
-                                                                       const wire::Payloads& payloads,
-                                                                       const ChildReply& reply) {
+std::expected<Accepted, Refusal> agree(Context& ctx, IkeSa& sa, const wire::Payloads& payloads,
+                                       const ChildReply& reply) {
   const bool first = reply.exchange == wire::ExchangeType::ike_auth;
   const Child* old = nullptr;
   if (reply.rekeys) old = &sa.children.at(*reply.rekeys);
@@ -159,8 +189,18 @@ std::expected<std::pair<base::ChildId, wire::Payloads>, Refusal> agree(Context& 
   if (!share) return std::unexpected(std::move(share.error()));
   InstallOrder order;
   order.spi_in = ctx.new_esp_spi();
+  auto accepted = accepted_payloads(*agreed, order.spi_in, reply, share->ours);
+  if (auto methods = additional_methods(agreed->chosen.proposal); !methods.empty()) {
+    return go_on_later(ctx, sa,
+                       FollowUp{.to_come = std::move(methods),
+                                .shared = std::move(share->shared),
+                                .nonce_i = copy(reply.nonces.i),
+                                .nonce_r = copy(reply.nonces.r),
+                                .what = FollowUp::ForChild{std::move(*agreed), order.spi_in, reply.rekeys}},
+                       std::move(accepted));
+  }
   order.first = first;
-  order.shared = share->shared.view();
+  order.shared = {share->shared.view(), {}};
   order.rekeys = reply.rekeys;
   auto installing = install(ctx, sa, *agreed, reply.nonces, order);
   if (!installing) {
@@ -168,22 +208,20 @@ std::expected<std::pair<base::ChildId, wire::Payloads>, Refusal> agree(Context& 
     return std::unexpected(
         Refusal{wire::NotifyType::temporary_failure, Reason::unexpected, std::move(installing.error())});
   }
-  auto accepted = answer_payloads(*agreed, order.spi_in);
-  auto with = reply.with;
-  if (share->ours) with.emplace_back(std::move(*share->ours));
-  const auto sa_at = std::ranges::find_if(
-      accepted, [](const auto& payload) { return std::holds_alternative<wire::SaPayload>(payload); });
-  accepted.insert(std::next(sa_at), with.begin(), with.end());
-  return std::pair(*installing, std::move(accepted));
+  return Accepted{std::move(accepted), *installing};
 }
 
 }  // namespace
 
 void answer_child_request(Context& ctx, IkeSa& sa, const wire::Payloads& payloads, ChildReply reply) {
   auto agreed = agree(ctx, sa, payloads, reply);
-  if (agreed) {
-    sa.held = HeldReply{reply.exchange, std::move(reply.before), std::move(agreed->second), agreed->first};
+  if (agreed && agreed->installing) {
+    sa.held = HeldReply{reply.exchange, std::move(reply.before), std::move(agreed->payloads), *agreed->installing};
     return;
+  }
+  if (agreed) {
+    send_response(ctx, sa, reply.exchange, agreed->payloads);
+    return run_queue(ctx, sa);
   }
   auto& refusal = agreed.error();
   if (auto* own = sa.doing<DoRekeyChild>(); own != nullptr && reply.rekeys == own->old) own->met.reset();
@@ -193,6 +231,22 @@ void answer_child_request(Context& ctx, IkeSa& sa, const wire::Payloads& payload
   reply.before.emplace_back(wire::notify(refusal.notify, std::move(refusal.data)));
   send_response(ctx, sa, reply.exchange, reply.before);
   run_queue(ctx, sa);
+}
+
+std::optional<Refusal> install_followed_up(Context& ctx, IkeSa& sa, const FollowUp& what,
+                                           const FollowUp::ForChild& child, wire::KePayload last) {
+  using enum wire::NotifyType;
+  if (sa.doing<DoRekeyIke>() != nullptr) {
+    return Refusal{temporary_failure, Reason::busy, "the IKE SA is being rekeyed"};
+  }
+  InstallOrder order;
+  order.spi_in = child.spi_in;
+  order.shared = {what.shared.view(), what.additional.view()};
+  order.rekeys = child.rekeys;
+  auto installing = install(ctx, sa, child.agreed, {what.nonce_i, what.nonce_r}, order);
+  if (!installing) return Refusal{temporary_failure, Reason::unexpected, std::move(installing.error())};
+  sa.held = HeldReply{wire::ExchangeType::ike_followup_ke, {}, {std::move(last)}, *installing};
+  return std::nullopt;
 }
 
 }  // namespace espgate::ike

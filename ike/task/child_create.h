@@ -4,10 +4,12 @@
 #pragma once
 
 #include <expected>
+#include <optional>
 
 #include "ike/context.h"
 #include "ike/ike_sa.h"
 #include "ike/task/child_install.h"
+#include "ike/task/follow_up.h"
 #include "ike/wire/message.h"
 
 namespace espgate::ike {
@@ -27,7 +29,7 @@ struct Created {
   base::Bytes nonce;  // the peer's
 };
 std::expected<Created, Refusal> check_create_answer(const ChildOffer& offer, const wire::Payloads& payloads);
-// Installs it as the initiator, in place of `rekeys` if that is set.
+// Installs it as the initiator, in place of `rekeys` if that is set. All key exchanges are over.
 void install_created(Context& ctx, IkeSa& sa, ChildOffer offer, const Created& created,
                      std::optional<base::ChildId> rekeys);
 
@@ -41,6 +43,9 @@ struct ChildReply {
   std::optional<base::ChildId> rekeys{};
 };
 void answer_child_request(Context& ctx, IkeSa& sa, const wire::Payloads& payloads, ChildReply reply);
+// Once the additional key exchanges of a request are over: the reply, with `last` in it, is held. Or why there is none.
+std::optional<Refusal> install_followed_up(Context& ctx, IkeSa& sa, const FollowUp& what,
+                                           const FollowUp::ForChild& child, wire::KePayload last);
 void refuse_create(Context& ctx, IkeSa& sa, wire::NotifyPayload notify, Reason code, std::string text);
 
 }  // namespace espgate::ike

@@ -6,6 +6,7 @@
 
 #include <utility>
 
+#include "ike/additional.h"
 #include "ike/crypto/keys.h"
 #include "ike/crypto/prf.h"
 #include "ike/task/exchange.h"
@@ -22,7 +23,7 @@ namespace espgate::ike {
 namespace {
 
 crypto::Crypto<ChildKeys> make_keys(const IkeSa& sa, const base::EspSuite& suite, const Nonces& nonces,
-                                    base::ByteView shared, bool initiator) {
+                                    const crypto::ChildShared& shared, bool initiator) {
   auto prf = crypto::Prf::make(sa.suite.prf);
   if (!prf) return std::unexpected(prf.error());
   auto made = crypto::child_keys(*prf, suite, sa.keys.d.view(), shared, nonces.i, nonces.r);
@@ -145,6 +146,7 @@ std::expected<base::ChildId, std::string> install(Context& ctx, IkeSa& sa, const
   if (!order.initiator && !order.rekeys) child.sibling = find_sibling(ctx, sa, child);
   child.confirmed = order.initiator || (order.first && !child.sibling);
   child.group = group_of(agreed.chosen.proposal);
+  child.additional = additional_kes(agreed.chosen.proposal);
   child.install = ctx.new_install(sa, child.id);
   child.install_deadline = ctx.now + patience(*ctx.config, order.initiator);
   auto spec = spec_of(sa, child);

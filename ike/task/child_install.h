@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "ike/context.h"
+#include "ike/crypto/keys.h"
 #include "ike/ike_sa.h"
 #include "ike/task/child_negotiate.h"
 
@@ -20,9 +21,9 @@ struct Nonces {
 
 struct InstallOrder {
   base::Spi spi_in;
-  bool initiator = false;  // of the exchange
-  bool first = false;      // IKE_AUTH
-  base::ByteView shared;   // of the child's own key exchange; empty without PFS
+  bool initiator = false;      // of the exchange
+  bool first = false;          // IKE_AUTH
+  crypto::ChildShared shared;  // of the child's own key exchanges; empty without PFS
   std::optional<base::ChildId> rekeys;
   std::vector<RequestId> initiates;  // taken over, unless there is an error
 };

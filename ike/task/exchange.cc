@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "ike/task/child_create.h"
+#include "ike/task/follow_up.h"
 #include "ike/task/guard.h"
 #include "ike/task/informational.h"
 #include "ike/task/rekey_child.h"
@@ -109,6 +110,12 @@ void ended(Context& ctx, wire::ExchangeType exchange, Role role, Ending ending) 
     case wire::ExchangeType::informational:
       ++ctx.tally.at(Exchange::informational, role, ending);
       break;
+    case wire::ExchangeType::ike_intermediate:
+      ++ctx.tally.at(Exchange::ike_intermediate, role, ending);
+      break;
+    case wire::ExchangeType::ike_followup_ke:
+      ++ctx.tally.at(Exchange::ike_followup_ke, role, ending);
+      break;
   }
 }
 
@@ -136,6 +143,7 @@ namespace {
 
 // RFC 7296 2.25.2: not while a child is on its way.
 bool must_wait(const IkeSa& sa, const Operation& next) {
+  if (waits_for_follow_up(sa, next)) return true;
   return std::holds_alternative<DoRekeyIke>(next) && std::ranges::any_of(sa.children, [](const auto& entry) {
            return entry.second.state == ChildState::installing;
          });

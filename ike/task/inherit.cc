@@ -4,6 +4,7 @@
 
 #include "ike/task/child_install.h"
 #include "ike/task/exchange.h"
+#include "ike/task/follow_up.h"
 #include "ike/task/init.h"
 #include "ike/task/lifetime.h"
 #include "ike/task/nat_path.h"
@@ -40,20 +41,21 @@ void move_queue(Context& ctx, IkeSa& from, IkeSa& to) {
 
 }  // namespace
 
-bool derive_rekeyed(const IkeSa& from, IkeSa& to, base::ByteView shared, base::ByteView nonce_i,
-                    base::ByteView nonce_r) {
+bool derive_rekeyed(const IkeSa& from, IkeSa& to, base::ByteView shared, base::ByteView additional,
+                    base::ByteView nonce_i, base::ByteView nonce_r) {
   to.fragments = from.fragments;
   to.fragmenting = from.fragmenting;
   const auto prf = crypto::Prf::make(from.suite.prf);
   if (!prf) return false;
   const crypto::Exchange exchange{nonce_i, nonce_r, to.spi_i, to.spi_r};
-  const auto seed = crypto::rekeyed_skeyseed(*prf, from.keys.d.view(), shared, exchange);
+  const auto seed = crypto::rekeyed_skeyseed(*prf, from.keys.d.view(), shared, exchange, additional);
   return seed && set_keys(to, seed->view(), exchange).has_value();
 }
 
 void inherit(Context& ctx, IkeSa& from, IkeSa& to) {
   if (from.held) send_held(ctx, from);
   if (from.state == State::closed) return;
+  drop_follow_up(ctx, from);
   to.spare = false;
   to.close_deadline.reset();
   move_children(ctx, from, to);

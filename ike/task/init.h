@@ -22,6 +22,8 @@ void on_init_request(Context& ctx, const Datagram& datagram, const wire::Header&
 
 // SKEYSEED and SK_* (2.14) from g^ir and what `sa.setup` holds, and the ciphers of both directions.
 crypto::Crypto<void> derive_keys(IkeSa& sa, base::ByteView shared);
+// The same after an IKE_INTERMEDIATE: SKEYSEED(n) from SK_d(n-1) and that one's shared secret (RFC 9370 2.2.2).
+crypto::Crypto<void> derive_next_keys(IkeSa& sa, base::ByteView shared);
 // SK_* and the ciphers from SKEYSEED, however that was made.
 crypto::Crypto<void> set_keys(IkeSa& sa, base::ByteView seed, const crypto::Exchange& exchange);
 

@@ -4,11 +4,12 @@
 #include <algorithm>
 #include <utility>
 
+#include "ike/additional.h"
 #include "ike/select.h"
-#include "ike/task/auth.h"
 #include "ike/task/certs.h"
 #include "ike/task/exchange.h"
 #include "ike/task/init.h"
+#include "ike/task/intermediate.h"
 #include "ike/task/nat_detection.h"
 #include "ike/task/ppk.h"
 #include "ike/task/reasons.h"
@@ -114,6 +115,11 @@ std::expected<void, std::pair<Reason, std::string>> take_answer(IkeSa& sa, const
   if (ke->group != suite->group || suite->group != sa.setup->ke->group()) {
     return std::unexpected(std::pair(Reason::invalid_ke, "the peer's key exchange is not of the group it chose"));
   }
+  if (has_additional(chosen->proposal) &&
+      wire::find_notify(payloads, wire::NotifyType::intermediate_exchange_supported) == nullptr) {
+    return std::unexpected(
+        std::pair(Reason::no_proposal, "the peer chose additional key exchanges, and not the exchange for them"));
+  }
   auto shared = sa.setup->ke->derive(ke->data);
   if (!shared) {
     return std::unexpected(
@@ -121,6 +127,7 @@ std::expected<void, std::pair<Reason, std::string>> take_answer(IkeSa& sa, const
   }
   sa.suite = *suite;
   sa.setup->chosen = chosen->proposal;
+  sa.setup->to_come = additional_methods(chosen->proposal);
   sa.setup->nonce_r = nonce->data;
   sa.setup->ke.reset();
   if (auto derived = derive_keys(sa, shared->view()); !derived) {
@@ -147,6 +154,9 @@ void start_init(Context& ctx, IkeSa& sa) {
   if (uses_signatures(*sa.conn)) payloads.emplace_back(hash_notify());
   if (sa.conn->fragmentation != Fragmentation::no) {
     payloads.emplace_back(wire::notify(wire::NotifyType::ikev2_fragmentation_supported));
+  }
+  if (has_additional(sa.conn->proposals)) {
+    payloads.emplace_back(wire::notify(wire::NotifyType::intermediate_exchange_supported));
   }
   if (sa.conn->uses_ppk()) payloads.emplace_back(wire::notify(wire::NotifyType::use_ppk));
   wire::Header header;
@@ -191,7 +201,7 @@ void on_init_response(Context& ctx, IkeSa& sa, const Datagram& datagram) {
         fmt::format("{} wants an IKE SA without a child (childless = force), the peer knows none", sa.conn->name));
   }
   if (auto wrong = take_ppk_answer(sa, payloads)) return close(ctx, sa, std::move(*wrong), Linger::no);
-  start_auth(ctx, sa);
+  start_intermediate(ctx, sa);
 }
 
 }  // namespace espgate::ike

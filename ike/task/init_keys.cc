@@ -15,6 +15,15 @@ crypto::Crypto<void> derive_keys(IkeSa& sa, base::ByteView shared) {
   return set_keys(sa, seed->view(), exchange);
 }
 
+crypto::Crypto<void> derive_next_keys(IkeSa& sa, base::ByteView shared) {
+  auto prf = crypto::Prf::make(sa.suite.prf);
+  if (!prf) return std::unexpected(prf.error());
+  const crypto::Exchange exchange{sa.setup->nonce_i, sa.setup->nonce_r, sa.spi_i, sa.spi_r};
+  auto seed = crypto::rekeyed_skeyseed(*prf, sa.keys.d.view(), shared, exchange);
+  if (!seed) return std::unexpected(seed.error());
+  return set_keys(sa, seed->view(), exchange);
+}
+
 crypto::Crypto<void> set_keys(IkeSa& sa, base::ByteView seed, const crypto::Exchange& exchange) {
   auto keys = crypto::ike_keys(sa.suite, seed, exchange);
   if (!keys) return std::unexpected(keys.error());

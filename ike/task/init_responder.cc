@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "ike/additional.h"
 #include "ike/peer_select.h"
 #include "ike/select.h"
 #include "ike/task/certs.h"
@@ -50,11 +51,12 @@ struct Match {
   crypto::IkeSuite suite;
 };
 
-// The best connection for these addresses that has a proposal in common with the peer.
-std::optional<Match> match(const ConnList& candidates, const wire::SaPayload& offered) {
+// The best connection for these addresses that has a proposal in common with the peer; `intermediate`: whether it knows
+// IKE_INTERMEDIATE, without which there are no additional key exchanges.
+std::optional<Match> match(const ConnList& candidates, const wire::SaPayload& offered, bool intermediate) {
   for (const auto& conn : candidates) {
     auto chosen = select(conn->proposals, offered);
-    if (!chosen) continue;
+    if (!chosen || (has_additional(chosen->proposal) && !intermediate)) continue;
     if (auto suite = ike_suite(chosen->proposal)) return Match{conn, std::move(*chosen), *suite};
   }
   return std::nullopt;
@@ -81,6 +83,9 @@ void reply(const Request& request, IkeSa& sa, const Match& match, const base::By
   if (sa.setup->signatures.hashes) payloads.emplace_back(hash_notify());
   if (sa.fragments) payloads.emplace_back(wire::notify(wire::NotifyType::ikev2_fragmentation_supported));
   if (sa.setup->childless) payloads.emplace_back(wire::notify(wire::NotifyType::childless_ikev2_supported));
+  if (!sa.setup->to_come.empty()) {
+    payloads.emplace_back(wire::notify(wire::NotifyType::intermediate_exchange_supported));
+  }
   if (sa.setup->ppk) payloads.emplace_back(wire::notify(wire::NotifyType::use_ppk));
   add_cert_request(payloads, fitting(*request.ctx.config, sa.local.address, sa.remote.address));
   wire::Header out = request.header;
@@ -101,10 +106,9 @@ void accept(const Request& request, const wire::Payloads& payloads, const Match&
   auto& ctx = request.ctx;
   const auto& datagram = request.datagram;
   const auto& ke = *wire::find<wire::KePayload>(payloads);
-  auto ours = crypto::KeyExchange::generate(match.suite.group, ctx.rng);
-  auto shared = ours ? ours->derive(ke.data) : std::unexpected(ours.error());
-  if (!shared) {
-    return request.drop(Reason::invalid_ke, fmt::format("the peer's key exchange: {}", crypto::text(shared.error())));
+  const auto ours = crypto::KeyExchange::answer(match.suite.group, ke.data, ctx.rng);
+  if (!ours) {
+    return request.drop(Reason::invalid_ke, fmt::format("the peer's key exchange: {}", crypto::text(ours.error())));
   }
   auto& sa = ctx.create(false, request.header.spi_i, datagram.local, datagram.remote);
   sa.natt = datagram.natt;
@@ -114,6 +118,7 @@ void accept(const Request& request, const wire::Payloads& payloads, const Match&
   sa.setup->nonce_i = wire::find<wire::NoncePayload>(payloads)->data;
   sa.setup->nonce_r = ctx.rng.bytes(32);
   sa.setup->chosen = match.chosen.proposal;
+  sa.setup->to_come = additional_methods(match.chosen.proposal);
   take_wishes(sa.setup->signatures, payloads);
   // Who the peer is comes later: any connection for these addresses may be meant.
   const auto maybe = fitting(*ctx.config, datagram.local.address, datagram.remote.address);
@@ -128,11 +133,11 @@ void accept(const Request& request, const wire::Payloads& payloads, const Match&
   const auto nat = detect_nat(payloads, request.header.spi_i, {}, datagram.local, datagram.remote);
   sa.nat_local = nat.local;
   sa.nat_remote = nat.remote;
-  if (auto derived = derive_keys(sa, shared->view()); !derived) {
+  if (auto derived = derive_keys(sa, ours->shared.view()); !derived) {
     return close(ctx, sa, Failure{Reason::invalid_ke, kStep, std::string(crypto::text(derived.error())), {}},
                  Linger::no);
   }
-  reply(request, sa, match, ours->public_value());
+  reply(request, sa, match, ours->public_value);
 }
 
 }  // namespace
@@ -169,7 +174,9 @@ void on_init_request(Context& ctx, const Datagram& datagram, const wire::Header&
                                       datagram.remote.address.text()));
   }
   const auto& offered = *wire::find<wire::SaPayload>(message->payloads);
-  const auto found = match(candidates, offered);
+  const bool intermediate =
+      wire::find_notify(message->payloads, wire::NotifyType::intermediate_exchange_supported) != nullptr;
+  const auto found = match(candidates, offered, intermediate);
   if (!found) {
     return request.refuse(
         wire::notify(wire::NotifyType::no_proposal_chosen), Reason::no_proposal,

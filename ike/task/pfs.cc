@@ -67,12 +67,11 @@ std::expected<Share, Refusal> answer_share(Context& ctx, const Agreed& agreed, c
                                    fmt::format("the peer's key exchange is not of group {}, which we take", group),
                                    false, wire::notify_u16(group)});
   }
-  auto ours = crypto::KeyExchange::generate(group, ctx.rng);
-  auto shared = ours ? ours->derive(ke->data) : std::unexpected(ours.error());
-  if (!shared) {
-    return std::unexpected(bad_share(fmt::format("the peer's key exchange: {}", crypto::text(shared.error()))));
+  auto ours = crypto::KeyExchange::answer(group, ke->data, ctx.rng);
+  if (!ours) {
+    return std::unexpected(bad_share(fmt::format("the peer's key exchange: {}", crypto::text(ours.error()))));
   }
-  return Share{std::move(*shared), wire::KePayload{group, ours->public_value()}};
+  return Share{std::move(ours->shared), wire::KePayload{group, std::move(ours->public_value)}};
 }
 
 }  // namespace espgate::ike

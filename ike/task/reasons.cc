@@ -26,6 +26,7 @@ Reason reason_of(wire::NotifyType error) {
     case wire::NotifyType::temporary_failure:
       return Reason::busy;
     case wire::NotifyType::child_sa_not_found:
+    case wire::NotifyType::state_not_found:
       return Reason::not_found;
     default:
       return Reason::peer_refused;

@@ -83,7 +83,7 @@ void refused(Context& ctx, IkeSa& sa, DoRekeyChild what, const wire::NotifyPaylo
   auto* old = find(sa, what.old);
   const Failure why{reason_of(error.type), kStep, refusal_text(error.type, "our rekey of the child"),
                     wire::name_of(error.type)};
-  if (error.type == wire::NotifyType::invalid_ke_payload && wanted(sa, old)) {
+  if (error.type == wire::NotifyType::invalid_ke_payload && !what.offer.further && wanted(sa, old)) {
     if (follow_group(what.offer, error)) return send(ctx, sa, std::move(what));
   }
   if (error.type == wire::NotifyType::child_sa_not_found && wanted(sa, old) && !what.unsure) {
@@ -126,18 +126,27 @@ void on_rekey_child_response(Context& ctx, IkeSa& sa, DoRekeyChild what, const w
     return refused(ctx, sa, std::move(what), *error);
   }
   if (sa.state == State::deleting) return failed(ctx, sa, what, why_deleting(sa));  // goes with its IKE SA
-  const auto answer = check_create_answer(what.offer, payloads);
+  auto& further = what.offer.further;
+  auto answer = check_create_answer(what.offer, first_answer(further, payloads));
   const auto* old = find(sa, what.old);
   const bool redundant = answer && what.met && ours_is_redundant(ctx, *what.met, what.offer.nonce, answer->nonce);
+  const bool goes_on = answer && peer_waits(further, answer->agreed.chosen.proposal);
+  if (answer && !redundant && wanted(sa, old)) {
+    const auto next = next_follow_up(ctx, further, answer->agreed.chosen.proposal, payloads);
+    if (next && *next) return send_request(ctx, sa, wire::ExchangeType::ike_followup_ke, **next, std::move(what));
+    if (!next) answer = std::unexpected(next.error());
+  }
   if (!answer || redundant || old == nullptr || old->state != ChildState::installed) {
     // The peer has a child that we do not want (any more): it is told, whatever the cause.
     const auto spi_in = what.offer.spi_in;
     const auto text = answer ? std::string("the child was deleted while it was rekeyed") : answer.error().text;
     if (redundant) ctx.done(what.offer.initiates);
+    const auto protocol = protocol_of(what.offer);
     failed(ctx, sa, what, Failure{answer ? Reason::not_found : answer.error().reason, kStep, text, {}});
+    if (goes_on) return;  // it has none yet, and forgets the exchange
     // Before the DELETE of the old one, which may be queued already: the peer would take that for the rekey's last
     // step.
-    sa.queue.emplace_front(DoDeleteChild{spi_in, {}, Reason::rekeyed, false, protocol_of(what.offer)});
+    sa.queue.emplace_front(DoDeleteChild{spi_in, {}, Reason::rekeyed, false, protocol});
     return;
   }
   // What the peer's own rekey made here is the redundant one: it is never sent on, and goes by the peer's DELETE.
@@ -154,6 +163,15 @@ struct Judged {
   std::optional<Refusal> refusal;
 };
 
+// What of a child's state stands in the way of the peer's rekey.
+std::optional<Refusal> why_busy(IkeSa& sa, const Child& old) {
+  const auto busy = [](const char* text) { return Refusal{wire::NotifyType::temporary_failure, Reason::busy, text}; };
+  if (old.state != ChildState::installed) return busy("the child that the peer wants to rekey is on its way in or out");
+  if (sa.successor_of(old.id) != nullptr) return busy("the child that the peer wants to rekey was rekeyed just now");
+  if (sa.doing<DoRekeyIke>() != nullptr) return busy("the IKE SA is being rekeyed");
+  return std::nullopt;
+}
+
 Judged judge(IkeSa& sa, const wire::NotifyPayload& rekey) {
   using enum wire::NotifyType;
   base::ByteReader reader(rekey.spi);
@@ -163,11 +181,12 @@ Judged judge(IkeSa& sa, const wire::NotifyPayload& rekey) {
     return {nullptr,
             Refusal{child_sa_not_found, Reason::not_found, "the peer wants to rekey a child that is not here"}};
   }
-  const auto busy = [&](const char* text) { return Judged{nullptr, Refusal{temporary_failure, Reason::busy, text}}; };
-  if (old->state != ChildState::installed)
-    return busy("the child that the peer wants to rekey is on its way in or out");
-  if (sa.successor_of(old->id) != nullptr) return busy("the child that the peer wants to rekey was rekeyed just now");
-  if (sa.doing<DoRekeyIke>() != nullptr) return busy("the IKE SA is being rekeyed");
+  if (auto busy = why_busy(sa, *old)) return {nullptr, std::move(busy)};
+  // Both requests did not cross: the peer has answered ours already.
+  if (auto* ours = sa.doing<DoRekeyChild>(); ours != nullptr && ours->old == old->id && ours->offer.further) {
+    return {nullptr,
+            Refusal{temporary_failure, Reason::busy, "the child that the peer wants to rekey is being rekeyed"}};
+  }
   return {old, {}};
 }
 
@@ -194,6 +213,12 @@ void on_rekey_child_request(Context& ctx, IkeSa& sa, const wire::Payloads& paylo
                                   .nonces = {theirs, ours},
                                   .with = {wire::NoncePayload{ours}},
                                   .rekeys = old->id});
+}
+
+std::optional<Refusal> why_not_rekeyed(IkeSa& sa, base::ChildId old) {
+  const auto* child = find(sa, old);
+  if (child != nullptr) return why_busy(sa, *child);
+  return Refusal{wire::NotifyType::child_sa_not_found, Reason::not_found, "the child that was rekeyed is gone"};
 }
 
 void fall_back(Context& ctx, IkeSa& sa, const Child& gone) {

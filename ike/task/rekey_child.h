@@ -3,10 +3,12 @@
 // child of its own (child_install.h); what becomes of both is in generation.h.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "ike/context.h"
 #include "ike/ike_sa.h"
+#include "ike/task/child_negotiate.h"
 #include "ike/wire/message.h"
 
 namespace espgate::ike {
@@ -22,6 +24,9 @@ void on_rekey_child_response(Context& ctx, IkeSa& sa, DoRekeyChild what, const w
 
 // Responder: the request carries `rekey`.
 void on_rekey_child_request(Context& ctx, IkeSa& sa, const wire::Payloads& payloads, const wire::NotifyPayload& rekey);
+
+// Responder, once more when the additional key exchanges of the peer's rekey of `old` are over: what is in its way now.
+std::optional<Refusal> why_not_rekeyed(IkeSa& sa, base::ChildId old);
 
 // A generation that was to replace another one is gone, and the other one is still there: it is rekeyed once more.
 void fall_back(Context& ctx, IkeSa& sa, const Child& gone);

@@ -69,9 +69,17 @@ bool follow_group(const IkeSa& sa, DoRekeyIke& what, const wire::NotifyPayload& 
   return true;
 }
 
-// The new SA by the peer's answer; or what is wrong with it.
-std::expected<IkeSa*, std::pair<Reason, std::string>> take_answer(Context& ctx, const IkeSa& sa, const DoRekeyIke& what,
-                                                                  const wire::Payloads& payloads) {
+// What the peer's answer to CREATE_CHILD_SA says.
+struct Taken {
+  Proposal chosen;
+  crypto::IkeSuite suite;
+  base::IkeSpi spi;
+  base::Secret shared;
+  base::Bytes nonce;
+};
+using Wrong = std::pair<Reason, std::string>;
+
+std::expected<Taken, Wrong> take_answer(const IkeSa& sa, const DoRekeyIke& what, const wire::Payloads& payloads) {
   const auto bad = [](Reason code, const char* text) { return std::unexpected(std::pair(code, std::string(text))); };
   const auto* answer = wire::find<wire::SaPayload>(payloads);
   const auto* ke = wire::find<wire::KePayload>(payloads);
@@ -79,21 +87,36 @@ std::expected<IkeSa*, std::pair<Reason, std::string>> take_answer(Context& ctx, 
   if (answer == nullptr || ke == nullptr || nonce == nullptr) {
     return bad(Reason::invalid_syntax, "the peer's answer lacks SA, KE or nonce");
   }
-  const auto chosen = check_answer(sa.conn->proposals, *answer);
+  auto chosen = check_answer(sa.conn->proposals, *answer);
   const auto suite = chosen ? ike_suite(chosen->proposal) : std::nullopt;
   const auto spi = chosen ? spi_of(*chosen) : std::nullopt;
   if (!suite || !spi) return bad(Reason::no_proposal, "the peer chose a proposal that we did not offer");
   if (ke->group != suite->group || suite->group != what.ke->group()) {
     return bad(Reason::invalid_ke, "the peer's key exchange is not of the group it chose");
   }
-  const auto shared = what.ke->derive(ke->data);
+  auto shared = what.ke->derive(ke->data);
   if (!shared) return bad(Reason::invalid_ke, "the peer's key exchange is not valid");
-  auto& fresh = ctx.create_rekeyed(sa, true, what.spi, *spi);
+  return Taken{std::move(chosen->proposal), *suite, *spi, std::move(*shared), nonce->data};
+}
+
+// The new SA once all key exchanges are over; nullptr: OpenSSL is out of order.
+IkeSa* make_sa(Context& ctx, const IkeSa& sa, const DoRekeyIke& what, const Taken& taken) {
+  auto& fresh = ctx.create_rekeyed(sa, true, what.spi, taken.spi);
   fresh.spare = true;
-  fresh.suite = *suite;
-  if (derive_rekeyed(sa, fresh, shared->view(), what.nonce, nonce->data)) return &fresh;
+  fresh.suite = taken.suite;
+  const auto additional = additional_shared(what.further);
+  if (derive_rekeyed(sa, fresh, taken.shared.view(), additional, what.nonce, taken.nonce)) return &fresh;
   fresh.dead = true;
-  return bad(Reason::unexpected, "the new keys could not be made");
+  return nullptr;
+}
+
+// Both sides rekey, and ours is the redundant one. The peer's is there, is about to be, or went already.
+void stand_back(Context& ctx, IkeSa& sa, DoRekeyIke& what) {
+  ctx.done(what.waiting);
+  if (auto* winner = met_sa(ctx, what)) return inherit(ctx, sa, *winner);
+  if (sa.state != State::established) return;
+  sa.rekey_at = retry_at(ctx);
+  ctx.touch(sa);
 }
 
 }  // namespace
@@ -132,7 +155,7 @@ void start_rekey_ike(Context& ctx, IkeSa& sa, DoRekeyIke what) {
 void on_rekey_ike_response(Context& ctx, IkeSa& sa, DoRekeyIke what, const wire::Payloads& payloads) {
   const auto* error = wire::find_error(payloads);
   if (error != nullptr && wire::find<wire::SaPayload>(payloads) == nullptr) {
-    if (error->type == wire::NotifyType::invalid_ke_payload && sa.state == State::established &&
+    if (error->type == wire::NotifyType::invalid_ke_payload && !what.further && sa.state == State::established &&
         follow_group(sa, what, *error)) {
       return start_rekey_ike(ctx, sa, std::move(what));
     }
@@ -140,26 +163,28 @@ void on_rekey_ike_response(Context& ctx, IkeSa& sa, DoRekeyIke what, const wire:
                   Failure{reason_of(error->type), kStep, refusal_text(error->type, "our rekey of the IKE SA"),
                           wire::name_of(error->type)});
   }
-  const auto taken = take_answer(ctx, sa, what, payloads);
-  if (!taken) {
-    // The peer believes in an SA that we cannot speak on: only ending both sides' old one brings them together again.
-    return close(ctx, sa, Failure{taken.error().first, kStep, taken.error().second, {}}, Linger::no);
+  const auto taken = take_answer(sa, what, first_answer(what.further, payloads));
+  // The peer believes in an SA that we cannot speak on: only ending both sides' old one brings them together again.
+  const auto end = [&](Reason code, std::string text) {
+    close(ctx, sa, Failure{code, kStep, std::move(text), {}}, Linger::no);
+  };
+  if (!taken) return end(taken.error().first, taken.error().second);
+  const bool redundant = what.met && ours_is_redundant(ctx, *what.met, what.nonce, taken->nonce);
+  if (peer_waits(what.further, taken->chosen)) {  // it has no SA yet
+    if (redundant) return stand_back(ctx, sa, what);
+    if (sa.state == State::deleting) return failed(ctx, sa, what, why_deleting(sa));
   }
-  auto& fresh = **taken;
-  const auto& theirs = wire::find<wire::NoncePayload>(payloads)->data;
-  if (what.met && ours_is_redundant(ctx, *what.met, what.nonce, theirs)) {
-    ctx.done(what.waiting);
-    start_informational(ctx, fresh, DoDeleteIke{Failure{Reason::rekeyed, kStep, "both sides rekeyed at once", {}}});
-    if (auto* winner = met_sa(ctx, what)) {
-      inherit(ctx, sa, *winner);
-    } else if (sa.state == State::established) {
-      sa.rekey_at = retry_at(ctx);  // the peer has deleted that one already
-      ctx.touch(sa);
-    }
-    return;
+  const auto next = next_follow_up(ctx, what.further, taken->chosen, payloads);
+  if (!next) return end(next.error().reason, next.error().text);
+  if (*next) return send_request(ctx, sa, wire::ExchangeType::ike_followup_ke, **next, std::move(what));
+  auto* fresh = make_sa(ctx, sa, what, *taken);
+  if (fresh == nullptr) return end(Reason::unexpected, "the new keys could not be made");
+  if (redundant) {
+    start_informational(ctx, *fresh, DoDeleteIke{Failure{Reason::rekeyed, kStep, "both sides rekeyed at once", {}}});
+    return stand_back(ctx, sa, what);
   }
   const bool closing = sa.state == State::deleting;
-  inherit(ctx, sa, fresh);
+  inherit(ctx, sa, *fresh);
   ctx.done(what.waiting);
   if (!closing) sa.queue.emplace_back(DoDeleteIke{Failure{Reason::rekeyed, kStep, "replaced by a newer IKE SA", {}}});
 }

@@ -6,6 +6,7 @@
 
 #include "ike/task/child_install.h"
 #include "ike/task/exchange.h"
+#include "ike/task/follow_up.h"
 #include "ike/task/reauth.h"
 #include "ike/task/rekey_child.h"
 #include "ike/task/sibling.h"
@@ -63,6 +64,7 @@ void close(Context& ctx, IkeSa& sa, Failure why, Linger linger) {
   const bool unheard = sa.spare || sa.state == State::rekeyed;
   if (sa.state == State::init_replied) ctx.left_half_open(sa);
   sa.held.reset();
+  drop_follow_up(ctx, sa);
   while (!sa.children.empty()) remove_child(ctx, sa, sa.children.begin()->first, why);
   if (sa.outgoing) drop_operation(ctx, sa, sa.outgoing->what, why);
   for (auto& operation : sa.queue) drop_operation(ctx, sa, operation, why);

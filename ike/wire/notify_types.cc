@@ -27,6 +27,7 @@ constexpr auto kNames = std::to_array<std::pair<NotifyType, const char*>>({
     {invalid_selectors, "INVALID_SELECTORS"},
     {temporary_failure, "TEMPORARY_FAILURE"},
     {child_sa_not_found, "CHILD_SA_NOT_FOUND"},
+    {state_not_found, "STATE_NOT_FOUND"},
     {initial_contact, "INITIAL_CONTACT"},
     {set_window_size, "SET_WINDOW_SIZE"},
     {additional_ts_possible, "ADDITIONAL_TS_POSSIBLE"},
@@ -58,6 +59,7 @@ constexpr auto kNames = std::to_array<std::pair<NotifyType, const char*>>({
     {ppk_identity, "PPK_IDENTITY"},
     {no_ppk_auth, "NO_PPK_AUTH"},
     {intermediate_exchange_supported, "INTERMEDIATE_EXCHANGE_SUPPORTED"},
+    {additional_key_exchange, "ADDITIONAL_KEY_EXCHANGE"},
 });
 }  // namespace
 

@@ -26,6 +26,7 @@ enum class NotifyType : std::uint16_t {
   invalid_selectors = 39,
   temporary_failure = 43,
   child_sa_not_found = 44,
+  state_not_found = 47,
   // Status.
   initial_contact = 16384,
   set_window_size = 16385,
@@ -58,6 +59,7 @@ enum class NotifyType : std::uint16_t {
   ppk_identity = 16436,
   no_ppk_auth = 16437,
   intermediate_exchange_supported = 16438,
+  additional_key_exchange = 16441,
 };
 
 // 1 to 16383: the request failed (RFC 7296 3.10.1).

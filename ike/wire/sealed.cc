@@ -58,6 +58,30 @@ crypto::Crypto<base::Bytes> seal(Header header, const Payloads& inner, crypto::S
 }
 
 Parsed<Payloads> open(base::ByteView message, const crypto::SkCipher& cipher) {
+  auto opened = open_whole(message, cipher);
+  if (!opened) return std::unexpected(opened.error());
+  return std::move(opened->payloads);
+}
+
+base::Bytes authenticated_octets(base::ByteView datagram, base::ByteView inner) {
+  const auto header = parse_header(datagram);
+  if (!header) return {};
+  const auto chain = split_chain(header->next, datagram.subspan(kHeaderOctets));
+  if (!chain || chain->empty()) return {};
+  const std::size_t generic = kHeaderOctets + chain->back().offset;
+  constexpr std::size_t kNextOffset = 16, kLengthOffset = 24;  // in the IKE header, RFC 7296 3.1
+  base::Bytes out(datagram.begin(), datagram.begin() + static_cast<std::ptrdiff_t>(generic + kGenericHeaderOctets));
+  if (chain->back().type == PayloadType::skf) out[kNextOffset] = static_cast<std::uint8_t>(PayloadType::sk);
+  const std::size_t length = out.size() + inner.size();
+  for (std::size_t i = 0; i < 4; ++i) out[kLengthOffset + i] = static_cast<std::uint8_t>(length >> (24 - 8 * i));
+  const std::size_t payload = kGenericHeaderOctets + inner.size();
+  out[generic + 2] = static_cast<std::uint8_t>(payload >> 8U);
+  out[generic + 3] = static_cast<std::uint8_t>(payload);
+  out.insert(out.end(), inner.begin(), inner.end());
+  return out;
+}
+
+Parsed<Opened> open_whole(base::ByteView message, const crypto::SkCipher& cipher) {
   const auto header = parse_header(message);
   if (!header) return std::unexpected(header.error());
   const auto sk = find_sk(*header, message);
@@ -72,7 +96,7 @@ Parsed<Payloads> open(base::ByteView message, const crypto::SkCipher& cipher) {
     payloads.error().authenticated = true;
     return std::unexpected(payloads.error());
   }
-  return payloads;
+  return Opened{std::move(*payloads), {inner->begin(), inner->end()}};
 }
 
 }  // namespace espgate::ike::wire

@@ -19,4 +19,17 @@ crypto::Crypto<base::Bytes> seal(Header header, const Payloads& inner, crypto::S
 // with authenticated = true: the peer sent nonsense, answer Fault::notify().
 Parsed<Payloads> open(base::ByteView message, const crypto::SkCipher& cipher);
 
+// The same, and what is inside as it was sent: the payloads' octets without padding.
+struct Opened {
+  Payloads payloads;
+  base::Bytes inner;
+};
+Parsed<Opened> open_whole(base::ByteView message, const crypto::SkCipher& cipher);
+
+// IntAuth_*A | IntAuth_*P, RFC 9242 3.3.2: what is authenticated of an IKE_INTERMEDIATE message once both sides know
+// each other. Its header, its generic SK header, with the lengths of a message that were neither encrypted nor in
+// fragments, and what is inside. `datagram`: the message, or its first fragment. Precondition: it was sealed or opened
+// here.
+base::Bytes authenticated_octets(base::ByteView datagram, base::ByteView inner);
+
 }  // namespace espgate::ike::wire

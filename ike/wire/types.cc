@@ -62,6 +62,10 @@ std::string name_of(ExchangeType exchange) {
       return "CREATE_CHILD_SA";
     case ExchangeType::informational:
       return "INFORMATIONAL";
+    case ExchangeType::ike_intermediate:
+      return "IKE_INTERMEDIATE";
+    case ExchangeType::ike_followup_ke:
+      return "IKE_FOLLOWUP_KE";
   }
   return "exchange " + std::to_string(static_cast<unsigned>(exchange));
 }

@@ -34,6 +34,8 @@ enum class ExchangeType : std::uint8_t {
   ike_auth = 35,
   create_child_sa = 36,
   informational = 37,
+  ike_intermediate = 43,  // RFC 9242
+  ike_followup_ke = 44,   // RFC 9370
 };
 
 inline constexpr std::size_t kHeaderOctets = 28;
@@ -45,7 +47,7 @@ inline constexpr std::size_t kMaxMessageOctets = 65507;  // the largest UDP payl
 
 // "SA", "IDi", "SK"; "payload 200" for one we do not know.
 std::string name_of(PayloadType type);
-// "IKE_SA_INIT", ...; "exchange 40" for one we do not know.
+// "IKE_SA_INIT", ...; "exchange 50" for one we do not know.
 std::string name_of(ExchangeType exchange);
 
 // Whether RFC 7296 defines this type: such a payload is never refused for its critical bit (2.5).

@@ -30,6 +30,8 @@ static __always_inline void increment(void) {
     return verdict;                             \
   }
 
+BESIDE(arrive, "fexit/xfrm_replay_check", void, 0)
+BESIDE(accept, "fexit/xfrm_replay_advance", void, 0)
 BESIDE(receive, "fexit/xfrm_replay_recheck", void, 0)
 BESIDE(transmit, "fexit/xfrm_replay_overflow", void, 0)
 BESIDE(transmit_hit, "tp_btf/net_dev_start_xmit", void, 0)

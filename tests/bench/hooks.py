@@ -23,7 +23,7 @@ from scenario.shell import ns  # noqa: E402
 
 ROUNDS = 3
 TRAFFIC = ("ping=100x1000", "both=1500000")
-HOOKS = ("receive", "transmit", "transmit_hit", "tc_ingress", "tc_egress")
+HOOKS = ("arrive", "accept", "receive", "transmit", "transmit_hit", "tc_ingress", "tc_egress")
 SIDE = 2  # whose device is looked at
 WAYS = ("ours", "empty", "hash")
 

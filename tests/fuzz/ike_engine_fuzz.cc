@@ -20,7 +20,8 @@ using namespace espgate;
 std::shared_ptr<const ike::Config> make_config() {
   auto conn = std::make_shared<ike::ConnConfig>();
   conn->name = "site";
-  for (const char* text : {"aes128gcm16-prfsha256-x25519", "aes256-sha256-ecp256"}) {
+  for (const char* text : {"aes128gcm16-prfsha256-x25519", "aes256-sha256-ecp256",
+                           "aes128gcm16-prfsha256-x25519-ke1_ecp256-ke2_x448-ke2_none"}) {
     const auto parsed = ike::parse_proposals(ike::Protocol::ike, text);
     conn->proposals.insert(conn->proposals.end(), parsed->begin(), parsed->end());
   }

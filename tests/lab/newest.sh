@@ -13,6 +13,7 @@ mountpoint -q /run/bpf 2>/dev/null || {
 failed=()
 for part in "$@"; do
   began=$SECONDS
+  ! grep -q '^simnic ' /proc/modules || rmmod simnic # each part makes its own NICs
   case $part in
     bpf) set -- "$here/bpf.sh" newest classes shield ;;
     accounting)

@@ -8,6 +8,7 @@ and all that lies in the pages in which espgated has its keys (SK_*, KEYMAT, the
 """
 import base64
 import contextlib
+import hashlib
 import pathlib
 import re
 import subprocess
@@ -19,6 +20,7 @@ from native_vici import REQUEST, answer, client, packet
 
 PSK = "Ein-Geheimnis-das-niemand-erraten-darf-4711"
 WRONG = "Ein-falsches-das-auch-niemand-sehen-darf-0815"
+PPK = hashlib.sha256(b"a post-quantum preshared key (RFC 8784)").digest()
 SHOWS = [("sa", "show"), ("sa", "show", "kernel"), ("ike", "show"), ("conn", "show"), ("policy", "show"),
          ("offload", "show"), ("stats", "show"), ("flow", "show"), ("shield", "show"), ("prog", "show"), ("map", "show"),
          ("export", "prometheus"), ("doctor",)]
@@ -99,32 +101,37 @@ def expect_core_clean(node, secrets):
         expect(f"{node.name}: nothing of {name} in what a core dump has", places == 0, places)
 
 
+def with_ppk(name, secret):
+    return (config(name, secret=secret, extra="ppk_id = later\n    ppk_required = yes") +
+            f"secrets {{\n  ppk-later {{\n    id = later\n    secret = 0x{PPK.hex()}\n  }}\n}}\n")
+
+
 def shared_secrets(directory):
     """A pair that comes up, rekeys, reloads, fails, at the highest level of the log."""
     lan(LEFT, RIGHT)
-    text = {name: config(name, secret=PSK) for name in (LEFT, RIGHT)}
+    text = {name: with_ppk(name, PSK) for name in (LEFT, RIGHT)}
     nodes = [loud(directory, name, text[name]) for name in (LEFT, RIGHT)]
     left, right = nodes
     left.cli("conn", "up", "demo/net", timeout=PATIENCE)
     left.cli("conn", "rekey", "demo", timeout=PATIENCE)
     left.cli("conn", "rekey", "demo/net", timeout=PATIENCE)
-    secrets = {"the shared secret": PSK.encode(), "the wrong one": WRONG.encode()}
+    secrets = {"the shared secret": PSK.encode(), "the wrong one": WRONG.encode(), "the post-quantum one": PPK}
     for node in nodes:
         expect_core_clean(node, secrets)
         if not sanitized():
             kept = b"".join(memory.secret(node.process.pid))
-            expect(f"{node.name}: the secret is where it belongs", PSK.encode() in kept)
+            expect(f"{node.name}: the secrets are where they belong", PSK.encode() in kept and PPK in kept)
     said = everything_said(nodes)
     expect_silent(said, secrets)
     expect_keys_silent(said, nodes)
     # A reload with another secret, and broken ones; then an attempt that fails by it.
-    for broken in (config(LEFT, secret=WRONG).replace("secret =", "secretly ="), config(LEFT, secret="0x" + "zz" + WRONG),
-                   config(LEFT, secret="0s%" + WRONG), config(LEFT, secret=WRONG).replace("id-1", "id_1")):
+    for broken in (with_ppk(LEFT, WRONG).replace("secret =", "secretly ="), with_ppk(LEFT, "0x" + "zz" + WRONG),
+                   with_ppk(LEFT, "0s%" + WRONG), with_ppk(LEFT, WRONG).replace("id-1", "id_1")):
         left.write_config(broken)
         left.cli("conn", "reload", ok=False)
         done = run("espgated", "--check-config", "--config", left.config, ok=False)
         expect_silent({"--check-config": (done.stdout + done.stderr).encode()}, secrets)
-    left.write_config(config(LEFT, secret=WRONG))
+    left.write_config(with_ppk(LEFT, WRONG))
     left.cli("conn", "reload")
     left.cli("conn", "down", "demo", ok=False, timeout=PATIENCE)
     failed = left.cli("conn", "up", "demo/net", "--timeout", "10", ok=False, timeout=PATIENCE)

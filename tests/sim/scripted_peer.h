@@ -116,7 +116,7 @@ class ScriptedPeer {
   }
   std::uint32_t& last_id() { return last_id_; }
 
- private:
+ protected:
   [[nodiscard]] ike::wire::Header header(ike::wire::ExchangeType exchange) const {
     ike::wire::Header out;
     out.spi_i = spi_;

@@ -135,7 +135,10 @@ void Host::watch_ivs(const ike::Datagram& datagram) {
   reader.skip(whole ? 32 : 36);
   const auto iv = reader.u64();
   if (!iv || *iv > std::uint64_t{1} << 32U) return;  // a random one
-  const auto [it, fresh] = ivs_[{header->spi_i, header->spi_r}].emplace(*iv, datagram.data);
+  // Each IKE_INTERMEDIATE has keys of its own, and what follows them has the last ones.
+  const bool between = header->exchange == ike::wire::ExchangeType::ike_intermediate;
+  const Keys keys{header->spi_i, header->spi_r, between ? header->message_id : 0};
+  const auto [it, fresh] = ivs_[keys].emplace(*iv, datagram.data);
   if (!fresh && it->second != datagram.data) ++ivs_reused;
 }
 

@@ -11,6 +11,7 @@
 #include <random>
 #include <set>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "base/address.h"
@@ -108,7 +109,8 @@ class Host {
   std::shared_ptr<const ike::Config> config_;
   bool dead_ = false;
   int die_after_ = 0;  // actions; 0: not
-  std::map<std::pair<base::IkeSpi, base::IkeSpi>, std::map<std::uint64_t, base::Bytes>> ivs_;
+  using Keys = std::tuple<base::IkeSpi, base::IkeSpi, std::uint32_t>;
+  std::map<Keys, std::map<std::uint64_t, base::Bytes>> ivs_;
   std::uint64_t last_request_ = 0;
   std::map<ike::RequestId, ike::CommandDone> done_;
   std::optional<ike::ListResult> listed_;

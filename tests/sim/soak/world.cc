@@ -26,18 +26,23 @@ std::vector<ike::Proposal> proposals(ike::Protocol protocol, std::string_view te
 
 ike::TsConfig ts(const char* text) { return {false, base::TrafficSelector::of(*base::Prefix::parse(text))}; }
 
-// Of a gate whose side of the tunnel is `local`. The seed chooses what is offloaded and whether there is PFS.
+// Of a gate whose side of the tunnel is `local`. The seed chooses what is offloaded and whether there is PFS, and a few
+// have additional key exchanges.
 Gate::Setting setting(const RunOptions& options, std::uint32_t engine) {
   const bool first = engine == 0;
   const std::pair<const char*, const char*> nets =
       first ? std::pair("10.1.0.0/16", "10.2.0.0/16") : std::pair("10.2.0.0/16", "10.1.0.0/16");
   auto conn = std::make_shared<ike::ConnConfig>();
   conn->name = "site";
-  conn->proposals = proposals(ike::Protocol::ike, "aes128gcm16-prfsha256-x25519");
+  const bool more = options.seed % 11 == 5;
+  conn->proposals =
+      proposals(ike::Protocol::ike, more ? "aes128gcm16-prfsha256-x25519-ke1_x448" : "aes128gcm16-prfsha256-x25519");
   conn->dpd_delay = seconds(30);
   ike::ChildConfig child;
   child.name = "net";
-  child.esp_proposals = proposals(ike::Protocol::esp, options.seed % 3 == 0 ? "aes128gcm16-x25519" : "aes128gcm16");
+  child.esp_proposals = proposals(ike::Protocol::esp, more                    ? "aes128gcm16-x25519-ke1_x448-ke2_x25519"
+                                                      : options.seed % 3 == 0 ? "aes128gcm16-x25519"
+                                                                              : "aes128gcm16");
   child.local_ts = {ts(nets.first)};
   child.remote_ts = {ts(nets.second)};
   child.offload = options.seed % 2 == 0 ? base::OffloadWanted::automatic : base::OffloadWanted::no;

@@ -28,6 +28,13 @@ TEST_P(EachGroup, BothSidesAgree) {
   EXPECT_EQ(text_of(a.view()), text_of(b.view()));
 }
 
+TEST_P(EachGroup, TheResponderAnswersAtOnce) {
+  const auto answer = KeyExchange::answer(GetParam(), ours_.public_value(), rng_).value();
+  EXPECT_EQ(answer.public_value.size(), find_group(GetParam())->answer_octets);
+  EXPECT_EQ(text_of(ours_.derive(answer.public_value)->view()), text_of(answer.shared.view()));
+  EXPECT_EQ(KeyExchange::answer(GetParam(), base::Bytes(3), rng_).error(), CryptoError::bad_public_value);
+}
+
 TEST_P(EachGroup, WrongLengthIsRefused) {
   auto value = theirs_.public_value();
   value.pop_back();
@@ -47,6 +54,53 @@ TEST_P(EachGroup, ZeroIsRefused) {
 
 INSTANTIATE_TEST_SUITE_P(KeyExchange, EachGroup, testing::ValuesIn(kGroups),
                          [](const auto& param) { return std::string(find_group(param.param)->name); });
+
+class EachKem : public testing::TestWithParam<std::uint16_t> {
+ protected:
+  void SetUp() override {
+    if (!available(GetParam())) GTEST_SKIP() << library() << " has no ML-KEM";
+  }
+  SystemRng rng_;
+};
+
+TEST_P(EachKem, WhatIsEncapsulatedComesOut) {
+  const auto* info = find_group(GetParam());
+  const auto ours = KeyExchange::generate(GetParam(), rng_).value();
+  EXPECT_EQ(ours.public_value().size(), info->public_octets);
+  const auto answer = KeyExchange::answer(GetParam(), ours.public_value(), rng_).value();
+  EXPECT_EQ(answer.public_value.size(), info->answer_octets);
+  EXPECT_EQ(answer.shared.size(), info->shared_octets);
+  EXPECT_EQ(text_of(ours.derive(answer.public_value)->view()), text_of(answer.shared.view()));
+  const auto kept = KeyExchange::from_kept(GetParam(), ours.kept()->view(), ours.public_value());
+  ASSERT_TRUE(kept);
+  EXPECT_EQ(text_of(kept->derive(answer.public_value)->view()), text_of(answer.shared.view()));
+}
+
+TEST_P(EachKem, WhatCannotBeIsRefused) {
+  const auto ours = KeyExchange::generate(GetParam(), rng_).value();
+  auto answer = KeyExchange::answer(GetParam(), ours.public_value(), rng_).value();
+  auto bad = ours.public_value();
+  bad[0] = bad[1] = 0xff;  // a coefficient that is not below q: FIPS 203 7.2
+  EXPECT_EQ(KeyExchange::answer(GetParam(), bad, rng_).error(), CryptoError::bad_public_value);
+  bad = ours.public_value();
+  bad.pop_back();
+  EXPECT_EQ(KeyExchange::answer(GetParam(), bad, rng_).error(), CryptoError::bad_public_value);
+  answer.public_value[5] ^= 1U;  // implicit rejection: another secret, no error (FIPS 203 6.3)
+  EXPECT_NE(text_of(ours.derive(answer.public_value)->view()), text_of(answer.shared.view()));
+  answer.public_value.pop_back();
+  EXPECT_EQ(ours.derive(answer.public_value).error(), CryptoError::bad_public_value);
+}
+
+INSTANTIATE_TEST_SUITE_P(KeyExchange, EachKem, testing::Values(kGroupMlKem512, kGroupMlKem768, kGroupMlKem1024),
+                         [](const auto& param) { return std::string(find_group(param.param)->name); });
+
+TEST(KeyExchange, WhatOpensslDoesNotHaveIsAnError) {
+  SystemRng rng;
+  EXPECT_TRUE(available(kGroupX25519));
+  EXPECT_FALSE(available(4711));
+  EXPECT_EQ(library().substr(0, 9), "OpenSSL 3");
+  EXPECT_EQ(KeyExchange::generate(kGroupMlKem768, rng).has_value(), available(kGroupMlKem768));
+}
 
 // RFC 7748 6.1.
 TEST(KeyExchange, X25519KnownAnswer) {

@@ -50,7 +50,7 @@ void check_case(const std::string& hash, const Fields& fields) {
   const auto sk_d = dkm.part(0, prf.octets());
   const auto child = child_keymat(prf, sk_d, {}, ni, nr, child_octets).value();
   EXPECT_EQ(text_of(child.view()), fields.at("DKM(Child SA)"));
-  const auto child_dh = child_keymat(prf, sk_d, fresh, ni, nr, child_octets).value();
+  const auto child_dh = child_keymat(prf, sk_d, {fresh}, ni, nr, child_octets).value();
   EXPECT_EQ(text_of(child_dh.view()), fields.at("DKM(Child SA D-H)"));
 
   const auto rekeyed = rekeyed_skeyseed(prf, sk_d, fresh, exchange).value();

@@ -107,9 +107,12 @@ TEST(Record, OfTheVersionAfterThisOne) {
   auto octets = written_by_version_1().front();
   octets[0] = kVersion + 1;
   EXPECT_TRUE(decode(octets, config()));
-  octets[5] = static_cast<std::uint8_t>(octets[5] + 3);  // the block's length: three octets that we do not know
-  if (octets[5] < 3) ++octets[4];
-  octets.insert(octets.end(), {1, 2, 3});
+  // PPK and additional key exchanges, which version 1 did not have, and three octets that we do not know.
+  base::Bytes more(1 + 2 * crypto::AdditionalKes{}.size());
+  more.insert(more.end(), {1, 2, 3});
+  octets[5] = static_cast<std::uint8_t>(octets[5] + more.size());  // the block's length
+  if (octets[5] < more.size()) ++octets[4];
+  octets.insert(octets.end(), more.begin(), more.end());
   EXPECT_TRUE(decode(octets, config()));
   octets[1] = kVersion + 1;  // only that version reads it
   EXPECT_FALSE(decode(octets, config()));

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "ike/crypto/key_exchange.h"
 #include "ike/crypto/suite.h"
 
 namespace espgate::ike {
@@ -28,6 +29,37 @@ TEST(Proposal, Ike) {
 
 TEST(Proposal, AeadTakesItsPrfFromTheHash) {
   EXPECT_EQ(parse(Protocol::ike, "aes128gcm16-sha256-ecp256"), parse(Protocol::ike, "aes128gcm16-prfsha256-ecp256"));
+}
+
+TEST(Proposal, AdditionalKeyExchanges) {
+  constexpr char text[] = "aes128gcm16-prfsha256-x25519-ke1_ecp256-ke1_none-ke7_x25519";
+  EXPECT_THAT(parse(Protocol::ike, text),
+              ElementsAre(Transform{encr, 20, 128}, Transform{prf, 5, 0}, Transform{group, 31, 0},
+                          Transform{ke1, 19, 0}, Transform{ke1, 0, 0}, Transform{ke7, 31, 0}));
+  EXPECT_EQ(parse_proposals(Protocol::ike, text)->at(0).text(), text);
+  EXPECT_EQ(parse_proposals(Protocol::esp, "aes128gcm16-x25519-ke2_x448-esn")->at(0).text(),
+            "aes128gcm16-x25519-ke2_x448-esn");
+  EXPECT_THAT(error(Protocol::esp, "aes128gcm16-ke1_x25519"), HasSubstr("without one that it is added to"));
+  EXPECT_THAT(error(Protocol::ike, "aes128gcm16-prfsha256-x25519-ke1_x448-ke2_x448"), HasSubstr("twice"));
+  for (const auto* word : {"ke1_foo", "ke1_aes128", "ke1_sha256"}) {
+    EXPECT_THAT(error(Protocol::ike, std::string("aes128gcm16-prfsha256-x25519-") + word),
+                HasSubstr(std::string("unknown key exchange in \"") + word));
+  }
+  for (const auto* word : {"ke0_x25519", "ke8_x25519", "ke1x25519", "ke1_", "ke"}) {
+    EXPECT_THAT(error(Protocol::ike, std::string("aes128gcm16-prfsha256-x25519-") + word),
+                HasSubstr("unknown algorithm"));
+  }
+}
+
+TEST(Proposal, MlKemIsTakenWhereOpensslHasIt) {
+  for (const auto* word : {"ke1_mlkem512", "ke2_mlkem768", "mlkem1024"}) {
+    const auto parsed = parse_proposals(Protocol::ike, std::string("aes256gcm16-prfsha384-x25519-") + word);
+    EXPECT_EQ(parsed.has_value(), crypto::available(crypto::kGroupMlKem768));
+    if (!parsed) {
+      EXPECT_EQ(parsed.error(),
+                "\"" + std::string(word) + "\" needs OpenSSL 3.5 or later, and this is " + crypto::library());
+    }
+  }
 }
 
 TEST(Proposal, AhIsIntegrityAlone) {

@@ -52,6 +52,48 @@ TEST(Apart, OneProposalForEachSuiteInOrderWithItsGroups) {
   EXPECT_TRUE(apart({}).empty());
 }
 
+// RFC 9370 2.2.1.
+TEST(Select, AdditionalKeyExchanges) {
+  const std::string base = "aes128gcm16-prfsha256-x25519";
+  const auto pick = [&](const std::string& ours, const std::string& theirs) {
+    return chosen(ike({(base + ours).c_str()}), offer(ike({(base + theirs).c_str()}), {}));
+  };
+  EXPECT_EQ(pick("-ke1_ecp256-ke2_x448", "-ke1_x448-ke1_ecp256-ke2_x448"), "1:" + base + "-ke1_ecp256-ke2_x448");
+  EXPECT_EQ(pick("-ke1_ecp256", ""), "none") << "we insist";
+  EXPECT_EQ(pick("", "-ke1_ecp256"), "none") << "they insist";
+  EXPECT_EQ(pick("-ke1_ecp256", "-ke2_ecp256"), "none");
+  EXPECT_EQ(pick("-ke1_ecp256-ke1_none", ""), "1:" + base);
+  EXPECT_EQ(pick("", "-ke3_ecp256-ke3_none"), "1:" + base + "-ke3_none");
+  EXPECT_EQ(pick("-ke1_none-ke1_ecp256", "-ke1_ecp256-ke1_none"), "1:" + base + "-ke1_none");
+  EXPECT_EQ(pick("-ke1_x448-ke1_ecp256-ke2_x448", "-ke1_ecp256-ke1_x448-ke2_x448"),
+            "1:" + base + "-ke1_ecp256-ke2_x448")
+      << "no method twice, so the first one is not the preferred";
+  EXPECT_EQ(pick("-ke1_x25519", "-ke1_x25519"), "1:" + base + "-ke1_x25519") << "but once beside the first exchange";
+}
+
+TEST(Select, AnAnswerHasTheAdditionalKeyExchangesThatWereOffered) {
+  const auto ours = ike({"aes128gcm16-prfsha256-x25519-ke1_ecp256-ke1_x448-ke2_x448-ke2_ecp521-ke2_none"});
+  const auto good = [&](const char* answer) { return check_answer(ours, offer(ike({answer}), {})).has_value(); };
+  EXPECT_TRUE(good("aes128gcm16-prfsha256-x25519-ke1_ecp256-ke2_x448"));
+  EXPECT_TRUE(good("aes128gcm16-prfsha256-x25519-ke1_ecp256-ke2_none"));
+  EXPECT_TRUE(good("aes128gcm16-prfsha256-x25519-ke1_ecp256"));
+  EXPECT_FALSE(good("aes128gcm16-prfsha256-x25519")) << "left out";
+  EXPECT_FALSE(good("aes128gcm16-prfsha256-x25519-ke2_x448"));
+  EXPECT_FALSE(good("aes128gcm16-prfsha256-x25519-ke1_ecp256-ke3_x448"));
+  EXPECT_FALSE(good("aes128gcm16-prfsha256-x25519-ke1_none"));
+  auto twice = offer(ike({"aes128gcm16-prfsha256-x25519-ke1_x448-ke2_ecp521"}), {});
+  twice.proposals[0].transforms.back().id = crypto::kGroupX448;
+  EXPECT_FALSE(check_answer(ours, twice)) << "the same twice";
+}
+
+TEST(Select, InIkeAuthAChildHasNoAdditionalKeyExchange) {
+  const auto ours = esp({"aes128gcm16-x25519-ke1_ecp256"});
+  EXPECT_EQ(chosen(ours, offer(ours, kSpi)), "1:aes128gcm16");
+  const auto later = select(ours, offer(ours, kSpi, Groups::pfs), Prefer::ours, Groups::pfs);
+  ASSERT_TRUE(later);
+  EXPECT_EQ(later->proposal.text(), "aes128gcm16-x25519-ke1_ecp256");
+}
+
 TEST(Select, KeyLengthsMustBeEqual) {
   const auto theirs = offer(esp({"aes256gcm16"}), kSpi);
   EXPECT_EQ(chosen(esp({"aes128gcm16"}), theirs), "none");

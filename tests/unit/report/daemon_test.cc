@@ -87,6 +87,7 @@ TEST(DaemonMessages, Ikes) {
   ike.number("local-port", 500).set("remote-host", "192.0.2.2").number("remote-port", 4500).set("nat-remote", "yes");
   ike.set("initiator-spi", "0123456789abcdef").set("encr-alg", "AES_GCM_16").set("encr-keysize", "128");
   ike.set("prf-alg", "PRF_HMAC_SHA2_256").set("dh-group", "CURVE_25519").number("established", 60);
+  ike.set("ake1", "ML_KEM_768").set("ake7", "CURVE_448");
   ike.open("child-sas").open("net-1");
   const auto rows = ike_rows(message, 1790000060);
   ASSERT_EQ(rows.size(), 1U);
@@ -94,7 +95,7 @@ TEST(DaemonMessages, Ikes) {
   EXPECT_EQ(rows[0].role, "initiator");
   EXPECT_EQ(rows[0].local, "[2001:db8::1]:500");
   EXPECT_EQ(rows[0].remote, "192.0.2.2:4500");
-  EXPECT_EQ(rows[0].suite, "AES_GCM_16-128/PRF_HMAC_SHA2_256/CURVE_25519");
+  EXPECT_EQ(rows[0].suite, "AES_GCM_16-128/PRF_HMAC_SHA2_256/CURVE_25519/KE1_ML_KEM_768/KE7_CURVE_448");
   EXPECT_EQ(rows[0].established_at, 1790000000);
   EXPECT_TRUE(rows[0].nat_remote);
   EXPECT_EQ(rows[0].children, 1U);

@@ -142,7 +142,7 @@ TEST_F(PacketModeTest, ALinkFlapLeavesTheBlockBeneath) {
   ASSERT_NE(met(), nullptr);
   EXPECT_EQ(met()->action, xfrm::PolicyAction::block);
   EXPECT_EQ(met(PolicyDirection::in)->action, xfrm::PolicyAction::block);
-  for (const auto& id : world.sad.policy_ids()) world.carry_out(world.sad.on_policies_deleted({}, id));
+  for (const auto& id : world.sad.policy_ids()) world.carry_out(world.sad.on_policies_deleted({}, std::vector{id}));
   EXPECT_EQ(met()->device, kNic);
   EXPECT_FALSE(leaves_on()) << "its SAs are ike/'s to replace";
   // No look at the whole, as the ledger still names the SAs that are gone.

@@ -76,11 +76,20 @@ TEST_F(Deleted, OnePolicyIsPutBackAndItIsSaid) {
     take_away(id);
     EXPECT_EQ(standing().size(), before.size() - 1);
     world.notices.clear();
-    world.carry_out(world.sad.on_policies_deleted({}, id));
+    world.carry_out(world.sad.on_policies_deleted({}, std::vector{id}));
     EXPECT_EQ(standing(), before);
     EXPECT_NE(world.log().find("1 put back"), std::string::npos) << world.log();
   }
   world.expect_consistent();
+}
+
+TEST_F(Deleted, SeveralArePutBackAndSaidInOneLine) {
+  const auto before = standing();
+  world.notices.clear();
+  world.carry_out(world.sad.on_policies_deleted({}, std::vector(before.begin(), std::next(before.begin(), 3))));
+  EXPECT_EQ(standing(), before);
+  EXPECT_NE(world.log().find("3 put back"), std::string::npos) << world.log();
+  EXPECT_EQ(world.notices.size(), 1u);
 }
 
 TEST_F(Deleted, AllArePutBackAfterAFlush) {
@@ -112,9 +121,9 @@ TEST_F(Deleted, WhatWeDeletedOurselvesAndWhatIsNotOursIsNone) {
   world.notices.clear();
   xfrm::PolicyId foreign;
   foreign.selector = {*base::Prefix::parse("10.1.0.0/16"), *base::Prefix::parse("10.2.0.0/16"), 0, {}, {}};
-  world.carry_out(world.sad.on_policies_deleted({}, foreign));
+  world.carry_out(world.sad.on_policies_deleted({}, std::vector{foreign}));
   foreign.layer = xfrm::Layer::child;
-  world.carry_out(world.sad.on_policies_deleted({}, foreign));
+  world.carry_out(world.sad.on_policies_deleted({}, std::vector{foreign}));
   EXPECT_EQ(standing(), before);
   EXPECT_EQ(world.log(), "");
 }
