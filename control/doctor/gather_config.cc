@@ -10,7 +10,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <set>
+#include <map>
 
 #include "control/config/model.h"
 #include "control/doctor/gather.h"
@@ -20,9 +20,11 @@
 namespace espgate::control::doctor {
 namespace {
 
-// The addresses of this host, as prefixes of one address.
-std::set<base::Prefix> own_addresses() {
-  std::set<base::Prefix> out;
+// The addresses of this host, as prefixes of one address, and who has them.
+using OwnAddresses = std::map<base::Prefix, std::string>;
+
+OwnAddresses own_addresses() {
+  OwnAddresses out;
   ifaddrs* list = nullptr;
   if (getifaddrs(&list) != 0) return out;
   for (const ifaddrs* each = list; each != nullptr; each = each->ifa_next) {
@@ -34,7 +36,7 @@ std::set<base::Prefix> own_addresses() {
       octets = &reinterpret_cast<const sockaddr_in6*>(each->ifa_addr)->sin6_addr;
     }
     if (octets == nullptr || inet_ntop(each->ifa_addr->sa_family, octets, text, sizeof text) == nullptr) continue;
-    if (const auto address = base::Address::parse(text)) out.insert(base::Prefix::host(*address));
+    if (const auto address = base::Address::parse(text)) out.emplace(base::Prefix::host(*address), each->ifa_name);
   }
   freeifaddrs(list);
   return out;
@@ -75,7 +77,7 @@ base::Address inside(const base::Prefix& prefix) {
   return base::Address::parse(text).value_or(prefix.address());
 }
 
-ChildFacts child_facts(const sad::ChildPlan& plan, const std::set<base::Prefix>& own, Ways& ways) {
+ChildFacts child_facts(const sad::ChildPlan& plan, const OwnAddresses& own, Ways& ways) {
   ChildFacts out;
   out.conn = plan.conn;
   out.child = plan.child;
@@ -86,6 +88,11 @@ ChildFacts child_facts(const sad::ChildPlan& plan, const std::set<base::Prefix>&
     for (const auto& prefix : ts.prefixes()) out.forwards = out.forwards || !own.contains(prefix);
   }
   if (plan.remote) out.to_peer = ways.to(*plan.remote);
+  if (plan.local && plan.local->family() == base::Family::ipv4) {
+    out.our_address = plan.local->text();
+    if (const auto found = own.find(base::Prefix::host(*plan.local)); found != own.end())
+      out.arrives_by = found->second;
+  }
   if (out.by_interface || plan.mode != base::SaMode::tunnel) return out;
   for (const auto& ts : plan.remote_ts) {
     for (const auto& prefix : ts.prefixes()) {

@@ -84,22 +84,21 @@ void check_routes(const Facts& facts, Sheet& sheet) {
   }
 }
 
+// Of what comes in as ESP or IKE alone: the kernel looks at no reverse path for what it has decrypted itself
+// (fib_validate_source(), net/ipv4/fib_frontend.c).
 void check_rp_filter(const Facts& facts, Sheet& sheet) {
   if (!configured(facts, sheet)) return;
   for (const auto& child : facts.config->children) {
-    if (!child.to_peer) continue;
-    const auto* device = device_of(facts, child.to_peer->device);
-    if (device == nullptr || rp_filter(facts, *device) != 1) continue;
-    for (const auto& [net, way] : child.to_nets) {
-      if (way.device.empty() || way.device == device->name || net.find(':') != std::string::npos) continue;
-      sheet.error(
-          name_of(child),
-          fmt::format("rp_filter = 1 on {}: what comes out of the tunnel from {} is dropped, since the way back "
-                      "to it is by {}",
-                      device->name, net, way.device),
-          fmt::format("route {} by {}, or `sysctl net.ipv4.conf.{}.rp_filter=2` (conf.all must not be 1)", net,
-                      device->name, device->name));
-    }
+    if (!child.to_peer || child.to_peer->device.empty() || child.to_peer->device == child.arrives_by) continue;
+    const auto* device = device_of(facts, child.arrives_by);
+    if (device == nullptr || device->name == "lo" || rp_filter(facts, *device) != 1) continue;
+    sheet.error(
+        name_of(child),
+        fmt::format("rp_filter = 1 on {}, which has {}: what the peer sends there is dropped, since the way back "
+                    "to it is by {}",
+                    device->name, child.our_address, child.to_peer->device),
+        fmt::format("route the peer by {0}, or `sysctl net.ipv4.conf.{0}.rp_filter=2` (conf.all must not be 1)",
+                    device->name));
   }
 }
 

@@ -8,6 +8,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import sys
 import tarfile
 import tempfile
@@ -136,18 +137,24 @@ class Desk:
         self.ask("mtu", doctor=["simnic0", "its MTU is 1200"], show_conn=False)
         run("ip", "-n", hosts.GW, "link", "set", "simnic0", "mtu", "1500")
 
+    @staticmethod
+    def dropped_by_reverse_path():
+        return int(re.search(r"IPReversePathFilter\s+(\d+)", ns(hosts.GW, "nstat", "-asz", "TcpExtIPReversePathFilter").stdout)[1])
+
     def rp_filter(self):
-        """The network behind the peer is routed by another device than the peer, whose own reverse path filter is strict."""
+        """The peer is routed by another device than the one that has our address and a strict reverse path filter."""
         self.stage(*configs({"net": child(1, GCM)}))
         self.up(ok=True)
         run("ip", "-n", hosts.GW, "link", "add", "lan0", "up", "type", "dummy")
-        run("ip", "-n", hosts.GW, "route", "replace", "10.2.1.0/24", "dev", "lan0", "src", "10.1.1.1")
+        run("ip", "-n", hosts.GW, "route", "add", hosts.PEER_ADDRESS[4], "dev", "lan0")
         ns(hosts.GW, "sysctl", "-qw", "net.ipv4.conf.simnic0.rp_filter=1")
-        if traffic.ping(hosts.PEER, "10.2.1.1", "10.1.1.1", count=3, interval=0.2, wait=1):
-            raise Failed("rp_filter: the pings were expected to be lost")
-        self.ask("rp-filter", doctor=["demo/net", "rp_filter = 1 on simnic0", "10.2.1.0/24", "by lan0"], show_conn=False)
+        before = self.dropped_by_reverse_path()
+        traffic.ping(hosts.PEER, "10.2.1.1", "10.1.1.1", count=3, interval=0.2, wait=1)
+        dropped = self.dropped_by_reverse_path() - before
+        if dropped < 3:
+            raise Failed(f"rp_filter: {dropped} packets dropped by it, of 3")
+        self.ask("rp-filter", doctor=["demo/net", "rp_filter = 1 on simnic0", hosts.GW_ADDRESS[4], "by lan0"], show_conn=False)
         ns(hosts.GW, "sysctl", "-qw", "net.ipv4.conf.simnic0.rp_filter=0")
-        run("ip", "-n", hosts.GW, "route", "replace", "10.2.1.0/24", "via", hosts.ROUTER_GW_SIDE[4], "dev", "simnic0", "src", "10.1.1.1")
         run("ip", "-n", hosts.GW, "link", "del", "lan0")
 
     def other_device(self):
@@ -179,6 +186,7 @@ class Desk:
             own = [certs[home, 10 if home == old else 0] for home in ("gw", "peer")]
             ours = ours.replace("auth = pubkey", f"auth = pubkey\n      certs = {own[0]}", 1)
             theirs = theirs.replace("auth = pubkey", f"auth = pubkey\n      certs = {own[1]}", 1)
+            shutil.copytree(self.directory / "peer", self.directory / f"peer{self.peers + 1}")  # what charon knows, the authority above all
             self.stage(ours, theirs)
             self.up()
             if old == "gw":
@@ -228,11 +236,14 @@ def main():
         failed = []
         for question in (desk.certificate, desk.wrong_secret, desk.no_proposal, desk.selectors, desk.nat, desk.mtu, desk.rp_filter,
                          desk.other_device, desk.silent, desk.module):
+            if sys.argv[1:] and question.__name__ not in sys.argv[1:]:
+                continue
             try:
                 question()
                 print(f"ok   {question.__name__}", file=sys.stderr, flush=True)
             except Failed as failure:
                 failed.append(question.__name__)
+                print(desk.peer.log()[-3000:] if desk.peer else "", file=sys.stderr)
                 print(f"FAILED {question.__name__}: {failure}", file=sys.stderr, flush=True)
         desk.gateway.stop()
         if desk.peer:

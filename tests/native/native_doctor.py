@@ -4,7 +4,7 @@
 import json
 
 import schema
-from common import LEFT, PATIENCE, expect, main, ns, pair, run
+from common import ADDRESS, LEFT, PATIENCE, RIGHT, expect, main, ns, pair, run
 
 
 def doctor(node, *words):
@@ -29,7 +29,8 @@ def said(found, check, *words):
 
 
 def ways(directory):
-    """No route to the peer's network; then one by another device under strict rp_filter; then the right one."""
+    """No route to the peer's network; then one by another device, which is none the worse; the peer by another device under
+    strict rp_filter; then the right one."""
     left, _ = pair(directory)
     ns(LEFT, "sysctl", "-qw", "net.ipv4.conf.all.rp_filter=0", "net.ipv4.conf.eth0.rp_filter=1",
        "net.ipv4.ip_forward=0")
@@ -42,7 +43,10 @@ def ways(directory):
     ns(LEFT, "sysctl", "-qw", "net.ipv4.ip_forward=1")
     found = doctor(left)
     expect("a route, and forwarding", not {"route", "forwarding"} & found.keys(), found)
-    said(found, "rp-filter", "rp_filter = 1 on eth0", "10.2.1.0/24", "by other0")
+    expect("no word of rp_filter", "rp-filter" not in found, found)
+    run("ip", "-n", LEFT, "route", "add", ADDRESS[RIGHT], "dev", "other0")
+    said(doctor(left), "rp-filter", "rp_filter = 1 on eth0", ADDRESS[LEFT], "by other0")
+    run("ip", "-n", LEFT, "route", "delete", ADDRESS[RIGHT], "dev", "other0")
     run("ip", "-n", LEFT, "route", "replace", "10.2.1.0/24", "dev", "eth0")
     found = doctor(left)
     expect("nothing is wrong with the ways", not {"route", "rp-filter", "connections", "config"} & found.keys(), found)

@@ -10,7 +10,7 @@ import re
 import time
 
 import native_certs
-from common import IDENTITY, LEFT, PATIENCE, RIGHT, WIRE, Node, expect, lan, main, ns, pair, run
+from common import ADDRESS, IDENTITY, LEFT, PATIENCE, RIGHT, WIRE, Node, expect, lan, main, ns, pair, run
 from support_questions import Asked
 
 QUICK = "gateway {\n  retransmit_timeout = 0.5\n  retransmit_tries = 3\n}\n"
@@ -74,13 +74,13 @@ def mtu(directory):
 
 
 def rp_filter(directory):
-    """The network behind the peer is routed by another device than the peer."""
+    """The peer is routed by another device than the one that has our address."""
     left, _ = pair(directory)
     run("ip", "-n", LEFT, "link", "add", "lan0", "up", "type", "veth", "peer", "name", "lan1")
     run("ip", "-n", LEFT, "link", "set", "lan1", "up")
-    run("ip", "-n", LEFT, "route", "add", "10.2.1.0/24", "dev", "lan0")
+    run("ip", "-n", LEFT, "route", "add", ADDRESS[RIGHT], "dev", "lan0")
     ns(LEFT, "sysctl", "-qw", "net.ipv4.conf.all.rp_filter=0", "net.ipv4.conf.eth0.rp_filter=1")
-    ask(left, "rp-filter", (), ["demo/net", "rp_filter = 1 on eth0", "10.2.1.0/24", "by lan0"], ["rp-filter"])
+    ask(left, "rp-filter", (), ["demo/net", "rp_filter = 1 on eth0", ADDRESS[LEFT], "by lan0"], ["rp-filter"])
 
 
 def other_device(directory):

@@ -32,7 +32,7 @@ Facts healthy() {
   facts.sysctls = {{"net.ipv4.ip_forward", "1"}, {"net.ipv4.conf.all.rp_filter", "0"}};
   facts.devices = {{"nic0", true, 1500, true, "0", "0", "0"}, {"nic1", true, 1500, std::nullopt, "0", "0", "0"}};
   facts.disks = {{"/var/lib/espgate", 1U << 30U, 1000}};
-  ChildFacts child{"site-a", "net", true, false, true, false, Way{"nic0", {}, {"nic0"}}, {}};
+  ChildFacts child{"site-a", "net", true, false, true, false, Way{"nic0", {}, {"nic0"}}, "192.0.2.1", "nic0", {}};
   child.to_nets["10.2.0.0/16"] = {"nic0", {}, {"nic0"}};
   facts.config = ConfigFacts{"espgate.conf", {}, {}, 1280, {child}, {}};
   report::DaemonView daemon;
@@ -55,6 +55,14 @@ TEST(Doctor, AHealthyMachineHasNoFindings) {
   const auto diagnosis = diagnose(healthy());
   EXPECT_EQ(diagnosis.worst(), Level::ok) << diagnosis_text(diagnosis, false);
   EXPECT_THAT(diagnosis.unmade, IsEmpty());
+}
+
+// The kernel looks at no reverse path for what it has decrypted.
+TEST(Doctor, TheNetworkBehindThePeerMayBeRoutedByAnyDevice) {
+  auto facts = healthy();
+  facts.sysctls["net.ipv4.conf.all.rp_filter"] = "1";
+  facts.config->children[0].to_nets["10.2.0.0/16"] = {"nic1", {}, {"nic1"}};
+  EXPECT_THAT(said(facts, "rp-filter"), IsEmpty());
 }
 
 struct Case {
@@ -114,7 +122,7 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"rp_filter",
              [](Facts& f) {
                f.sysctls["net.ipv4.conf.all.rp_filter"] = "1";
-               f.config->children[0].to_nets["10.2.0.0/16"] = {"nic1", {}, {"nic1"}};
+               f.config->children[0].arrives_by = "nic1";
              },
              "rp-filter", "rp_filter=2"},
         Case{"forwarding", [](Facts& f) { f.sysctls["net.ipv4.ip_forward"] = "0"; }, "forwarding", "ip_forward=1"},
