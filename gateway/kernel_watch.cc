@@ -43,12 +43,12 @@ void KernelSide::place(const ike::ChildSpec& child, sad::InstallContext& context
   context.placement = slots_.place(child, context.device);
   watch_.begins(child, context.device);
   if (!distrusted_ || child.offload == base::OffloadWanted::no || context.device.empty()) return;
-  auto packet = distrusted_(context.device, child.suite, xfrm::OffloadKind::packet);
-  auto crypto = distrusted_(context.device, child.suite, xfrm::OffloadKind::crypto);
+  const auto packet = distrusted_(context.device, child.suite, xfrm::OffloadKind::packet);
+  const auto crypto = distrusted_(context.device, child.suite, xfrm::OffloadKind::crypto);
   // Of `auto`, crypto mode is left.
   if (!packet.empty()) context.packet = sad::PacketMode::refuses;
-  auto& why = child.offload == base::OffloadWanted::packet ? packet : crypto;
-  if (!why.empty()) context.placement = {false, sad::Reason::distrusted, std::move(why)};
+  const auto& why = child.offload == base::OffloadWanted::packet ? packet : crypto;
+  if (!why.empty()) context.placement = {false, sad::Reason::distrusted, why};
 }
 
 std::map<base::ChildId, sad::Reading> KernelSide::readings(const std::set<base::ChildId>& children) {
