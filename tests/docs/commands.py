@@ -18,6 +18,7 @@ RUNNERS = [ROOT / "tests/lab/package_inside.sh", ROOT / "tests/lab/docs_commands
 GENERATED = {
     "demo-output": ("tests/lab/demo.py", "def demo("), "compare-output": ("tests/lab/demo.py", "def compare_strongswan("),
     "convert": ("tests/lab/docs_commands_lab.py", "convert"),
+    "module-start": ("tests/lab/support_questions.py", "### module-start"),
 }
 SECTIONS = ["tests/lab/troubleshooting.py", "tests/native/native_questions.py", "tests/lab/support_questions.py"]
 NOT_RUN = {
