@@ -4,9 +4,9 @@
 #include "bpf/maps.h"
 #include "bpf/sa.h"
 
-/* The packet that xfrm_input() looks at on this CPU. Since Linux 7.3 (seen: 7.3.4) xfrm_replay_recheck is not called
- * for one that a NIC has decrypted, which is then handled from check to advance without a break; xfrm_replay_advance
- * is, but does not say which packet it is for. */
+/* The packet that xfrm_input() looks at on this CPU. Linux 7.3.4, and maybe others, calls no xfrm_replay_recheck for
+ * one that a NIC has decrypted, which is then handled from check to advance without a break; and xfrm_replay_advance
+ * does not say which packet it is for. */
 struct arriving {
   __u64 state; /* its struct xfrm_state; 0: none, or counted */
   __u64 packet;

@@ -36,9 +36,9 @@ struct ChildFacts {
   bool wants_offload = false, strict = false;
   bool forwards = false;  // its local selectors cover more than addresses of this host
   bool by_interface = false;
-  std::optional<Way> to_peer;  // none: the peer has no fixed address
-  std::string our_address,
-      arrives_by;  // IPv4, if it is fixed, and the device that has it: what the peer sends comes there
+  std::optional<Way> to_peer;          // none: the peer has no fixed address
+  std::string our_address;             // IPv4, where it is fixed
+  std::string arrives_by;              // the device that has it: what the peer sends comes there
   std::map<std::string, Way> to_nets;  // by remote selector; none for XFRM interfaces, whose routes say enough
 };
 

@@ -230,19 +230,30 @@ TEST_F(AdditionalKe, AResponderThatWaitsInVainForgets) {
   expect_settled();
 }
 
-TEST_F(AdditionalKe, AnInitiatorThatDiesAmidThemGoesOn) {
-  for (const bool child : {true, false}) {
-    Net wire;
-    ike::Engine::Options keeps;
-    keeps.records = true;
-    Host left{wire, "left", "192.0.2.11", 31, keeps};
-    Host right{wire, "right", "198.51.100.12", 32, keeps};
-    speak(kOne, kEsp);
-    left.load(config(for_a));
-    right.load(config(for_b));
+// Two that keep records, with an IKE SA and a child.
+struct Mortals {
+  Mortals(auto of_left, auto of_right) {
+    left.load(std::move(of_left));
+    right.load(std::move(of_right));
     const auto up = left.initiate("site", "", right);
     wire.run_until([&] { return left.result(up) != nullptr; });
     wire.run(seconds(1));
+  }
+  static ike::Engine::Options keeps() {
+    ike::Engine::Options out;
+    out.records = true;
+    return out;
+  }
+  Net wire{};
+  Host left{wire, "left", "192.0.2.11", 31, keeps()};
+  Host right{wire, "right", "198.51.100.12", 32, keeps()};
+};
+
+TEST_F(AdditionalKe, AnInitiatorThatDiesAmidThemGoesOn) {
+  for (const bool child : {true, false}) {
+    speak(kOne, kEsp);
+    Mortals world(config(for_a), config(for_b));
+    auto& [wire, left, right] = world;
     left.rekey({{}, "site", child ? "net" : "", {}, {}});
     wire.run_until([&] { return requests(left, ExchangeType::ike_followup_ke) > 0; });
     left.kill(milliseconds(100));
@@ -258,17 +269,9 @@ TEST_F(AdditionalKe, AnInitiatorThatDiesAmidThemGoesOn) {
 }
 
 TEST_F(AdditionalKe, AResponderThatDiesAmidThemSaysThatItForgot) {
-  Net wire;
-  ike::Engine::Options keeps;
-  keeps.records = true;
-  Host left{wire, "left", "192.0.2.11", 31, keeps};
-  Host right{wire, "right", "198.51.100.12", 32, keeps};
   speak(kOne, kEsp);
-  left.load(config(for_a));
-  right.load(config(for_b));
-  const auto up = left.initiate("site", "", right);
-  wire.run_until([&] { return left.result(up) != nullptr; });
-  wire.run(seconds(1));
+  Mortals world(config(for_a), config(for_b));
+  auto& [wire, left, right] = world;
   const auto id = left.rekey({{}, "site", "net", {}, {}});
   wire.run_until([&] { return requests(left, ExchangeType::ike_followup_ke) > 0; });
   right.kill(milliseconds(100));
